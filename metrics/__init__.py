@@ -1,0 +1,27 @@
+"""Image-generation metrics as pure functions of arrays, each with its standard error.
+
+The formulas need numpy alone; torch is imported only with ``metrics.features``.
+"""
+
+from __future__ import annotations
+
+from metrics.clip_score import clip_score_estimate
+from metrics.errors import MetricsError
+from metrics.frechet import frechet_distance, frechet_estimate
+from metrics.kernel import kernel_estimate
+from metrics.moments import Moments, merge
+from metrics.protocols import PROTOCOLS, Protocol
+from metrics.uncertainty import Estimate
+
+__all__ = [
+    "PROTOCOLS",
+    "Estimate",
+    "MetricsError",
+    "Moments",
+    "Protocol",
+    "clip_score_estimate",
+    "frechet_distance",
+    "frechet_estimate",
+    "kernel_estimate",
+    "merge",
+]

@@ -1,0 +1,41 @@
+"""Checks shared by the metrics: what counts as a set of features."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from metrics.errors import MetricsError
+
+__all__ = ["as_features", "check_same_dimension"]
+
+
+def as_features(features: ArrayLike, role: str, minimum: int = 1) -> NDArray[np.float64]:
+    """Return ``features`` as float64 [n, d], or say in one line why they cannot be used.
+
+    ``role`` names the set in the message ("real", "generated", ...); ``minimum`` is the least n that
+    the caller can work with. Raises MetricsError for a wrong shape, too few rows, or values that are
+    not finite: a NaN that is averaged away would be a wrong figure without a trace.
+    """
+    array = np.asarray(features, dtype=np.float64)
+    if array.ndim != 2:
+        raise MetricsError(f"{role} features must be of shape [images, dimensions], got {list(array.shape)}")
+    count, dimensions = array.shape
+    if dimensions == 0:
+        raise MetricsError(f"{role} features have no dimensions: the shape is {list(array.shape)}")
+    if count < minimum:
+        raise MetricsError(f"{role} features: {count} images, at least {minimum} needed")
+    bad_rows = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    if bad_rows.size:
+        raise MetricsError(
+            f"{role} features: {bad_rows.size} of {count} rows hold NaN or infinity, first row {bad_rows[0]}"
+        )
+    return array
+
+
+def check_same_dimension(real: int, generated: int) -> None:
+    """Raise MetricsError where the two sets do not come from one extractor."""
+    if real != generated:
+        raise MetricsError(
+            f"real features have {real} dimensions, generated ones {generated}: use one extractor for both"
+        )

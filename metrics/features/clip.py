@@ -1,0 +1,138 @@
+"""CLIP image and text features through open_clip.
+
+Radford et al., "Learning transferable visual models from natural language supervision" (2021). Features are
+brought to length one: a CLIP model defines its space by cosines, the length of its outputs means nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from metrics.errors import MetricsError
+from metrics.features.base import module_digest, one_line
+from metrics.preprocess import resize_and_crop
+
+__all__ = ["ClipExtractor", "Normalisation", "clip_from_files", "clip_vit_l_14", "pretrained_clip"]
+
+Tokenizer = Callable[[list[str]], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """The input of a CLIP model: its edge in pixels; mean and deviation per channel on the 0..1 scale."""
+
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Normalisation:
+        """Read open_clip's preprocess_cfg; KeyError, TypeError or ValueError where it is not one."""
+        edges = settings["size"]
+        size = edges if isinstance(edges, int) else max(edges)
+        return cls(
+            size=size, mean=tuple(map(float, settings["mean"])), std=tuple(map(float, settings["std"]))
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ClipExtractor:
+    """A frozen float32 open_clip model with its tokenizer (texts -> int64 [B, L]) and its input."""
+
+    name: str
+    digest: str
+    dim: int
+    model: Any
+    tokenizer: Tokenizer
+    normalisation: Normalisation
+    device: str
+
+    @torch.inference_mode()
+    def images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the L2-normalised features [B, dim] of images uint8 [B, H, W, 3]."""
+        pixels = torch.tensor(resize_and_crop(images, self.normalisation.size), device=self.device)
+        mean = torch.tensor(self.normalisation.mean, device=self.device)
+        std = torch.tensor(self.normalisation.std, device=self.device)
+        inputs = ((pixels / 255 - mean) / std).permute(0, 3, 1, 2)
+        return _to_numpy(self.model.encode_image(inputs, normalize=True))
+
+    @torch.inference_mode()
+    def texts(self, texts: list[str]) -> NDArray[np.float32]:
+        """Return the L2-normalised features [B, dim] of B texts."""
+        return _to_numpy(self.model.encode_text(self.tokenizer(texts).to(self.device), normalize=True))
+
+
+def clip_from_files(config: Path, weights: Path, tokenizer: Tokenizer, device: str = "cpu") -> ClipExtractor:
+    """Build "shapes-clip" from an open_clip config, safetensors weights and a tokenizer.
+
+    The config is JSON: {"model_cfg": as in open_clip's model_configs, "preprocess_cfg": {"mean", "std",
+    "size"}}. Weights of any float type are computed with in float32. Raises MetricsError where a file is
+    missing, is not what it should be, or does not fit the other.
+    """
+    import open_clip  # here, because it takes seconds to import and only CLIP users should wait
+    from safetensors.torch import load_file
+
+    for path in (config, weights):
+        if not path.is_file():
+            raise MetricsError(f"shapes-clip: {path} does not exist")
+    try:
+        settings = json.loads(config.read_text(encoding="utf-8"))
+        model_settings = dict(settings["model_cfg"])
+        normalisation = Normalisation.of(settings["preprocess_cfg"])
+        model_class = open_clip.CustomTextCLIP if model_settings.pop("custom_text", False) else open_clip.CLIP
+        model = model_class(**model_settings)
+    except (ValueError, TypeError, KeyError) as error:
+        raise MetricsError(f"shapes-clip: {config} is not an open_clip config: {one_line(error)}") from error
+    try:
+        model.load_state_dict(load_file(weights))
+    except Exception as error:  # safetensors raises its own type, torch RuntimeError: both mean a wrong file
+        raise MetricsError(f"shapes-clip: {weights} does not fit {config}: {one_line(error)}") from error
+    return _extractor("shapes-clip", model, tokenizer, normalisation, device)
+
+
+def clip_vit_l_14(weights: Path | None = None, device: str = "cpu") -> ClipExtractor:
+    """Build "clip-vit-l-14": OpenAI's ViT-L/14, from a file or else from open_clip's cache or the net."""
+    # OpenAI trained with QuickGELU; open_clip's plain ViT-L-14 config computes another function.
+    return pretrained_clip("clip-vit-l-14", "ViT-L-14-quickgelu", weights, device)
+
+
+def pretrained_clip(name: str, architecture: str, weights: Path | None, device: str) -> ClipExtractor:
+    """Build a model of open_clip's list with ``weights`` (a state dict or safetensors), or OpenAI's without.
+
+    Raises MetricsError where the weights cannot be had or do not fit.
+    """
+    import open_clip
+
+    if weights is not None and not weights.is_file():
+        raise MetricsError(f"{name}: the weights {weights} do not exist")
+    try:
+        model = open_clip.create_model(architecture, pretrained="openai" if weights is None else str(weights))
+    except Exception as error:  # many libraries speak here: hub client, sockets, safetensors, pickle, torch
+        remedy = "give the file by path where there is no network" if weights is None else "check the file"
+        raise MetricsError(f"{name}: cannot load the weights ({one_line(error)}); {remedy}") from error
+    normalisation = Normalisation.of(open_clip.get_model_preprocess_cfg(model))
+    return _extractor(name, model, open_clip.get_tokenizer(architecture), normalisation, device)
+
+
+def _extractor(
+    name: str, model: Any, tokenizer: Tokenizer, normalisation: Normalisation, device: str
+) -> ClipExtractor:
+    """Freeze the model in float32 on its device and measure its output."""
+    model = model.float().eval().requires_grad_(False)
+    digest = module_digest(model)
+    with torch.inference_mode():
+        blank = torch.zeros(1, 3, normalisation.size, normalisation.size)
+        dim = int(model.encode_image(blank).shape[1])
+    return ClipExtractor(name, digest, dim, model.to(device), tokenizer, normalisation, device)
+
+
+def _to_numpy(features: torch.Tensor) -> NDArray[np.float32]:
+    return np.asarray(features.cpu(), dtype=np.float32)

@@ -1,0 +1,56 @@
+"""Load a latent diffusion model from the files that people have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from reference_model.checkpoints._files import read_tensors
+from reference_model.checkpoints.compvis import POSITION_IDS, compare_keys
+from reference_model.config import ModelConfig, load_config
+from reference_model.errors import CheckpointError
+from reference_model.latent_diffusion import LatentDiffusion
+
+__all__ = ["load_checkpoint"]
+
+
+def load_checkpoint(path: Path, config: Path | None = None, device: str = "cpu") -> LatentDiffusion:
+    """Build the model that ``config`` describes and fill it from ``path``, float32, ready to sample.
+
+    Args:
+        path: a .ckpt or .safetensors file in the original key layout. Nothing in it is executed.
+        config: an original-format YAML file; None means Stable Diffusion v1.
+        device: where the model goes.
+
+    Raises:
+        CheckpointError: one line that says what does not fit.
+    """
+    settings = load_config(config) if config else ModelConfig()
+    tensors = read_tensors(path)
+    # A constant that newer writers leave out.
+    tensors.setdefault(POSITION_IDS, torch.arange(settings.text_encoder.max_position_embeddings)[None])
+    with torch.device("meta"):
+        model = LatentDiffusion(settings)
+    wanted = model.state_dict()
+    missing, unexpected = compare_keys(tensors, wanted)
+    if missing or unexpected:
+        raise CheckpointError(
+            f"{path} does not fit its config: {len(missing)} missing keys{_examples(missing)}, "
+            f"{len(unexpected)} unexpected keys{_examples(unexpected)}; check the config"
+        )
+    loaded = {}
+    for name, target in wanted.items():
+        tensor = tensors[name]
+        if tensor.shape != target.shape:
+            raise CheckpointError(
+                f"{path} does not fit its config: {name} has shape {tuple(tensor.shape)}, "
+                f"expected {tuple(target.shape)}"
+            )
+        loaded[name] = tensor.to(target.dtype)
+    model.load_state_dict(loaded, assign=True)
+    return model.to(device).eval().requires_grad_(False)
+
+
+def _examples(keys: list[str]) -> str:
+    return f" (first: {', '.join(keys[:2])})" if keys else ""

@@ -1,0 +1,174 @@
+"""What the model is made of: frozen configurations, read from the original YAML format.
+
+The ``target: ldm...`` strings of an original file name classes of the original code. They are
+looked up in a table of known names and never imported.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from reference_model.errors import CheckpointError
+
+__all__ = [
+    "AutoencoderConfig",
+    "ModelConfig",
+    "ScheduleConfig",
+    "TextEncoderConfig",
+    "UNetConfig",
+    "load_config",
+]
+
+T = TypeVar("T")
+
+TARGETS = {
+    "": "ldm.models.diffusion.ddpm.LatentDiffusion",
+    "unet_config": "ldm.modules.diffusionmodules.openaimodel.UNetModel",
+    "first_stage_config": "ldm.models.autoencoder.AutoencoderKL",
+    "cond_stage_config": "ldm.modules.encoders.modules.FrozenCLIPEmbedder",
+}
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """Scaled-linear noise schedule: betas run from ``linear_start`` to ``linear_end``."""
+
+    linear_start: float = 0.00085
+    linear_end: float = 0.012
+    timesteps: int = 1000
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Topology of the denoiser; the defaults are Stable Diffusion v1 (860 million parameters).
+
+    ``attention_resolutions`` holds downsampling factors, not sizes. ``norm_groups`` is not part of
+    the original format: 32 there, smaller for narrow networks.
+    """
+
+    in_channels: int = 4
+    out_channels: int = 4
+    model_channels: int = 320
+    num_res_blocks: int = 2
+    attention_resolutions: tuple[int, ...] = (4, 2, 1)
+    channel_mult: tuple[int | float, ...] = (1, 2, 4, 4)
+    num_heads: int = 8
+    transformer_depth: int = 1
+    context_dim: int = 768
+    norm_groups: int = 32
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Topology of the KL autoencoder; the defaults are Stable Diffusion v1 (f = 8)."""
+
+    embed_dim: int = 4
+    z_channels: int = 4
+    in_channels: int = 3
+    out_ch: int = 3
+    resolution: int = 256
+    ch: int = 128
+    ch_mult: tuple[int, ...] = (1, 2, 4, 4)
+    num_res_blocks: int = 2
+    attn_resolutions: tuple[int, ...] = ()
+    norm_groups: int = 32
+
+    @property
+    def downsampling(self) -> int:
+        """Pixels per latent along one side (f)."""
+        return int(2 ** (len(self.ch_mult) - 1))
+
+
+@dataclass(frozen=True)
+class TextEncoderConfig:
+    """CLIP text transformer; the defaults are ViT-L/14's. ``merges`` of None means CLIP's own BPE."""
+
+    vocab_size: int = 49408
+    hidden_size: int = 768
+    intermediate_size: int = 3072
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    max_position_embeddings: int = 77
+    hidden_act: str = "quick_gelu"
+    layer_norm_eps: float = 1e-5
+    merges: Path | None = None
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A whole latent diffusion model. ``image_size`` is the side of the training latents."""
+
+    schedule: ScheduleConfig = ScheduleConfig()
+    unet: UNetConfig = UNetConfig()
+    autoencoder: AutoencoderConfig = AutoencoderConfig()
+    text_encoder: TextEncoderConfig = TextEncoderConfig()
+    scale_factor: float = 0.18215
+    image_size: int = 64
+
+
+def load_config(path: Path) -> ModelConfig:
+    """Read an original-format YAML file.
+
+    Raises:
+        CheckpointError: the file is missing, is not YAML, or describes a model of another kind.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"cannot read config {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"config {path} is not valid YAML: {str(error).splitlines()[0]}") from error
+    try:
+        return _parse(document["model"], path)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"config {path}: missing or malformed entry {error}") from error
+
+
+def _parse(model: dict[str, Any], path: Path) -> ModelConfig:
+    params = model["params"]
+    for name, expected in TARGETS.items():
+        found = (params[name] if name else model)["target"]
+        if found != expected:
+            raise CheckpointError(f"config {path}: target '{found}' is not supported, expected '{expected}'")
+    if params.get("parameterization", "eps") != "eps":
+        raise CheckpointError(
+            f"config {path}: parameterization '{params['parameterization']}' is not supported, only 'eps' is"
+        )
+    first_stage = params["first_stage_config"]["params"]
+    return ModelConfig(
+        schedule=_known(ScheduleConfig, params),
+        unet=_known(UNetConfig, params["unet_config"]["params"]),
+        autoencoder=_known(
+            AutoencoderConfig, {**first_stage["ddconfig"], "embed_dim": first_stage["embed_dim"]}
+        ),
+        text_encoder=_text_encoder(params["cond_stage_config"].get("params") or {}, path),
+        scale_factor=float(params["scale_factor"]),
+        image_size=int(params["image_size"]),
+    )
+
+
+def _text_encoder(params: dict[str, Any], path: Path) -> TextEncoderConfig:
+    """The head count cannot be inferred from weights, so small encoders name a Hugging Face folder."""
+    if "version" not in params:
+        return TextEncoderConfig()
+    folder = path.parent / params["version"]
+    try:
+        values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"config {path}: cannot read text encoder config {folder}/config.json"
+        ) from error
+    merges = folder / "merges.txt"
+    return _known(TextEncoderConfig, {**values, "merges": merges if merges.exists() else None})
+
+
+def _known(cls: type[T], values: dict[str, Any]) -> T:
+    """Keep the entries that ``cls`` has; original files also carry training settings."""
+    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names}
+    return cls(**kept)

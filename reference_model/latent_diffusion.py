@@ -1,0 +1,87 @@
+"""The whole model: autoencoder, denoiser, text encoder, tokenizer and schedule in one module."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from reference_model.autoencoder import Autoencoder, Posterior
+from reference_model.config import ModelConfig
+from reference_model.schedule import Schedule
+from reference_model.text_encoder import TextEncoder
+from reference_model.tokenizer import Tokenizer, clip_merges, read_merges
+from reference_model.unet import UNet
+
+__all__ = ["LatentDiffusion"]
+
+
+class LatentDiffusion(nn.Module):
+    """Stable Diffusion v1 or a smaller relative (Rombach et al. 2022).
+
+    Submodules carry the names of the published checkpoints: ``model.diffusion_model``,
+    ``first_stage_model``, ``cond_stage_model``.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.schedule = Schedule(config.schedule)
+        self.model = nn.ModuleDict({"diffusion_model": UNet(config.unet)})
+        self.first_stage_model = Autoencoder(config.autoencoder)
+        self.cond_stage_model = TextEncoder(config.text_encoder)
+
+    @property
+    def unet(self) -> UNet:
+        """The denoiser."""
+        return self.model["diffusion_model"]  # type: ignore[return-value]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that the text encoder was trained with."""
+        text = self.config.text_encoder
+        merges = clip_merges() if text.merges is None else read_merges(text.merges)
+        return Tokenizer(merges, text.max_position_embeddings)
+
+    @cached_property
+    def weights_digest(self) -> str:
+        """sha256 over names, shapes, types and values of all weights: the identity of the checkpoint."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def image_shape_to_latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Pixels to latents: (channels, height / f, width / f).
+
+        Raises:
+            ValueError: a side that does not divide by the autoencoder's and the UNet's downsampling.
+        """
+        f = self.config.autoencoder.downsampling
+        multiple = f * 2 ** (len(self.config.unet.channel_mult) - 1)
+        if height < 1 or width < 1 or height % multiple or width % multiple:
+            raise ValueError(f"image sides must be multiples of {multiple}, got {height} x {width}")
+        return self.config.unet.in_channels, height // f, width // f
+
+    @torch.inference_mode()
+    def encode_prompts(self, prompts: list[str]) -> Tensor:
+        """Prompts -> context [B, L, D], on the model's device."""
+        return self.cond_stage_model(self.tokenizer(prompts).to(self.device))
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Scaled latents [B, C, h, w] -> images [B, 3, f h, f w], about [-1, 1], not clamped."""
+        return self.first_stage_model.decode(latents / self.config.scale_factor)
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor) -> Posterior:
+        """Images [B, 3, H, W] in [-1, 1] -> posterior over latents, before scaling."""
+        return self.first_stage_model.encode(images)

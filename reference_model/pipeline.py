@@ -1,0 +1,62 @@
+"""From text context and start noise to pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from reference_model.guidance import guided
+from reference_model.latent_diffusion import LatentDiffusion
+from reference_model.samplers import SAMPLERS, Draw
+
+__all__ = ["generate", "to_pixels"]
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """Images [B, 3, H, W] in [-1, 1] -> uint8 [B, H, W, 3].
+
+    Values are clamped, scaled by 255 and truncated (not rounded), as the original script does.
+
+    Raises:
+        ValueError: a value is not finite; nothing meaningful could be stored.
+    """
+    if not torch.isfinite(images).all():
+        raise ValueError("the decoded images hold values that are not finite")
+    scaled = 255.0 * ((images + 1.0) / 2.0).clamp(0.0, 1.0)
+    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+@torch.inference_mode()
+def generate(
+    model: LatentDiffusion,
+    context: Tensor,
+    uncond_context: Tensor,
+    x_T: Tensor,  # noqa: N803 - the field's name for the start noise
+    *,
+    sampler: str = "plms",
+    steps: int = 50,
+    guidance_scale: float = 7.5,
+    eta: float = 0.0,
+    step_noise: Draw | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """Sample a batch -> uint8 [B, H, W, 3], on the model's device.
+
+    Shapes: context [B, L, D]; uncond_context [1, L, D]; x_T [B, C, h, w]. ``on_step`` is told
+    (steps done, steps in all) after each step.
+
+    Raises:
+        KeyError: an unknown sampler.
+        ValueError: steps or eta that the sampler cannot use; images that are not finite.
+    """
+    grid = model.schedule.grid(steps, eta)
+    denoise = guided(model.unet, context, uncond_context, guidance_scale)
+    x = x_T.to(model.device)
+    total = len(grid.timesteps)
+    for done, step in enumerate(SAMPLERS[sampler](denoise, x, grid, step_noise), start=1):
+        x = step.x
+        if on_step is not None:
+            on_step(done, total)
+    return to_pixels(model.decode(x))

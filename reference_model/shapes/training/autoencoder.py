@@ -1,0 +1,81 @@
+"""Train the autoencoder: absolute and squared error, and a weak pull towards a standard normal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from reference_model.autoencoder import Autoencoder
+from reference_model.config import AutoencoderConfig
+from reference_model.shapes.dataset import reference_set
+from reference_model.shapes.training.budgets import Budget
+from reference_model.shapes.training.data import TrainingSet, half_size, to_float
+from reference_model.shapes.training.loop import Report, run_loop, step_generator
+from reference_model.shapes.training.optim import learning_rate, update
+
+__all__ = ["encode_all", "psnr", "train_autoencoder"]
+
+PART = "autoencoder"
+KL_WEIGHT = 2e-4
+PEAK_RATE = 1.5e-3
+HALF_SIZE_EVERY = 4  # the first checkpoint starts on half-size images, so their latents must be good too
+
+
+def train_autoencoder(
+    config: AutoencoderConfig,
+    data: TrainingSet,
+    budget: Budget,
+    folder: Path,
+    seed: int,
+    device: str,
+    report: Report,
+) -> tuple[Autoencoder, list[float]]:
+    """Return the trained autoencoder and the loss of every step."""
+    torch.manual_seed(seed)
+    model = Autoencoder(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.99))
+
+    def step(i: int) -> float:
+        generator = step_generator(seed, PART, i)
+        rows = torch.randint(len(data.images), (budget.autoencoder_batch,), generator=generator)
+        images = to_float(data.images[rows.numpy()])
+        if i % HALF_SIZE_EVERY == HALF_SIZE_EVERY - 1:
+            images = half_size(images)
+        loss = _loss(model, images.to(device), generator)
+        return update(optimizer, loss, learning_rate(i, budget.autoencoder_steps, PEAK_RATE, warmup=50))
+
+    objects = {"model": model, "optimizer": optimizer}
+    losses = run_loop(PART, budget.autoencoder_steps, objects, step, folder, report)
+    return model.eval().requires_grad_(False), losses
+
+
+def _loss(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Tensor:
+    posterior = model.encode(images)
+    noise = torch.randn(posterior.mean.shape, generator=generator).to(images.device)
+    error = model.decode(posterior.mean + posterior.std * noise) - images
+    # Divergence from a standard normal per latent value (Kingma and Welling 2014, appendix B).
+    divergence = 0.5 * (posterior.mean**2 + posterior.logvar.exp() - 1.0 - posterior.logvar).mean()
+    return error.abs().mean() + 2.0 * (error**2).mean() + KL_WEIGHT * divergence
+
+
+@torch.inference_mode()
+def psnr(model: Autoencoder, device: str, count: int = 256) -> float:
+    """Peak signal-to-noise ratio in dB of ``count`` reconstructed clean scenes, over all their pixels."""
+    images = to_float(reference_set(count, seed=0)[0]).to(device)
+    error = (model.decode(model.encode(images).mean).clamp(-1, 1) - images) / 2
+    return float(-10 * torch.log10((error**2).mean()))
+
+
+@torch.inference_mode()
+def encode_all(model: Autoencoder, data: TrainingSet, small: bool, device: str, report: Report) -> Tensor:
+    """Posterior mean and standard deviation of every scene: float32 [n, 2, C, h, w] on the CPU."""
+    rows, total = [], len(data.images)
+    part = "latents at half size" if small else "latents"
+    for start in range(0, total, 256):
+        images = to_float(data.images[start : start + 256])
+        posterior = model.encode((half_size(images) if small else images).to(device))
+        rows.append(torch.stack([posterior.mean, posterior.std], dim=1).cpu().contiguous())
+        report(part, min(total, start + 256), total, 0.0)
+    return torch.cat(rows)

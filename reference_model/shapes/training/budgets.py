@@ -1,0 +1,37 @@
+"""How much work goes into each part of the family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["BUDGETS", "Budget"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Scenes to render, and steps x batch size of each part.
+
+    ``v1_1_low`` trains on 32 x 32 pixels, all else on 64 x 64. ``denoiser_batch`` serves all checkpoints.
+    """
+
+    scenes: int
+    autoencoder_steps: int
+    autoencoder_batch: int
+    clip_steps: int
+    clip_batch: int
+    v1_1_low: int
+    v1_1_high: int
+    v1_2: int
+    v1_3: int
+    v1_4: int
+    denoiser_batch: int
+
+
+BUDGETS: dict[str, Budget] = {
+    # About an hour and a half on two CPU cores.
+    "cpu": Budget(60_000, 8_000, 8, 1_200, 256, 1_000, 900, 1_900, 700, 2_400, 128),
+    # A few minutes on one data-centre GPU.
+    "gpu": Budget(262_144, 10_000, 96, 3_500, 512, 1_000, 1_200, 2_500, 1_000, 3_500, 512),
+    # Seconds: for tests of the machinery; the pictures mean nothing.
+    "smoke": Budget(64, 4, 4, 4, 8, 3, 3, 3, 2, 4, 4),
+}

@@ -1,0 +1,68 @@
+"""Train the UNet of one checkpoint on latents (Rombach et al. 2022, equation 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reference_model.schedule import Schedule
+from reference_model.shapes.training.loop import Report, Stateful, run_loop, step_generator
+from reference_model.shapes.training.optim import Ema, learning_rate, update
+from reference_model.unet import UNet
+
+__all__ = ["Leg", "train_leg"]
+
+PEAK_RATE = 8e-4
+WARMUP = 100
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One stretch of training.
+
+    ``latents`` [n, 2, C, h, w] are scaled posterior means and deviations, ``contexts`` [n, L, D] the
+    encoded captions, ``rows`` the indices of the subset to learn from, ``empty`` [L, D] the encoded
+    empty prompt, which replaces a caption with probability ``drop``.
+    """
+
+    part: str
+    latents: Tensor
+    contexts: Tensor
+    rows: Tensor
+    empty: Tensor
+    drop: float
+    steps: int
+    batch: int
+
+
+def train_leg(
+    leg: Leg, unet: UNet, ema: Ema, schedule: Schedule, folder: Path, seed: int, device: str, report: Report
+) -> list[float]:
+    """Train ``unet`` and its average in place; return the loss of every step."""
+    optimizer = torch.optim.Adam(unet.parameters())
+    cumprod = schedule.alphas_cumprod.float()
+
+    def step(i: int) -> float:
+        generator = step_generator(seed, leg.part, i)
+        rows = leg.rows[torch.randint(len(leg.rows), (leg.batch,), generator=generator)]
+        mean, std = leg.latents[rows].unbind(1)
+        x_0 = mean + std * torch.randn(mean.shape, generator=generator)
+        t = torch.randint(len(cumprod), (leg.batch,), generator=generator)
+        noise = torch.randn(mean.shape, generator=generator)
+        alpha = cumprod[t][:, None, None, None]
+        x_t = alpha.sqrt() * x_0 + (1 - alpha).sqrt() * noise
+        dropped = torch.rand(leg.batch, generator=generator) < leg.drop
+        context = torch.where(dropped[:, None, None], leg.empty, leg.contexts[rows])
+        x_t = x_t.to(device).contiguous(memory_format=torch.channels_last)
+        loss = F.mse_loss(unet(x_t, t.to(device), context.to(device)), noise.to(device))
+        value = update(optimizer, loss, learning_rate(i, leg.steps, PEAK_RATE, WARMUP))
+        ema.follow(unet)
+        return value
+
+    unet.train().requires_grad_(True)
+    objects: dict[str, Stateful] = {"unet": unet, "ema": ema, "optimizer": optimizer}
+    return run_loop(leg.part, leg.steps, objects, step, folder, report)

@@ -1,0 +1,72 @@
+"""Write what training made: half-precision weights and the loss curves."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from reference_model.latent_diffusion import LatentDiffusion
+
+__all__ = ["save_half", "write_checkpoint", "write_losses"]
+
+SMOOTHING = 50
+
+
+def save_half(state: Mapping[str, Tensor], path: Path) -> None:
+    """Save floating-point tensors as float16, the rest as they are."""
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous().clone()
+        for name, value in state.items()
+    }
+    save_file(tensors, path)
+
+
+def write_checkpoint(model: LatentDiffusion, scale_factor: float, path: Path) -> None:
+    """Save a model in the original key layout.
+
+    The configuration of the family says a scale factor of 1; the latents' true scale is folded into the
+    two convolutions next to them, so that one configuration serves whatever was trained.
+    """
+    state = dict(model.state_dict())
+    channels = model.config.autoencoder.embed_dim
+    quant = "first_stage_model.quant_conv"
+    for kind in ("weight", "bias"):
+        scaled = state[f"{quant}.{kind}"].clone()
+        scaled[:channels] *= scale_factor  # the mean
+        if kind == "bias":
+            scaled[channels:] += 2 * torch.log(torch.tensor(scale_factor))  # the log variance
+        state[f"{quant}.{kind}"] = scaled
+    name = "first_stage_model.post_quant_conv.weight"
+    state[name] = state[name] / scale_factor
+    save_half(state, path)
+
+
+def write_losses(losses: Mapping[str, list[float]], out: Path) -> None:
+    """Write ``losses.csv`` (part, step, loss) and ``losses.png`` (a panel per part, smoothed)."""
+    with open(out / "losses.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["part", "step", "loss"])
+        for part, values in losses.items():
+            writer.writerows((part, step, f"{value:.6g}") for step, value in enumerate(values, start=1))
+    _plot(losses, out / "losses.png")
+
+
+def _plot(losses: Mapping[str, list[float]], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 6), layout="constrained")
+    axes = figure.subplots(2, (len(losses) + 1) // 2).flat
+    for axis, (part, values) in zip(axes, losses.items(), strict=False):
+        window = min(SMOOTHING, len(values))
+        smooth = torch.tensor(values).unfold(0, window, 1).mean(1)
+        axis.plot(range(window, len(values) + 1), smooth, color="#0072B2", linewidth=1)
+        axis.set(title=part, xlabel="step", ylabel="loss", yscale="log")
+    for axis in list(axes)[len(losses) :]:
+        axis.set_axis_off()
+    figure.suptitle(f"Training losses, mean of up to {SMOOTHING} steps")
+    figure.savefig(path, dpi=120, metadata={"Software": None})

@@ -1,0 +1,160 @@
+"""The whole recipe: how the published checkpoints came to be, in miniature.
+
+v1-1 starts at low resolution and ends at full resolution on the sharper pictures; v1-2 goes on from it on
+the pleasing ones; v1-3 and v1-4 both go on from v1-2 with 10% of the captions dropped, v1-4 for longer.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from reference_model.autoencoder import Autoencoder
+from reference_model.latent_diffusion import LatentDiffusion
+from reference_model.schedule import Schedule
+from reference_model.shapes.family import CLIP_CONFIG, load_family_config, load_tokenizer
+from reference_model.shapes.training.autoencoder import encode_all, psnr, train_autoencoder
+from reference_model.shapes.training.budgets import BUDGETS, Budget
+from reference_model.shapes.training.clip import text_tower, train_clip
+from reference_model.shapes.training.data import TrainingSet, render
+from reference_model.shapes.training.denoiser import Leg, train_leg
+from reference_model.shapes.training.export import save_half, write_checkpoint, write_losses
+from reference_model.shapes.training.loop import Report, save_aside
+from reference_model.shapes.training.optim import Ema
+from reference_model.text_encoder import TextEncoder
+from reference_model.unet import UNet
+
+__all__ = ["train"]
+
+WEB_DROP, GUIDANCE_DROP = (
+    0.01,
+    0.10,
+)  # a few captions are empty on the web; v1-3 and v1-4 drop them on purpose
+
+
+def train(out: Path, budget: str, report: Report, *, seed: int = 0, device: str = "cpu") -> Path:
+    """Train everything into ``out/weights`` and return that folder; run it again to go on.
+
+    Deterministic on one machine and number of threads. ``out/state`` holds what resuming needs,
+    ``out/losses.csv`` and ``out/losses.png`` the loss of every step, ``out/training.json`` the facts.
+
+    Raises:
+        KeyError: an unknown budget.
+    """
+    work = BUDGETS[budget]
+    state, weights = out / "state", out / "weights"
+    for folder in (state, weights):
+        folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    config = load_family_config()
+    data = render(work.scenes, seed, report)
+
+    autoencoder, autoencoder_losses = train_autoencoder(
+        config.autoencoder, data, work, state, seed, device, report
+    )
+    tokens = load_tokenizer()(data.captions)
+    clip, clip_losses = train_clip(CLIP_CONFIG, tokens, data, work, state, seed, device, report)
+    save_half(clip.state_dict(), weights / "shapes-clip.safetensors")
+
+    text = TextEncoder(config.text_encoder)
+    text.load_state_dict(text_tower(clip))
+    text.to(device).eval().requires_grad_(False)
+    legs = _Legs(text, tokens, data, autoencoder, state, device, report)
+    base = LatentDiffusion(config)
+    base.first_stage_model, base.cond_stage_model = autoencoder, text
+    denoiser_losses = _train_checkpoints(base, legs, work, weights, seed)
+
+    losses = {"autoencoder": autoencoder_losses, "clip": clip_losses, **denoiser_losses}
+    write_losses(losses, out)
+    facts = {
+        "budget": budget,
+        "seed": seed,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "work": asdict(work),
+        "autoencoder_psnr_db": round(psnr(autoencoder, device), 2),
+        "latent_std": round(1.0 / legs.scale_factor, 4),
+        "seconds_of_last_start": round(time.monotonic() - started),
+    }
+    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return weights
+
+
+class _Legs:
+    """What the legs share: latents at both sizes, encoded captions, subsets."""
+
+    def __init__(
+        self,
+        text: TextEncoder,
+        tokens: Tensor,
+        data: TrainingSet,
+        autoencoder: Autoencoder,
+        state: Path,
+        device: str,
+        report: Report,
+    ) -> None:
+        self.state, self.device, self.report = state, device, report
+        full, small = (
+            _cached(state / f"{name}.pt", partial(encode_all, autoencoder, data, half, device, report))
+            for name, half in (("latents", False), ("latents-small", True))
+        )
+        self.scale_factor = 1.0 / float(full[:, 0].std())
+        self.full, self.small = full * self.scale_factor, small * self.scale_factor
+        self.everything, self.sharp, self.pleasing = (
+            torch.arange(len(data.images)),
+            data.high_resolution,
+            data.aesthetic,
+        )
+        with torch.inference_mode():
+            self.contexts = torch.cat([text(part.to(device)).cpu() for part in tokens.split(1024)]).clone()
+            self.empty = text(load_tokenizer()([""]).to(device)).cpu()[0].clone()
+
+    def leg(self, part: str, rows: Tensor, drop: float, steps: int, batch: int, small: bool = False) -> Leg:
+        latents = self.small if small else self.full
+        return Leg(part, latents, self.contexts, rows, self.empty, drop, steps, batch)
+
+
+def _train_checkpoints(
+    base: LatentDiffusion, legs: _Legs, work: Budget, weights: Path, seed: int
+) -> dict[str, list[float]]:
+    """Train the UNet through all legs; write each checkpoint as soon as it is done."""
+    torch.manual_seed(seed + 2)
+    schedule = Schedule(base.config.schedule)
+    unet = UNet(base.config.unet).to(legs.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ema = Ema(unet)
+    losses: dict[str, list[float]] = {}
+
+    def walk(unet: UNet, ema: Ema, leg: Leg) -> None:
+        losses[leg.part] = train_leg(leg, unet, ema, schedule, legs.state, seed, legs.device, legs.report)
+
+    def write(name: str, ema: Ema) -> None:
+        base.model["diffusion_model"] = ema.average
+        write_checkpoint(base, legs.scale_factor, weights / f"{name}.safetensors")
+
+    batch = work.denoiser_batch
+    walk(unet, ema, legs.leg("v1-1-low", legs.everything, WEB_DROP, work.v1_1_low, batch, small=True))
+    walk(unet, ema, legs.leg("v1-1", legs.sharp, WEB_DROP, work.v1_1_high, batch))
+    write("shapes-v1-1", ema)
+    walk(unet, ema, legs.leg("v1-2", legs.pleasing, WEB_DROP, work.v1_2, batch))
+    write("shapes-v1-2", ema)
+    for name, steps in (("v1-3", work.v1_3), ("v1-4", work.v1_4)):
+        branch, average = deepcopy(unet), deepcopy(ema)
+        walk(branch, average, legs.leg(name, legs.pleasing, GUIDANCE_DROP, steps, batch))
+        write(f"shapes-{name}", average)
+    return losses
+
+
+def _cached(path: Path, compute: Callable[[], Tensor]) -> Tensor:
+    if not path.exists():
+        save_aside(compute(), path)
+    loaded: Tensor = torch.load(path, weights_only=True)
+    return loaded

@@ -1,0 +1,46 @@
+"""`sdbench shapes train`: train the embedded family of checkpoints."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any, name: str) -> None:
+    """Add the command to argparse's subparsers."""
+    about = "the embedded family of checkpoints"
+    actions = commands.add_parser(name, help=about, description=f"Work on {about}.").add_subparsers(
+        title="actions", metavar="ACTION", required=True
+    )
+    train = actions.add_parser(
+        "train",
+        help="train the family from scratch",
+        description="Train the family on rendered scenes: autoencoder, CLIP, four checkpoints. Deterministic "
+        "on one machine; run it again to go on after an interruption.",
+    )
+    train.add_argument(
+        "--out", metavar="DIR", type=Path, required=True, help="the folder for weights, losses and state"
+    )
+    train.add_argument(
+        "--budget", default="cpu", help="how much work: cpu (default; over an hour on two cores), gpu, smoke"
+    )
+    train.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    train.set_defaults(run=run, resumable=True)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    from reference_model.shapes.training import BUDGETS, train
+    from sdbench.display import display_for
+    from sdbench.errors import InputError, did_you_mean
+    from sdbench.progress import TrainingProgress
+    from sdbench.provenance import best_device
+
+    if args.budget not in BUDGETS:
+        raise InputError(f"unknown budget {args.budget!r}: {did_you_mean(args.budget, BUDGETS)}")
+    with TrainingProgress(display_for()) as progress:
+        weights = train(args.out, args.budget, progress, seed=args.seed, device=best_device())
+    print(f"weights: {weights}")

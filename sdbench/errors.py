@@ -1,0 +1,62 @@
+"""Every error the harness raises on purpose.
+
+    SdbenchError            exit code 1: the run cannot go on
+    +-- InputError          exit code 2: what the user gave is wrong or not there
+    |   +-- SpecError       an experiment spec; names the file, the key and the allowed values
+    +-- StoreError          a run folder: a corrupt or foreign shard, a file that cannot be written
+    +-- SamplingError       a checkpoint produced numbers that are not finite
+
+The message is one line: what is wrong, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "InputError",
+    "SamplingError",
+    "SdbenchError",
+    "SpecError",
+    "StoreError",
+    "did_you_mean",
+    "one_line",
+]
+
+
+class SdbenchError(Exception):
+    """Base of all errors that end a command with one line instead of a traceback."""
+
+    exit_code = 1
+
+
+class InputError(SdbenchError):
+    """Something the user gave is wrong or missing."""
+
+    exit_code = 2
+
+
+class SpecError(InputError):
+    """An experiment spec cannot be read or does not validate."""
+
+
+class StoreError(SdbenchError):
+    """A run folder cannot be read or written, or holds a file that does not belong there."""
+
+
+class SamplingError(SdbenchError):
+    """Sampling left the range of finite numbers."""
+
+
+def one_line(message: object) -> str:
+    """Any message with its line breaks and runs of blanks folded, so that it prints as one line."""
+    return " ".join(str(message).split())
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The closest known word and the list of known words, as the end of an error message."""
+    names = list(known)
+    close = get_close_matches(word, names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(names)}"

@@ -1,0 +1,35 @@
+"""Paths as people write them into specs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sdbench.errors import InputError
+
+__all__ = ["existing_file", "existing_folder"]
+
+
+def existing_file(text: str, what: str) -> Path:
+    """The file that `text` names, ~ and ${VARIABLES} filled in; InputError says which `what` is missing."""
+    path = _path(text)
+    if not path.is_file():
+        raise _missing(what, path)
+    return path
+
+
+def existing_folder(text: str, what: str) -> Path:
+    """The folder that `text` names, ~ and ${VARIABLES} filled in; InputError says which `what` is missing."""
+    path = _path(text)
+    if not path.is_dir():
+        raise _missing(what, path)
+    return path
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expandvars(text)).expanduser()
+
+
+def _missing(what: str, path: Path) -> InputError:
+    start = "" if path.is_absolute() else f" (relative paths start at {Path.cwd()})"
+    return InputError(f"{what}: {path} not found{start}")

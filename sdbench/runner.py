@@ -1,0 +1,170 @@
+"""A run from spec to report: plan, skip what is done, work off the rest, score, report.
+
+Interrupting it loses the unit under way and nothing else; running it again goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from metrics import PROTOCOLS
+from metrics.features import Extractor
+from sdbench import provenance
+from sdbench.executors import EXECUTORS
+from sdbench.extractors import build_extractor, extractor_names, features_identity
+from sdbench.images import ImageStore
+from sdbench.manifest import account, now, write_manifest
+from sdbench.plan import Plan, Unit, make_plan
+from sdbench.progress import RunProgress
+from sdbench.prompts import Prompt, load_prompts
+from sdbench.references import Reference, load_reference, reference_features
+from sdbench.registry import Checkpoint, CheckpointFile, locate
+from sdbench.reporting import write_report
+from sdbench.results import write_results
+from sdbench.shards import ShardStore
+from sdbench.spec import ExperimentSpec
+from sdbench.stages.generate import load_model
+from sdbench.stages.score import score
+from sdbench.store import LocalStore
+from sdbench.timing import timed
+from sdbench.worker import Job, full_precision
+
+__all__ = ["Outcome", "run_experiment"]
+
+WEIGHTS_CACHE = "checkpoints.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left behind."""
+
+    root: Path
+    page: Path
+    images_made: int
+    images_found: int
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    files: tuple[CheckpointFile, ...]
+    prompts: tuple[Prompt, ...]
+    reference: Reference | None
+    device: str
+    extractors: dict[str, Extractor]
+
+
+def run_experiment(
+    spec: ExperimentSpec, root: Path, progress: RunProgress, executor: str = "inline"
+) -> Outcome:
+    """Carry out `spec` in the run folder `root`, or go on where an earlier invocation stopped.
+
+    All inputs are looked up before the first image is made, so that a missing file ends the run at
+    once. Raises InputError for what is missing or wrong, StoreError for a damaged run folder.
+    """
+    seconds: dict[str, float] = {}
+    started = now()
+    with timed(seconds, "prepare"):
+        progress.note(f"{spec.name}: looking up checkpoints, prompts and extractors")
+        inputs = _inputs(spec)
+        store = LocalStore(root)
+        checkpoints = _identify(inputs.files, store)
+        identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
+        plan = make_plan(spec, checkpoints, inputs.prompts, identities)
+    store.write("spec.yaml", spec.to_yaml().encode("utf-8"))
+
+    with timed(seconds, "reference"):
+        reference = _reference(spec, inputs, identities, store, progress)
+    shards, images = ShardStore(store), ImageStore(store, spec.images_kept(len(inputs.prompts)))
+    pending = [unit for unit in plan.units if not (shards.done(unit) and images.complete(unit))]
+    job = Job(root, inputs.device, spec.batch_size, images.kept)
+    _work(executor, job, plan, pending, progress, seconds)
+
+    progress.note("scoring")
+    with timed(seconds, "score"):
+        rows = score(spec, plan, shards, reference)
+        write_results(store, rows)
+    made = sum(len(unit.chunk.prompts) for unit in pending)
+    facts = {
+        **account(spec, plan, checkpoints, identities, inputs.device),
+        "images_made": made,
+        "images_found": plan.images - made,
+        "started": started,
+    }
+    # The page shows the manifest, so the time that drawing takes is not in it.
+    write_manifest(store, facts, seconds)
+    return Outcome(root, write_report(root), made, plan.images - made)
+
+
+def _inputs(spec: ExperimentSpec) -> _Inputs:
+    full_precision()
+    files = tuple(locate(c.name, c.path, c.config) for c in spec.checkpoints)
+    prompts = load_prompts(spec.prompts)
+    reference = load_reference(spec.reference, spec.image_size) if spec.reference else None
+    device = provenance.best_device()
+    extractors = {name: build_extractor(name, device) for name in extractor_names(spec)}
+    return _Inputs(files, prompts, reference, device, extractors)
+
+
+def _identify(files: Sequence[CheckpointFile], store: LocalStore) -> list[Checkpoint]:
+    """The checkpoints with the digests of their weights.
+
+    The digest of what is loaded is what counts, but loading gigabytes only to find that all is done
+    would be waste: the run remembers it under the digest of the file's bytes.
+    """
+    known: dict[str, str] = {}
+    if store.exists(WEIGHTS_CACHE):
+        with store.open(WEIGHTS_CACHE) as stream:
+            known = json.load(stream)
+    checkpoints = []
+    for file in files:
+        key = file.file_digest()
+        if key not in known:
+            known[key] = load_model(file).weights_digest
+            store.write(WEIGHTS_CACHE, json.dumps(known, indent=2).encode())
+        checkpoints.append(Checkpoint(file, known[key], file.config_digest()))
+    return checkpoints
+
+
+def _reference(
+    spec: ExperimentSpec,
+    inputs: _Inputs,
+    identities: Mapping[str, str],
+    store: LocalStore,
+    progress: RunProgress,
+) -> dict[str, np.ndarray]:
+    if inputs.reference is None:
+        return {}
+    needed = {PROTOCOLS[name].extractor for name in spec.metrics if PROTOCOLS[name].metric != "clip_score"}
+    features = {}
+    for name in sorted(needed):
+        progress.note(f"features of the reference images by {name}")
+        extractor = inputs.extractors[name]
+        features[name] = reference_features(
+            store, inputs.reference, extractor, identities[name], spec.batch_size
+        )
+    return features
+
+
+def _work(
+    executor: str,
+    job: Job,
+    plan: Plan,
+    pending: Sequence[Unit],
+    progress: RunProgress,
+    seconds: dict[str, float],
+) -> None:
+    left = sum(len(unit.chunk.prompts) for unit in pending)
+    if left < plan.images:
+        progress.note(f"{plan.images - left} of {plan.images} images are there already")
+    if not pending:
+        return
+    progress.start(plan, plan.images - left)
+    for report in EXECUTORS[executor](job, pending, progress.tick):
+        progress.finished(report.unit)
+        for stage, time in report.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + time

@@ -1,0 +1,41 @@
+"""Stage 2: images and prompts to features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+import numpy as np
+
+from metrics import clip_score_estimate
+from metrics.features import Extractor, TextExtractor
+
+__all__ = ["clip_scores", "image_features", "text_features"]
+
+Features = dict[str, np.ndarray]
+"""Extractor name -> float32 [n, d]."""
+
+
+def image_features(extractors: Mapping[str, Extractor], batches: Iterable[np.ndarray]) -> Features:
+    """Features of all images, which come as batches uint8 [B, H, W, 3]."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in extractors}
+    for images in batches:
+        for name, extractor in extractors.items():
+            parts[name].append(extractor.images(images))
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def text_features(extractors: Mapping[str, Extractor], texts: Sequence[str], batch_size: int) -> Features:
+    """Features of n prompts by each extractor that reads text."""
+    batches = [list(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)]
+    readers = {name: cast(TextExtractor, e) for name, e in extractors.items() if hasattr(e, "texts")}
+    return {name: np.concatenate([reader.texts(b) for b in batches]) for name, reader in readers.items()}
+
+
+def clip_scores(images: Features, texts: Features) -> np.ndarray | None:
+    """The cosine of each image with its prompt, float64 [n], by the first text reader; None without one."""
+    if not texts:
+        return None
+    name = min(texts)
+    estimate = clip_score_estimate(image=images[name], text=texts[name])
+    return np.array([estimate.value]) if estimate.per_image is None else estimate.per_image

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from reference_model import CheckpointError, LatentDiffusion, load_checkpoint
+from reference_model.checkpoints.compvis import BUFFERS
+from reference_model.config import ModelConfig
+
+from .conftest import GOLDENS
+
+CKPT, YAML = GOLDENS / "tiny" / "v1-tiny.ckpt", GOLDENS / "tiny" / "v1-tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def state():
+    return torch.load(CKPT, weights_only=True)["state_dict"]
+
+
+def test_full_size_model_has_every_published_key_and_shape():
+    published = json.loads((GOLDENS / "full" / "sd-v1-keys.json").read_text(encoding="utf-8"))
+    with torch.device("meta"):
+        model = LatentDiffusion(ModelConfig())
+    ours = {name: list(value.shape) for name, value in model.state_dict().items()}
+    assert ours == {name: shape for name, shape, _ in published["state_dict"] if name not in BUFFERS}
+    assert {name for name, _, _ in published["state_dict"]} - set(ours) == BUFFERS
+    parameters = sum(p.numel() for p in model.unet.parameters())
+    assert parameters == published["param_counts"]["unet"] == 859_520_964
+
+
+def test_weights_are_float32_frozen_and_equal_to_the_file(tiny, state):
+    for name, value in tiny.state_dict().items():
+        assert torch.equal(value, state[name].to(value.dtype)), name
+    assert {p.dtype for p in tiny.parameters()} == {torch.float32}
+    assert not any(p.requires_grad for p in tiny.parameters())
+
+
+def test_safetensors_are_the_same_model(tiny, state, tmp_path):
+    save_file({name: value.contiguous() for name, value in state.items()}, tmp_path / "m.safetensors")
+    loaded = load_checkpoint(tmp_path / "m.safetensors", YAML)
+    assert loaded.weights_digest == tiny.weights_digest
+
+
+def test_digest_sees_a_single_weight(tiny, state, tmp_path):
+    changed = {name: value.clone().contiguous() for name, value in state.items()}
+    changed["model.diffusion_model.out.2.bias"][0] += 1e-2
+    save_file(changed, tmp_path / "m.safetensors")
+    assert load_checkpoint(tmp_path / "m.safetensors", YAML).weights_digest != tiny.weights_digest
+
+
+def test_position_ids_may_be_left_out(tiny, state, tmp_path):
+    kept = {name: v.contiguous() for name, v in state.items() if not name.endswith("position_ids")}
+    save_file(kept, tmp_path / "m.safetensors")
+    assert load_checkpoint(tmp_path / "m.safetensors", YAML).weights_digest == tiny.weights_digest
+
+
+def refused(path: Path, config: Path | None = YAML) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path, config)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_missing_and_unexpected_keys_are_named(state, tmp_path):
+    broken = {name: value.contiguous() for name, value in state.items()}
+    broken["lora.weight"] = broken.pop("model.diffusion_model.out.2.bias")
+    save_file(broken, tmp_path / "m.safetensors")
+    message = refused(tmp_path / "m.safetensors")
+    assert "model.diffusion_model.out.2.bias" in message
+    assert "lora.weight" in message
+
+
+def test_another_config_is_noticed():
+    assert "config" in refused(CKPT, None)
+
+
+def test_wrong_shape_is_named(state, tmp_path):
+    broken = {name: value.contiguous() for name, value in state.items()}
+    broken["model.diffusion_model.out.2.bias"] = torch.zeros(5)
+    save_file(broken, tmp_path / "m.safetensors")
+    assert "(5,), expected (4,)" in refused(tmp_path / "m.safetensors")
+
+
+class Bomb:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def test_code_in_a_checkpoint_is_never_run(tmp_path):
+    fired = tmp_path / "fired"
+    torch.save({"state_dict": {"x": torch.zeros(1)}, "payload": Bomb(fired)}, tmp_path / "zip.ckpt")
+    (tmp_path / "plain.ckpt").write_bytes(pickle.dumps({"state_dict": Bomb(fired)}))
+    assert "could run code" in refused(tmp_path / "zip.ckpt")
+    refused(tmp_path / "plain.ckpt")
+    assert not fired.exists()
+
+
+def test_damaged_files_are_refused(tmp_path):
+    whole = CKPT.read_bytes()
+    (tmp_path / "short.ckpt").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.ckpt").write_bytes(b"")
+    (tmp_path / "text.ckpt").write_text("<html>not found</html>")
+    (tmp_path / "text.safetensors").write_text("<html>not found</html>")
+    with zipfile.ZipFile(tmp_path / "zip.ckpt", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    torch.save({"state_dict": {}}, tmp_path / "hollow.ckpt")
+    for path in sorted(tmp_path.iterdir()):
+        assert path.name in refused(path)
+    assert "no checkpoint at" in refused(tmp_path / "nowhere.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("ldm.models.autoencoder.AutoencoderKL", "ldm.models.autoencoder.VQModel", "VQModel"),
+        ("conditioning_key: crossattn", "parameterization: v", "'v' is not supported"),
+        ("unet_config:", "unet_setting:", "unet_config"),
+        ("model:", "model: [", "not valid YAML"),
+        ("version: clip-text-tiny", "version: nowhere", "text encoder config"),
+    ],
+)
+def test_configs_that_cannot_be_used(tmp_path, old, new, expected):
+    config = tmp_path / "c.yaml"
+    config.write_text(YAML.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    assert expected in refused(CKPT, config)
+    assert "nowhere.yaml" in refused(CKPT, tmp_path / "nowhere.yaml")

@@ -1,0 +1,112 @@
+"""Result rows and a run folder made by hand: the figures of a sweep, with no model behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from reports.page import write_page
+
+SCALES = (1.5, 2.0, 3.0, 5.0, 8.0)
+DISTANCES = {"v1": (9.0, 6.0, 4.0, 4.5, 6.0), "v2": (1.2, 1.0, 1.4, 2.0, 2.4)}
+SCORES = {"v1": (0.25, 0.32, 0.42, 0.48, 0.47), "v2": (0.55, 0.61, 0.66, 0.68, 0.65)}
+PROMPTS = ("a large red circle", "a <small> blue & square", "two green stars")
+
+MakeRun = Callable[..., Path]
+
+
+def row(checkpoint: str, scale: float, protocol: str, value: float, error: float) -> dict[str, object]:
+    distance = protocol.startswith("fd")
+    return {
+        "checkpoint": checkpoint,
+        "sampler": "plms",
+        "steps": 50,
+        "eta": 0.0,
+        "guidance_scale": scale,
+        "protocol": protocol,
+        "label": "Fréchet distance (test features)" if distance else "CLIP score (test model)",
+        "better": "lower" if distance else "higher",
+        "value": value,
+        "standard_error": error,
+        "note": "",
+        "n": 512,
+        "flagged": 0,
+        "nfe": 102,
+        "image_size": "64x64",
+        "seed": 42,
+        "precision": "full",
+        "batch_size": "32",
+        "device": "cpu (x86_64)",
+        "weights_digest": "0123",
+        "spec_digest": "4567",
+        "versions": "torch=2.0",
+    }
+
+
+def build_results() -> pd.DataFrame:
+    """Return two checkpoints at five scales, a distance and a score each: 20 rows."""
+    rows = []
+    for name in DISTANCES:
+        for scale, distance, score in zip(SCALES, DISTANCES[name], SCORES[name], strict=True):
+            rows.append(row(name, scale, "fd-test", distance, 0.05))
+            rows.append(row(name, scale, "clip-score-test", score, 0.004))
+    return pd.DataFrame(rows)
+
+
+def build_run(run: Path, rows: pd.DataFrame, images: bool = True) -> Path:
+    """Write a run folder of these results, with images of one colour a cell and prompt."""
+    run.mkdir(exist_ok=True)
+    rows.to_csv(run / "results.csv", index=False)
+    ids = [f"p{place}" for place in range(len(PROMPTS))]
+    cells = rows.drop_duplicates(["checkpoint", "guidance_scale"])
+    cells = cells[["checkpoint", "sampler", "steps", "eta", "guidance_scale"]].to_dict("records")
+    for number, cell in enumerate(cells):
+        cell["cell"] = f"{cell['checkpoint']}_s{cell['guidance_scale']:g}"
+        shards, pictures = run / "shards" / cell["cell"], run / "images" / cell["cell"]
+        shards.mkdir(parents=True)
+        pd.DataFrame({"prompt_id": ids, "prompt": PROMPTS}).to_parquet(shards / "0.parquet")
+        if images:
+            pictures.mkdir(parents=True)
+            for place, prompt_id in enumerate(ids):
+                pixels = np.full((8, 8, 3), (number * 20, place * 100, 255), dtype=np.uint8)
+                Image.fromarray(pixels).save(pictures / f"{prompt_id}.png")
+    manifest = {
+        "spec_digest": "4567",
+        "cells": cells,
+        "command": "sdbench run test.yaml",
+        "seconds": {"generate": 12.5, "score": 0.5},
+    }
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    (run / "spec.yaml").write_text("name: test\nguidance_scales: [1.5, 2]\n")
+    return run
+
+
+@pytest.fixture
+def results() -> pd.DataFrame:
+    """Return the rows of build_results."""
+    return build_results()
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """Return a function that builds a run folder, of other rows or without images where asked."""
+
+    def make(rows: pd.DataFrame | None = None, images: bool = True) -> Path:
+        return build_run(tmp_path / "test-run", build_results() if rows is None else rows, images)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def page_text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the page of a complete run, written once for all tests that only read it."""
+    run = build_run(tmp_path_factory.mktemp("runs") / "test-run", build_results())
+    page = write_page(run)
+    assert page == run / "report" / "index.html"
+    return page.read_text(encoding="utf-8")

@@ -1,0 +1,129 @@
+"""A tiny experiment: a real checkpoint, two steps, an extractor that averages pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from metrics.features import EXTRACTORS
+from reference_model import LatentDiffusion, load_checkpoint
+from sdbench.extractors import build_extractor
+
+GOLDENS = Path(__file__).parents[1] / "goldens" / "tiny"
+DIM = 3
+
+
+@cache
+def loaded_once(path: Path, config: Path | None, device: str) -> LatentDiffusion:
+    """Loading is most of a tiny run's time."""
+    return load_checkpoint(path, config, device)
+
+
+@dataclass
+class PixelExtractor:
+    """Mean colour as image features; a text's features are drawn from its own digest."""
+
+    name: str
+    digest: str = "pixels"
+    dim: int = DIM
+    calls: list[int] = field(default_factory=list)
+
+    def images(self, images: np.ndarray) -> np.ndarray:
+        self.calls.append(len(images))
+        return (images.mean(axis=(1, 2)) / 255 + 0.01).astype(np.float32)
+
+    def texts(self, texts: list[str]) -> np.ndarray:
+        rows = [np.frombuffer(hashlib.sha256(text.encode()).digest()[:DIM], np.uint8) for text in texts]
+        return (np.stack(rows) / 255 + 0.01).astype(np.float32)
+
+
+@pytest.fixture
+def pixels(monkeypatch: pytest.MonkeyPatch) -> Iterator[PixelExtractor]:
+    """Stands in for the extractors that need downloads; its `calls` are the sizes of image batches."""
+    extractor = PixelExtractor("clip-vit-l-14")
+    inception = PixelExtractor("inception-v3", calls=extractor.calls)
+    monkeypatch.setitem(EXTRACTORS, "clip-vit-l-14", lambda weights, device: extractor)
+    monkeypatch.setitem(EXTRACTORS, "inception-v3", lambda weights, device: inception)
+    build_extractor.cache_clear()
+    yield extractor
+    build_extractor.cache_clear()
+
+
+@pytest.fixture
+def reference_folder(tmp_path: Path) -> Path:
+    """Twelve images of random colours, not all of one size."""
+    folder = tmp_path / "reference"
+    folder.mkdir()
+    random = np.random.default_rng(7)
+    for i in range(12):
+        sink = io.BytesIO()
+        image = np.broadcast_to(random.integers(0, 256, 3, dtype=np.uint8), (64 + i, 70, 3))
+        Image.fromarray(np.ascontiguousarray(image)).save(sink, "PNG")
+        (folder / f"{i:02d}.png").write_bytes(sink.getvalue())
+    return folder
+
+
+@pytest.fixture
+def tiny(pixels: PixelExtractor, reference_folder: Path) -> dict[str, Any]:
+    """The content of a spec: 2 cells of 6 images in units of 4, checkpoint, prompts and reference at hand."""
+    return {
+        "name": "tiny",
+        "checkpoints": [
+            {
+                "name": "tiny",
+                "path": str(GOLDENS / "v1-tiny.ckpt"),
+                "config": str(GOLDENS / "v1-tiny.yaml"),
+            }
+        ],
+        "samplers": [{"name": "plms", "steps": 2}],
+        "guidance_scales": [2, 7.5],
+        "prompts": ["a red circle", "a blue square", "a green cross", "a ring", "a moon", "a star on white"],
+        "reference": {"source": "folder", "path": str(reference_folder)},
+        "image_size": 64,
+        "seed": 42,
+        "batch_size": 3,
+        "unit_size": 4,
+        "metrics": ["fid-inception-tf", "clip-score-vit-l-14"],
+        "images": "all",
+    }
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
+    """Write a spec's content as YAML and return its path."""
+
+    def write(content: dict[str, Any]) -> Path:
+        path = tmp_path / "spec.yaml"
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run_tiny(
+    monkeypatch: pytest.MonkeyPatch, spec_file: Callable[[dict[str, Any]], Path]
+) -> Callable[[dict[str, Any], Path], Any]:
+    """Run a spec's content into a folder, without the report page, and return the outcome."""
+    from sdbench import runner
+    from sdbench.progress import RunProgress
+    from sdbench.spec import load_spec
+    from sdbench.stages import generate
+
+    monkeypatch.setattr(generate, "load_checkpoint", loaded_once)
+    monkeypatch.setattr(runner, "write_report", lambda root: root / "report" / "index.html")
+
+    def run(content: dict[str, Any], root: Path) -> Any:
+        return runner.run_experiment(load_spec(spec_file(content)), root, RunProgress())
+
+    return run

@@ -1,0 +1,101 @@
+"""Reference images: fitting, identity, stored features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdbench.errors import InputError, StoreError
+from sdbench.references import load_reference, reference_features
+from sdbench.spec import FolderReference, ShapesReference
+from sdbench.store import LocalStore
+
+
+def folder(path: Path) -> FolderReference:
+    return FolderReference(source="folder", path=str(path))
+
+
+def test_images_are_cropped_centrally_to_the_size(tmp_path: Path) -> None:
+    # Left third red, middle third green, right third blue: the central square is all green.
+    wide = np.zeros((30, 90, 3), np.uint8)
+    for third in range(3):
+        wide[:, 30 * third : 30 * (third + 1), third] = 255
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    (batch,) = load_reference(folder(tmp_path), (20, 20)).batches(8)
+    assert batch.shape == (1, 20, 20, 3)
+    assert batch.dtype == np.uint8
+    assert np.abs(batch[0, 4:-4, 4:-4].astype(int) - (0, 255, 0)).max() <= 2
+    (batch,) = load_reference(folder(tmp_path), (10, 30)).batches(8)
+    assert [tuple(batch[0, 5, x]) for x in (2, 15, 27)] == [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+
+
+def test_batches_come_in_order_of_name_and_cover_all(reference_folder: Path) -> None:
+    batches = list(load_reference(folder(reference_folder), (64, 64)).batches(5))
+    assert [len(batch) for batch in batches] == [5, 5, 2]
+    third = np.asarray(Image.open(reference_folder / "02.png"))[0, 0]
+    assert (batches[0][2] == third).all()
+
+
+def test_identity_is_content(reference_folder: Path, tmp_path: Path) -> None:
+    before = load_reference(folder(reference_folder), (64, 64)).identity
+    moved = reference_folder.rename(tmp_path / "moved")
+    assert load_reference(folder(moved), (64, 64)).identity == before
+    assert load_reference(folder(moved), (64, 32)).identity != before
+    (moved / "05.png").unlink()
+    assert load_reference(folder(moved), (64, 64)).identity != before
+
+
+def test_folders_without_usable_images(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"reference\.path: .*none not found"):
+        load_reference(folder(tmp_path / "none"), (64, 64))
+    (tmp_path / "notes.txt").write_text("none here")
+    with pytest.raises(InputError, match="holds no images"):
+        load_reference(folder(tmp_path), (64, 64))
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG and then nothing")
+    reference = load_reference(folder(tmp_path), (64, 64))
+    with pytest.raises(InputError, match=r"broken\.png cannot be read as an image"):
+        list(reference.batches(4))
+
+
+def test_features_are_stored_and_checked(reference_folder: Path, tmp_path: Path, pixels: Any) -> None:
+    store = LocalStore(tmp_path / "run")
+    reference = load_reference(folder(reference_folder), (64, 64))
+    first = reference_features(store, reference, pixels, "one", 5)
+    assert first.shape == (12, 3)
+    pixels.calls.clear()
+    assert np.array_equal(reference_features(store, reference, pixels, "one", 5), first)
+    assert pixels.calls == []
+    reference_features(store, reference, pixels, "two", 5)
+    assert sum(pixels.calls) == 12
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(b"PAR1", "damaged"), (None, "is not the file of its name")]
+)
+def test_stored_features_that_are_not_what_they_should_be(
+    content: bytes | None, expected: str, reference_folder: Path, tmp_path: Path, pixels: Any
+) -> None:
+    store = LocalStore(tmp_path / "run")
+    reference = load_reference(folder(reference_folder), (64, 64))
+    reference_features(store, reference, pixels, "one", 5)
+    (one,) = (tmp_path / "run" / "reference").iterdir()
+    reference_features(store, reference, pixels, "two", 5)
+    (two,) = set((tmp_path / "run" / "reference").iterdir()) - {one}
+    one.write_bytes(content or two.read_bytes())
+    with pytest.raises(StoreError, match=expected):
+        reference_features(store, reference, pixels, "one", 5)
+
+
+def test_rendered_reference_images() -> None:
+    def reference(count: int, seed: int) -> Any:
+        return load_reference(ShapesReference(source="shapes", count=count, seed=seed), (64, 64))
+
+    batches = list(reference(5, 1).batches(2))
+    assert [batch.shape for batch in batches] == [(2, 64, 64, 3), (2, 64, 64, 3), (1, 64, 64, 3)]
+    assert reference(5, 1).identity == reference(5, 1).identity
+    assert reference(5, 1).identity != reference(6, 1).identity
+    assert reference(5, 1).identity != reference(5, 2).identity
