@@ -33,12 +33,12 @@ class Protocol:
 _SHAPES_CLIP_INPUT = (
     "8-bit RGB; shortest edge resized to the model's 64 pixels with Pillow's antialiased bicubic filter and "
     "centre-cropped, which leaves 64x64 images as they are; /255, normalised by the model's mean and "
-    "standard deviation; image and text features at length one (L2-normalised) for every metric"
+    "standard deviation; features as projected, not brought to length one, except by the CLIP score's cosine"
 )
 _VIT_L_14_INPUT = (
     "8-bit RGB; shortest edge resized to 224 with Pillow's antialiased bicubic filter and centre-cropped; "
     "/255, normalised by OpenAI's mean and standard deviation; prompts cut to 77 tokens, the end token kept; "
-    "features at length one (L2-normalised)"
+    "features as projected, brought to length one by the cosine"
 )
 _INCEPTION_INPUT = (
     "8-bit RGB; resized to 299x299 inside the network as TensorFlow 1 does (bilinear, not antialiased); "

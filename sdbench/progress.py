@@ -68,13 +68,9 @@ class RunProgress(_Progress):
         images = self._complete + sum(self._under_way.values())
         cell = unit.cell
         name = f"{cell.checkpoint.name} {cell.sampler.name}{cell.sampler.steps} scale {cell.guidance_scale:g}"
-        words = [
-            f"{images:.0f}/{self._total} images",
-            f"cell {self._cells[cell]}/{len(self._cells)} ({name})",
-        ]
-        self._show(
-            words + _rate(images - self._found, self._total - images, self._began), images, self._total
-        )
+        place = f"cell {self._cells[cell]}/{len(self._cells)} ({name})"
+        pace = _pace("images", images - self._found, self._total - images, self._began)
+        self._show([f"{images:.0f}/{self._total} images", place, *pace], images, self._total)
 
 
 class TrainingProgress(_Progress):

@@ -1,7 +1,8 @@
 """CLIP image and text features through open_clip.
 
 Radford et al., "Learning transferable visual models from natural language supervision" (2021). Features are
-brought to length one: a CLIP model defines its space by cosines, the length of its outputs means nothing.
+the projected outputs as they are, not brought to length one: published Frechet distances on CLIP features
+are computed so, and the CLIP score takes the cosine anyway.
 """
 
 from __future__ import annotations
@@ -57,17 +58,17 @@ class ClipExtractor:
 
     @torch.inference_mode()
     def images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the L2-normalised features [B, dim] of images uint8 [B, H, W, 3]."""
+        """Return the features [B, dim] of images uint8 [B, H, W, 3]."""
         pixels = torch.tensor(resize_and_crop(images, self.normalisation.size), device=self.device)
         mean = torch.tensor(self.normalisation.mean, device=self.device)
         std = torch.tensor(self.normalisation.std, device=self.device)
         inputs = ((pixels / 255 - mean) / std).permute(0, 3, 1, 2)
-        return _to_numpy(self.model.encode_image(inputs, normalize=True))
+        return _to_numpy(self.model.encode_image(inputs))
 
     @torch.inference_mode()
     def texts(self, texts: list[str]) -> NDArray[np.float32]:
-        """Return the L2-normalised features [B, dim] of B texts."""
-        return _to_numpy(self.model.encode_text(self.tokenizer(texts).to(self.device), normalize=True))
+        """Return the features [B, dim] of B texts."""
+        return _to_numpy(self.model.encode_text(self.tokenizer(texts).to(self.device)))
 
 
 def clip_from_files(config: Path, weights: Path, tokenizer: Tokenizer, device: str = "cpu") -> ClipExtractor:

@@ -49,6 +49,9 @@ def load_checkpoint(path: Path, config: Path | None = None, device: str = "cpu")
             )
         loaded[name] = tensor.to(target.dtype)
     model.load_state_dict(loaded, assign=True)
+    if device == "cpu":
+        # A third faster there. The decoder keeps its layout, since it amplifies rounding.
+        model.unet.to(memory_format=torch.channels_last)
     return model.to(device).eval().requires_grad_(False)
 
 

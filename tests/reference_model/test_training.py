@@ -1,0 +1,101 @@
+"""The machinery of training, on a budget of seconds: the pictures mean nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from reference_model import load_checkpoint
+from reference_model.config import load_config
+from reference_model.pipeline import generate
+from reference_model.shapes import CHECKPOINTS, CLIP_CONFIG, CONFIG, load_tokenizer
+from reference_model.shapes.training import loop, train
+from reference_model.shapes.training.budgets import BUDGETS
+from reference_model.shapes.training.clip import text_tower
+from reference_model.shapes.training.optim import learning_rate
+from reference_model.text_encoder import TextEncoder
+
+
+def silent(part: str, done: int, total: int, loss: float) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    with torch.inference_mode(False):
+        train(folder, "smoke", silent)
+    return folder
+
+
+def test_every_checkpoint_loads_and_samples(trained):
+    for name in CHECKPOINTS:
+        model = load_checkpoint(trained / "weights" / f"{name}.safetensors", CONFIG)
+        context = model.encode_prompts(["a red circle", "a moon"])
+        x_T = torch.zeros(2, *model.image_shape_to_latent_shape(64, 64))  # noqa: N806
+        images = generate(model, context, model.encode_prompts([""]), x_T, steps=4)
+        assert images.shape == (2, 64, 64, 3)
+
+
+def test_checkpoints_share_all_but_the_denoiser(trained):
+    first, *others = (load_file(trained / "weights" / f"{name}.safetensors") for name in CHECKPOINTS)
+    for other in others:
+        changed = {name for name, value in first.items() if not torch.equal(value, other[name])}
+        assert changed
+        assert all(name.startswith("model.diffusion_model.") for name in changed)
+
+
+def test_losses_and_facts_are_written(trained):
+    with open(trained / "losses.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    work = BUDGETS["smoke"]
+    assert sum(row["part"] == "autoencoder" for row in rows) == work.autoencoder_steps
+    assert sum(row["part"] == "v1-4" for row in rows) == work.v1_4
+    assert (trained / "losses.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((trained / "training.json").read_text())["budget"] == "smoke"
+
+
+def test_an_interrupted_training_ends_the_same(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    stops = iter([("autoencoder", 2), ("clip", 3), ("v1-2", 1), ("v1-4", 3)])
+    stop = next(stops)
+
+    def interrupting(part: str, done: int, total: int, loss: float) -> None:
+        nonlocal stop
+        if (part, done) == stop:
+            stop = next(stops, ("", 0))
+            raise KeyboardInterrupt
+
+    with torch.inference_mode(False):
+        for _ in range(4):
+            with pytest.raises(KeyboardInterrupt):
+                train(tmp_path, "smoke", interrupting)
+        train(tmp_path, "smoke", interrupting)
+    for path in sorted((trained / "weights").iterdir()):
+        assert (tmp_path / "weights" / path.name).read_bytes() == path.read_bytes(), path.name
+    assert (tmp_path / "losses.csv").read_text() == (trained / "losses.csv").read_text()
+
+
+def test_text_tower_is_open_clips():
+    """The context at the end token, projected, is what open_clip's text encoder returns."""
+    settings = json.loads(CLIP_CONFIG.read_text(encoding="utf-8"))["model_cfg"]
+    clip = open_clip.CLIP(**settings).eval()
+    model = TextEncoder(load_config(CONFIG).text_encoder).eval()
+    model.load_state_dict(text_tower(clip))
+    tokens = load_tokenizer()(["a large red circle above a small blue square", ""])
+    pooled = model(tokens)[torch.arange(2), tokens.argmax(dim=-1)]
+    torch.testing.assert_close(pooled @ clip.text_projection, clip.encode_text(tokens), rtol=0, atol=1e-5)
+
+
+def test_learning_rate_warms_up_and_decays():
+    rates = [learning_rate(step, 100, 1.0, warmup=10) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] == pytest.approx(0.05, abs=0.01)
