@@ -8,7 +8,7 @@ from __future__ import annotations
 from metrics.clip_score import clip_score_estimate
 from metrics.errors import MetricsError
 from metrics.frechet import frechet_distance, frechet_estimate
-from metrics.kernel import kernel_estimate
+from metrics.kernel import KernelReference, kernel_estimate
 from metrics.moments import Moments, merge
 from metrics.protocols import PROTOCOLS, Protocol
 from metrics.uncertainty import Estimate
@@ -16,6 +16,7 @@ from metrics.uncertainty import Estimate
 __all__ = [
     "PROTOCOLS",
     "Estimate",
+    "KernelReference",
     "MetricsError",
     "Moments",
     "Protocol",

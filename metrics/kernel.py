@@ -6,19 +6,37 @@ Inception features it is the KID of Binkowski et al., "Demystifying MMD GANs" (2
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics._checks import as_features, check_same_dimension
 from metrics.uncertainty import Estimate, standard_error_of_mean
 
-__all__ = ["kernel_estimate"]
+__all__ = ["KernelReference", "kernel_estimate"]
 
 _BLOCK_ROWS = 2048
 
 
-def kernel_estimate(*, real: ArrayLike, generated: ArrayLike) -> Estimate:
-    """Return the unbiased MMD^2 between real [m, d] and generated [n, d] features (m >= 2, n >= 2).
+@dataclass(frozen=True)
+class KernelReference:
+    """The real set of many comparisons: features [m, d] and the mean kernel of its m (m - 1) pairs."""
+
+    features: NDArray[np.float64]
+    mean_kernel: float
+
+    @classmethod
+    def of(cls, features: ArrayLike) -> KernelReference:
+        """Compare all pairs of features [m, d], m >= 2, once; MetricsError for unusable ones."""
+        rows = as_features(features, "real", minimum=2)
+        m = len(rows)
+        total = float((_row_sums(rows, rows) - _self_kernel(rows)).sum())
+        return cls(rows, total / (m * (m - 1)))
+
+
+def kernel_estimate(*, real: KernelReference, generated: ArrayLike) -> Estimate:
+    """Return the unbiased MMD^2 between a real set and generated features [n, d], n >= 2.
 
     All pairs are used, none drawn at random, so the value has no seed. It is unbiased, so it can fall
     below zero where the sets agree.
@@ -29,15 +47,13 @@ def kernel_estimate(*, real: ArrayLike, generated: ArrayLike) -> Estimate:
     which has a closed form: leaving image i out moves the value by 2 (g_i - mean g) / (n - 2), where g_i is
     the mean of h over the other images. n = 2 gives no error. Raises MetricsError for unusable features.
     """
-    real_features = as_features(real, "real", minimum=2)
     features = as_features(generated, "generated", minimum=2)
-    check_same_dimension(real_features.shape[1], features.shape[1])
-    m, n = real_features.shape[0], features.shape[0]
+    check_same_dimension(real.features.shape[1], features.shape[1])
+    n = len(features)
 
-    real_sum = float((_row_sums(real_features, real_features) - _self_kernel(real_features)).sum())
     within = (_row_sums(features, features) - _self_kernel(features)) / (n - 1)
-    across = _row_sums(features, real_features) / m
-    value = real_sum / (m * (m - 1)) + float(within.mean()) - 2 * float(across.mean())
+    across = _row_sums(features, real.features) / len(real.features)
+    value = real.mean_kernel + float(within.mean()) - 2 * float(across.mean())
     if n == 2:
         note = "no standard error: 2 images, at least 3 are needed"
         return Estimate(value=value, standard_error=None, n=n, per_image=None, note=note)
@@ -51,7 +67,8 @@ def kernel_estimate(*, real: ArrayLike, generated: ArrayLike) -> Estimate:
 
 def _kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (x.y / d + 1)^3 for all pairs: [m, d], [n, d] -> [m, n]."""
-    return np.asarray((x @ y.T / x.shape[1] + 1.0) ** 3)
+    base = x @ y.T / x.shape[1] + 1.0
+    return np.asarray(base * base * base)  # several times faster than ** 3
 
 
 def _self_kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from PIL import Image
 from reports.errors import ReportError
 from reports.grid import image_grid
 from reports.plots import fd_against_clip, metrics_against_scale
-from reports.rows import CELL, curve_names, read_results
+from reports.rows import CELL, curve_names, has_plane, read_results
 from reports.runs import grid_source, provenance, read_manifest
 from reports.style import RC
 from reports.tables import protocol_tables, verdicts
@@ -45,7 +45,7 @@ def write_page(run: Path) -> Path:
             title=run.resolve().name,
             verdicts=verdicts(results),
             facts=_facts(results),
-            plane=_svg(fd_against_clip(results)) if results["better"].nunique() == 2 else None,
+            plane=_svg(fd_against_clip(results)) if has_plane(results) else None,
             scales=_svg(metrics_against_scale(results)),
             tables=protocol_tables(results),
             grid=_webp(image_grid(source.images, source.prompts)) if source else None,

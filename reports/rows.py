@@ -13,7 +13,16 @@ import pandas as pd
 
 from reports.errors import ReportError
 
-__all__ = ["CELL", "COLUMNS", "curve_names", "first_protocol", "plane", "read_published", "read_results"]
+__all__ = [
+    "CELL",
+    "COLUMNS",
+    "curve_names",
+    "first_protocol",
+    "has_plane",
+    "plane",
+    "read_published",
+    "read_results",
+]
 
 #: What identifies a cell.
 CELL = ["checkpoint", "sampler", "steps", "eta", "guidance_scale"]
@@ -132,6 +141,11 @@ def first_protocol(results: pd.DataFrame, better: str) -> str:
         what = "distance (better: lower)" if better == "lower" else "CLIP score (better: higher)"
         raise ReportError(f"the results hold no {what}: name such a metric in the spec")
     return str(names.iloc[0])
+
+
+def has_plane(results: pd.DataFrame) -> bool:
+    """Whether the results hold both a distance and a score, so that a plane can be drawn."""
+    return bool(results["better"].nunique() == 2)
 
 
 def plane(results: pd.DataFrame) -> pd.DataFrame:

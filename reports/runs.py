@@ -50,14 +50,14 @@ def grid_source(run: Path, manifest: Mapping[str, Any], count: int) -> GridSourc
     cells = pd.DataFrame(manifest.get("cells", []))
     if cells.empty:
         return None
-    missing = [name for name in ["cell", *CELL] if name not in cells.columns]
+    missing = [name for name in ["cell", *CELL, "units"] if name not in cells.columns]
     if missing:
         raise ReportError(f"{run / 'manifest.json'}: the cells have no {', '.join(missing)}")
     curves = curve_names(cells)
     folders = list(cells["cell"])
     prompts = [
         (name, text)
-        for name, text in _prompts(run, folders[0])
+        for name, text in _prompts(run, folders[0], cells["units"].iloc[0])
         if any((run / "images" / folder / f"{name}.png").is_file() for folder in folders)
     ][:count]
     if not prompts:
@@ -76,9 +76,12 @@ def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), _as_text(value)) for name, value in manifest.items() if name != "cells"]
 
 
-def _prompts(run: Path, folder: str) -> list[tuple[str, str]]:
-    """Return (prompt id, prompt) of one cell, in the order of its shards; all cells have the same."""
-    shards = sorted((run / "shards" / folder).glob("*.parquet"))
+def _prompts(run: Path, folder: str, units: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (prompt id, prompt) of a cell's units in their order; all cells have the same.
+
+    The folder may hold other shards beside them, of an earlier spec with other prompts.
+    """
+    shards = [path for name in units if (path := run / "shards" / folder / f"{name}.parquet").is_file()]
     if not shards:
         return []
     frame = pd.concat([pd.read_parquet(path, columns=["prompt_id", "prompt"]) for path in shards])

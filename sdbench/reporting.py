@@ -40,8 +40,9 @@ def draw_results(source: Path, folder: Path | None) -> list[Path]:
     target = folder or (source / "report" if source.is_dir() else source.parent)
     with _one_line_errors():
         results = rows.read_results(source)
-        plane = plots.save(plots.fd_against_clip(results), target, PLANE)
-        return plane + plots.save(plots.metrics_against_scale(results), target, SCALES)
+        plane = plots.fd_against_clip(results) if rows.has_plane(results) else None
+        drawn = plots.save(plane, target, PLANE) if plane else []
+        return drawn + plots.save(plots.metrics_against_scale(results), target, SCALES)
 
 
 def draw_published(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ import numpy as np
 from metrics import PROTOCOLS
 from metrics.features import Extractor
 from sdbench import provenance
+from sdbench.errors import StoreError
 from sdbench.executors import EXECUTORS
 from sdbench.extractors import build_extractor, extractor_names, features_identity
 from sdbench.images import ImageStore
@@ -116,10 +117,7 @@ def _identify(files: Sequence[CheckpointFile], store: LocalStore) -> list[Checkp
     The digest of what is loaded is what counts, but loading gigabytes only to find that all is done
     would be waste: the run remembers it under the digest of the file's bytes.
     """
-    known: dict[str, str] = {}
-    if store.exists(WEIGHTS_CACHE):
-        with store.open(WEIGHTS_CACHE) as stream:
-            known = json.load(stream)
+    known = _known_digests(store)
     checkpoints = []
     for file in files:
         key = file.file_digest()
@@ -128,6 +126,16 @@ def _identify(files: Sequence[CheckpointFile], store: LocalStore) -> list[Checkp
             store.write(WEIGHTS_CACHE, json.dumps(known, indent=2).encode())
         checkpoints.append(Checkpoint(file, known[key], file.config_digest()))
     return checkpoints
+
+
+def _known_digests(store: LocalStore) -> dict[str, str]:
+    if not store.exists(WEIGHTS_CACHE):
+        return {}
+    with store.open(WEIGHTS_CACHE) as stream:
+        try:
+            return dict(json.load(stream))
+        except (ValueError, TypeError):
+            raise StoreError(f"{store.path(WEIGHTS_CACHE)}: damaged; delete it and run again") from None
 
 
 def _reference(

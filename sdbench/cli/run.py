@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
     spec = load_spec(args.spec)
     if args.count is not None:
         spec = spec.with_count(args.count)
+    # After the spec has been read: a wrong one is answered before the rest is imported.
     from sdbench.runner import run_experiment
 
     root = args.out or RUNS / spec.name

@@ -7,8 +7,9 @@ from typing import cast
 
 import numpy as np
 
-from metrics import clip_score_estimate
+from metrics import MetricsError, clip_score_estimate
 from metrics.features import Extractor, TextExtractor
+from sdbench.errors import InputError
 
 __all__ = ["clip_scores", "image_features", "text_features"]
 
@@ -17,11 +18,17 @@ Features = dict[str, np.ndarray]
 
 
 def image_features(extractors: Mapping[str, Extractor], batches: Iterable[np.ndarray]) -> Features:
-    """Features of all images, which come as batches uint8 [B, H, W, 3]."""
+    """Features of all images, which come as batches uint8 [B, H, W, 3].
+
+    Raises InputError where an extractor cannot use the images.
+    """
     parts: dict[str, list[np.ndarray]] = {name: [] for name in extractors}
     for images in batches:
         for name, extractor in extractors.items():
-            parts[name].append(extractor.images(images))
+            try:
+                parts[name].append(extractor.images(images))
+            except MetricsError as error:
+                raise InputError(f"{name}: {error}") from None
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from metrics import (
     PROTOCOLS,
     Estimate,
+    KernelReference,
     MetricsError,
     Moments,
     Protocol,
@@ -37,6 +38,14 @@ class _CellData:
     made: tuple[Made, ...]
 
 
+@dataclass(frozen=True)
+class _Reference:
+    """What the distances compare with, per extractor: computed once for all cells."""
+
+    moments: dict[str, Moments]
+    kernels: dict[str, KernelReference]
+
+
 def score(
     spec: ExperimentSpec, plan: Plan, shards: ShardStore, reference: Mapping[str, np.ndarray]
 ) -> list[ResultRow]:
@@ -47,13 +56,16 @@ def score(
     Raises StoreError for a missing or damaged shard, InputError where a metric cannot be computed.
     """
     protocols = [PROTOCOLS[name] for name in spec.metrics]
-    moments = {p.extractor: Moments.of(reference[p.extractor]) for p in protocols if p.metric == "frechet"}
+    real = _Reference(
+        {p.extractor: Moments.of(reference[p.extractor]) for p in protocols if p.metric == "frechet"},
+        {p.extractor: KernelReference.of(reference[p.extractor]) for p in protocols if p.metric == "kernel"},
+    )
     rows = []
     for cell in plan.cells:
         data = _collect([shards.read(unit) for unit in plan.units_of(cell)])
         for protocol in protocols:
             try:
-                estimate = _estimate(protocol, data, moments, reference)
+                estimate = _estimate(protocol, data, real)
             except MetricsError as error:
                 raise InputError(f"{protocol.name} of cell {cell.folder}: {error}") from None
             rows.append(_row(spec, cell, protocol, estimate, data))
@@ -73,15 +85,13 @@ def _collect(shards: Sequence[Shard]) -> _CellData:
     )
 
 
-def _estimate(
-    protocol: Protocol, data: _CellData, moments: Mapping[str, Moments], reference: Mapping[str, np.ndarray]
-) -> Estimate:
+def _estimate(protocol: Protocol, data: _CellData, real: _Reference) -> Estimate:
     features = data.features[protocol.extractor]
     match protocol.metric:
         case "frechet":
-            return frechet_estimate(real=moments[protocol.extractor], generated=features)
+            return frechet_estimate(real=real.moments[protocol.extractor], generated=features)
         case "kernel":
-            return kernel_estimate(real=reference[protocol.extractor], generated=features)
+            return kernel_estimate(real=real.kernels[protocol.extractor], generated=features)
         case "clip_score":
             return clip_score_estimate(image=features, text=data.text_features[protocol.extractor])
 

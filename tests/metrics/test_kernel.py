@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import metrics.kernel
-from metrics import MetricsError, kernel_estimate
+from metrics import KernelReference, MetricsError, kernel_estimate
 
 
 def draw(seed: int, n: int, d: int = 6, shift: float = 0.0) -> np.ndarray:
@@ -33,7 +33,7 @@ def by_definition(real: np.ndarray, generated: np.ndarray) -> float:
 
 def test_value_is_the_double_sum_for_unequal_counts() -> None:
     real, generated = draw(0, 12), draw(1, 9, shift=0.5)
-    estimate = kernel_estimate(real=real, generated=generated)
+    estimate = kernel_estimate(real=KernelReference.of(real), generated=generated)
     assert estimate.value == pytest.approx(by_definition(real, generated), rel=1e-10)
     assert estimate.n == 9
 
@@ -51,12 +51,15 @@ def test_value_agrees_with_torchmetrics() -> None:
         theirs.update(torch.tensor(real), real=True)
         theirs.update(torch.tensor(generated), real=False)
         expected = float(theirs.compute()[0])
-    assert kernel_estimate(real=real, generated=generated).value == pytest.approx(expected, rel=1e-6)
+    assert kernel_estimate(real=KernelReference.of(real), generated=generated).value == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_value_is_unbiased_where_the_sets_agree() -> None:
     values = [
-        kernel_estimate(real=draw(seed, 40), generated=draw(seed + 1000, 30)).value for seed in range(300)
+        kernel_estimate(real=KernelReference.of(draw(seed, 40)), generated=draw(seed + 1000, 30)).value
+        for seed in range(300)
     ]
     assert abs(np.mean(values)) < 3 * np.std(values, ddof=1) / np.sqrt(300)
     assert min(values) < 0
@@ -64,10 +67,12 @@ def test_value_is_unbiased_where_the_sets_agree() -> None:
 
 def test_error_is_the_jackknife_over_generated_images() -> None:
     real, generated = draw(0, 30), draw(1, 20, shift=0.4)
-    estimate = kernel_estimate(real=real, generated=generated)
+    estimate = kernel_estimate(real=KernelReference.of(real), generated=generated)
     left_out = np.array(
         [
-            kernel_estimate(real=real, generated=np.delete(generated, image, axis=0)).value
+            kernel_estimate(
+                real=KernelReference.of(real), generated=np.delete(generated, image, axis=0)
+            ).value
             for image in range(20)
         ]
     )
@@ -80,7 +85,10 @@ def test_error_is_the_jackknife_over_generated_images() -> None:
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_standard_error_matches_repeated_draws(shift: float) -> None:
     real = draw(10_000, 400)
-    estimates = [kernel_estimate(real=real, generated=draw(seed, 200, shift=shift)) for seed in range(200)]
+    estimates = [
+        kernel_estimate(real=KernelReference.of(real), generated=draw(seed, 200, shift=shift))
+        for seed in range(200)
+    ]
     true_error = np.std([estimate.value for estimate in estimates], ddof=1)
     claimed = np.mean([estimate.standard_error for estimate in estimates])
     assert claimed == pytest.approx(true_error, rel=0.35)
@@ -88,23 +96,23 @@ def test_standard_error_matches_repeated_draws(shift: float) -> None:
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     real, generated = draw(0, 50), draw(1, 33, shift=0.5)
-    whole = kernel_estimate(real=real, generated=generated)
+    whole = kernel_estimate(real=KernelReference.of(real), generated=generated)
     monkeypatch.setattr(metrics.kernel, "_BLOCK_ROWS", 7)
-    blocks = kernel_estimate(real=real, generated=generated)
+    blocks = kernel_estimate(real=KernelReference.of(real), generated=generated)
     assert blocks.value == pytest.approx(whole.value, rel=1e-12)
     assert blocks.standard_error == pytest.approx(whole.standard_error, rel=1e-10)
 
 
 def test_two_images_have_a_value_but_no_error() -> None:
-    estimate = kernel_estimate(real=draw(0, 5), generated=draw(1, 2))
+    estimate = kernel_estimate(real=KernelReference.of(draw(0, 5)), generated=draw(1, 2))
     assert estimate.standard_error is None
     assert "2 images" in estimate.note
 
 
 def test_bad_features_are_refused_and_roles_are_named() -> None:
     with pytest.raises(MetricsError, match="generated features: 1 images, at least 2"):
-        kernel_estimate(real=draw(0, 5), generated=draw(1, 1))
+        kernel_estimate(real=KernelReference.of(draw(0, 5)), generated=draw(1, 1))
     with pytest.raises(MetricsError, match="6 dimensions, generated ones 5"):
-        kernel_estimate(real=draw(0, 5), generated=draw(1, 4, d=5))
+        kernel_estimate(real=KernelReference.of(draw(0, 5)), generated=draw(1, 4, d=5))
     with pytest.raises(TypeError):
         kernel_estimate(draw(0, 5), draw(1, 5))  # type: ignore[call-arg]

@@ -68,6 +68,7 @@ def build_run(run: Path, rows: pd.DataFrame, images: bool = True) -> Path:
     cells = cells[["checkpoint", "sampler", "steps", "eta", "guidance_scale"]].to_dict("records")
     for number, cell in enumerate(cells):
         cell["cell"] = f"{cell['checkpoint']}_s{cell['guidance_scale']:g}"
+        cell["units"] = ["0"]
         shards, pictures = run / "shards" / cell["cell"], run / "images" / cell["cell"]
         shards.mkdir(parents=True)
         pd.DataFrame({"prompt_id": ids, "prompt": PROMPTS}).to_parquet(shards / "0.parquet")

@@ -144,3 +144,14 @@ def test_reports_need_no_torch_and_no_sibling() -> None:
         "sys.exit(bool({'torch', 'metrics', 'sdbench', 'reference_model'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_prompts_of_other_specs_in_the_same_folder_are_not_shown(make_run: MakeRun) -> None:
+    run = make_run()
+    before = grid_source(run, read_manifest(run), 6)
+    for folder in (run / "shards").iterdir():
+        pd.DataFrame({"prompt_id": ["p0"], "prompt": ["from another spec"]}).to_parquet(folder / "x.parquet")
+    after = grid_source(run, read_manifest(run), 6)
+    assert before is not None
+    assert after is not None
+    assert after.prompts == before.prompts

@@ -16,6 +16,7 @@ from sdbench.errors import StoreError
 from sdbench.executors import EXECUTORS
 from sdbench.executors.inline import run_inline
 from sdbench.plan import Unit
+from sdbench.reporting import draw_results
 from sdbench.worker import Job, Tick, UnitReport
 
 Run = Callable[[dict[str, Any], Path], Any]
@@ -240,3 +241,20 @@ def test_a_stochastic_sampler_is_reproducible_whatever_the_batch(
         twin = tmp_path / "four" / "images" / one.name / path.name
         gap = np.asarray(Image.open(path)).astype(int) - np.asarray(Image.open(twin)).astype(int)
         assert np.abs(gap).max() <= 1
+
+
+def test_a_damaged_note_of_digests_is_named(tiny: dict[str, Any], tmp_path: Path, run_tiny: Run) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoints.json").write_text("{half")
+    with pytest.raises(StoreError, match=r"checkpoints\.json: damaged; delete it and run again"):
+        run_tiny(tiny, tmp_path / "run")
+
+
+def test_a_run_with_one_kind_of_metric_is_drawn_too(
+    tiny: dict[str, Any], tmp_path: Path, run_tiny: Run
+) -> None:
+    run_tiny({**tiny, "metrics": ["clip-score-vit-l-14"]}, tmp_path / "run")
+    drawn = draw_results(tmp_path / "run", tmp_path / "plots")
+    assert [path.name for path in drawn] == [
+        f"metrics-against-scale.{kind}" for kind in ("png", "svg", "pdf")
+    ]

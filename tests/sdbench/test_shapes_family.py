@@ -1,4 +1,4 @@
-"""The embedded family from spec to results, with its real weights, extractor, prompts and reference images."""
+"""The embedded family from spec to results: its real weights, extractor, prompts and reference images."""
 
 from __future__ import annotations
 
