@@ -29,6 +29,11 @@ class Protocol:
     label: str
     better: Literal["lower", "higher"]
 
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the figure compares with real images."""
+        return self.metric != "clip_score"
+
 
 _SHAPES_CLIP_INPUT = (
     "8-bit RGB; shortest edge resized to the model's 64 pixels with Pillow's antialiased bicubic filter and "

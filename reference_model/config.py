@@ -6,8 +6,9 @@ looked up in a table of known names and never imported.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,22 @@ __all__ = [
     "UNetConfig",
     "load_config",
 ]
+
+# Options of the original code that change the network, and the only values that are implemented here.
+IMPLEMENTED: dict[str, dict[str, Any]] = {
+    "params": {"parameterization": "eps", "beta_schedule": "linear", "conditioning_key": "crossattn"},
+    "unet_config": {
+        "use_spatial_transformer": True,
+        "use_scale_shift_norm": False,
+        "resblock_updown": False,
+        "conv_resample": True,
+        "dims": 2,
+        "num_classes": None,
+        "num_head_channels": -1,
+        "n_embed": None,
+    },
+    "first_stage_config.ddconfig": {"double_z": True, "attn_type": "vanilla"},
+}
 
 T = TypeVar("T")
 
@@ -101,14 +118,21 @@ class TextEncoderConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A whole latent diffusion model. ``image_size`` is the side of the training latents."""
+    """A whole latent diffusion model."""
 
     schedule: ScheduleConfig = ScheduleConfig()
     unet: UNetConfig = UNetConfig()
     autoencoder: AutoencoderConfig = AutoencoderConfig()
     text_encoder: TextEncoderConfig = TextEncoderConfig()
     scale_factor: float = 0.18215
-    image_size: int = 64
+
+    @property
+    def digest(self) -> str:
+        """sha256 over all settings and the tokenizer's merges, wherever their files lie."""
+        merges = self.text_encoder.merges
+        vocabulary = b"clip" if merges is None else merges.read_bytes()
+        settings = replace(self, text_encoder=replace(self.text_encoder, merges=None))
+        return hashlib.sha256(repr(settings).encode() + b"\n" + vocabulary).hexdigest()
 
 
 def load_config(path: Path) -> ModelConfig:
@@ -121,11 +145,11 @@ def load_config(path: Path) -> ModelConfig:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CheckpointError(f"cannot read config {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CheckpointError(f"config {path} is not valid YAML: {str(error).splitlines()[0]}") from error
     try:
         return _parse(document["model"], path)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"config {path}: missing or malformed entry {error}") from error
 
 
@@ -135,20 +159,22 @@ def _parse(model: dict[str, Any], path: Path) -> ModelConfig:
         found = (params[name] if name else model)["target"]
         if found != expected:
             raise CheckpointError(f"config {path}: target '{found}' is not supported, expected '{expected}'")
-    if params.get("parameterization", "eps") != "eps":
-        raise CheckpointError(
-            f"config {path}: parameterization '{params['parameterization']}' is not supported, only 'eps' is"
-        )
-    first_stage = params["first_stage_config"]["params"]
+    unet, first_stage = params["unet_config"]["params"], params["first_stage_config"]["params"]
+    sections = {"params": params, "unet_config": unet, "first_stage_config.ddconfig": first_stage["ddconfig"]}
+    for section, values in sections.items():
+        for key, supported in IMPLEMENTED[section].items():
+            if values.get(key, supported) != supported:
+                raise CheckpointError(
+                    f"config {path}: {key} '{values[key]}' is not supported, only '{supported}' is"
+                )
     return ModelConfig(
         schedule=_known(ScheduleConfig, params),
-        unet=_known(UNetConfig, params["unet_config"]["params"]),
+        unet=_known(UNetConfig, unet),
         autoencoder=_known(
             AutoencoderConfig, {**first_stage["ddconfig"], "embed_dim": first_stage["embed_dim"]}
         ),
         text_encoder=_text_encoder(params["cond_stage_config"].get("params") or {}, path),
         scale_factor=float(params["scale_factor"]),
-        image_size=int(params["image_size"]),
     )
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from reports.errors import ReportError
 from reports.grid import image_grid
-from reports.plots import fd_against_clip, metrics_against_scale
+from reports.plots import distance_against_score, metrics_against_scale
 from reports.rows import CELL, curve_names, has_plane, read_results
 from reports.runs import grid_source, provenance, read_manifest
 from reports.style import RC
@@ -25,6 +25,8 @@ __all__ = ["write_page"]
 
 #: How many prompts the image grid shows.
 _PROMPTS = 6
+#: The largest side of a WebP picture in pixels.
+_WEBP_LIMIT = 16383
 
 
 def write_page(run: Path) -> Path:
@@ -45,10 +47,10 @@ def write_page(run: Path) -> Path:
             title=run.resolve().name,
             verdicts=verdicts(results),
             facts=_facts(results),
-            plane=_svg(fd_against_clip(results)) if has_plane(results) else None,
+            plane=_svg(distance_against_score(results)) if has_plane(results) else None,
             scales=_svg(metrics_against_scale(results)),
             tables=protocol_tables(results),
-            grid=_webp(image_grid(source.images, source.prompts)) if source else None,
+            grid=_picture(image_grid(source.images, source.prompts)) if source else None,
             prompts=source.prompts if source else [],
             grid_rows=list(dict.fromkeys(name for name, _ in source.images)) if source else [],
             provenance=provenance(manifest),
@@ -102,11 +104,12 @@ def _svg(figure: Figure) -> str:
     return _data_uri(sink.getvalue(), "image/svg+xml")
 
 
-def _webp(image: Image.Image) -> dict[str, Any]:
+def _picture(image: Image.Image) -> dict[str, Any]:
     """Return a picture as a lossless data URI with its size in pixels."""
     sink = io.BytesIO()
-    image.save(sink, format="WEBP", lossless=True, method=4)
-    return {"uri": _data_uri(sink.getvalue(), "image/webp"), "width": image.width, "height": image.height}
+    kind = "webp" if max(image.size) <= _WEBP_LIMIT else "png"
+    image.save(sink, format=kind, **({"lossless": True, "method": 4} if kind == "webp" else {}))
+    return {"uri": _data_uri(sink.getvalue(), f"image/{kind}"), "width": image.width, "height": image.height}
 
 
 def _data_uri(content: bytes, kind: str) -> str:

@@ -18,7 +18,7 @@ from reports.label_placement import place_labels
 from reports.rows import curve_names, first_protocol, plane
 from reports.style import RC, CurveStyle, curve_styles
 
-__all__ = ["fd_against_clip", "metrics_against_scale", "save"]
+__all__ = ["distance_against_score", "metrics_against_scale", "save"]
 
 #: Half the width of a 95% interval in standard errors.
 _INTERVAL = 1.96
@@ -28,7 +28,7 @@ _LOG_RATIO = 6.0
 _MARKER_GAP = 5.0
 
 
-def fd_against_clip(results: pd.DataFrame) -> Figure:
+def distance_against_score(results: pd.DataFrame) -> Figure:
     """Draw distance (y) against CLIP score (x): a curve per checkpoint, guidance scales at the points.
 
     Error bars are 95% intervals, where a standard error is known. The axes are the first distance and the

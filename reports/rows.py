@@ -171,6 +171,9 @@ def _check(frame: pd.DataFrame, source: Path) -> None:
     wrong = frame.index[~np.isfinite(frame["value"])]
     if len(wrong):
         raise ReportError(f"{source}: the value of data row {wrong[0] + 1} is missing or not finite")
+    errors = frame["standard_error"].dropna()
+    if not (np.isfinite(errors) & (errors >= 0)).all():
+        raise ReportError(f"{source}: a standard_error is negative or not finite; leave it empty if unknown")
     if not frame["better"].isin(["lower", "higher"]).all():
         raise ReportError(f"{source}: the column better must be 'lower' or 'higher' in every row")
     twice = frame[frame.duplicated([*CELL, "protocol"])]

@@ -36,8 +36,8 @@ def read_manifest(run: Path) -> dict[str, Any]:
         raise ReportError(f"{path} does not exist: {run} is not a run folder") from None
     except ValueError as error:
         raise ReportError(f"{path} is not JSON: {error}") from error
-    if not isinstance(manifest, dict):
-        raise ReportError(f"{path} is not a JSON object")
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("cells", []), list):
+        raise ReportError(f"{path} is not the manifest of a run")
     return manifest
 
 
@@ -84,7 +84,10 @@ def _prompts(run: Path, folder: str, units: Sequence[str]) -> list[tuple[str, st
     shards = [path for name in units if (path := run / "shards" / folder / f"{name}.parquet").is_file()]
     if not shards:
         return []
-    frame = pd.concat([pd.read_parquet(path, columns=["prompt_id", "prompt"]) for path in shards])
+    try:
+        frame = pd.concat([pd.read_parquet(path, columns=["prompt_id", "prompt"]) for path in shards])
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{run}: a shard of {folder} cannot be read: {error}") from error
     return list(zip(frame["prompt_id"].astype(str), frame["prompt"].astype(str), strict=True))
 
 

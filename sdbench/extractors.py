@@ -15,10 +15,13 @@ from sdbench.spec import ExperimentSpec
 __all__ = ["build_extractor", "extractor_names", "features_identity"]
 
 WEIGHTS_FILES = {
-    "clip-vit-l-14": "ViT-L-14.pt",
+    "clip-vit-l-14": "open_clip_model.safetensors",
     "inception-v3": "weights-inception-2015-12-05-6726825d.pth",
 }
-"""File names, as their authors publish them, that are taken from the weights folder where they lie there."""
+"""File names, as their authors publish them, that are taken from the weights folder where they lie there.
+
+CLIP's is that of timm/vit_large_patch14_clip_224.openai: OpenAI's own ViT-L-14.pt is a program, not tensors.
+"""
 
 
 def extractor_names(spec: ExperimentSpec) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Where figures come from: package versions, the machine, the command; and the run's manifest."""
+"""Where figures come from: package versions, the machine, the command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ _PACKAGES = {
     "sdbench": "sdbench",
     "torch": "torch",
     "open_clip": "open_clip_torch",
-    "torchmetrics": "torchmetrics",
     "torch_fidelity": "torch-fidelity",
     "numpy": "numpy",
     "pillow": "pillow",

@@ -26,6 +26,9 @@ from sdbench.store import LocalStore
 __all__ = ["Reference", "load_reference", "reference_features"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+FEWEST = 2
+"""Images without which there is no covariance."""
+
 PROBE = 16
 """So many images of a rendered set stand for all of it: a change to the renderer changes them too."""
 
@@ -59,7 +62,8 @@ def reference_features(
 
     Stored ones are used only where the set and the extractor are the same by content.
     """
-    identity = {"reference": reference.identity, "extractor": extractor_identity}
+    # The batch size moves the last bit, and two runs of one spec must agree in it.
+    identity = {"reference": reference.identity, "extractor": extractor_identity, "batch_size": batch_size}
     key = f"reference/{extractor.name}_{digest_value(identity)[:SHORT]}.parquet"
     stamp = json.dumps(identity, sort_keys=True).encode()
     if store.exists(key):
@@ -100,9 +104,10 @@ def _shapes(spec: ShapesReference) -> Reference:
 
 def _folder(spec: FolderReference, image_size: tuple[int, int]) -> Reference:
     folder = existing_folder(spec.path, "reference.path")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not files:
-        raise InputError(f"reference.path: {folder} holds no images ({', '.join(sorted(SUFFIXES))})")
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    if len(files) < FEWEST:
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise InputError(f"reference.path: {folder} holds {len(files)} images ({kinds}), {FEWEST} are needed")
     height, width = image_size
 
     def batches(size: int) -> Iterator[np.ndarray]:
@@ -118,5 +123,5 @@ def _fitted(path: Path, height: int, width: int) -> np.ndarray:
         with Image.open(path) as image:
             fitted = ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.LANCZOS)
             return np.asarray(fitted)
-    except (UnidentifiedImageError, OSError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise InputError(f"reference.path: {path} cannot be read as an image: {one_line(error)}") from None

@@ -50,12 +50,18 @@ class CheckpointFile:
         return digest_value([digest_file(self.path), self.config_digest()])
 
     def config_digest(self) -> str:
-        """The sha256 of the configuration file; "default" where there is none.
+        """The sha256 of what the configuration says, the tokenizer's merges included.
 
-        It belongs to a cell's identity beside the weights: the latent scale factor and the noise
-        schedule stand in the configuration alone.
+        It belongs to a cell's identity beside the weights: the latent scale factor, the noise schedule
+        and the number of heads stand in the configuration alone. InputError where it cannot be read.
         """
-        return "default" if self.config is None else digest_file(self.config)
+        from reference_model import CheckpointError
+        from reference_model.config import ModelConfig, load_config
+
+        try:
+            return (load_config(self.config) if self.config else ModelConfig()).digest
+        except (CheckpointError, OSError) as error:
+            raise InputError(f"checkpoint {self.name}: {error}") from None
 
 
 @dataclass(frozen=True)

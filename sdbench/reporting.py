@@ -10,7 +10,7 @@ from sdbench.errors import InputError
 
 __all__ = ["draw_published", "draw_results", "write_report"]
 
-PLANE = "fd-against-clip"
+PLANE = "distance-against-clip-score"
 SCALES = "metrics-against-scale"
 """The stems of the plots' files."""
 
@@ -24,6 +24,8 @@ def write_report(root: Path) -> Path:
     """
     from reports import page
 
+    if not root.is_dir():
+        raise InputError(f"{root} is not a run folder")
     draw_results(root, None)
     with _one_line_errors():
         return page.write_page(root)
@@ -40,7 +42,7 @@ def draw_results(source: Path, folder: Path | None) -> list[Path]:
     target = folder or (source / "report" if source.is_dir() else source.parent)
     with _one_line_errors():
         results = rows.read_results(source)
-        plane = plots.fd_against_clip(results) if rows.has_plane(results) else None
+        plane = plots.distance_against_score(results) if rows.has_plane(results) else None
         drawn = plots.save(plane, target, PLANE) if plane else []
         return drawn + plots.save(plots.metrics_against_scale(results), target, SCALES)
 
@@ -50,7 +52,7 @@ def draw_published(folder: Path) -> list[Path]:
     from reports import plots, rows
 
     with _one_line_errors():
-        return plots.save(plots.fd_against_clip(rows.read_published(PUBLISHED)), folder, "published")
+        return plots.save(plots.distance_against_score(rows.read_published(PUBLISHED)), folder, "published")
 
 
 @contextmanager
@@ -59,5 +61,5 @@ def _one_line_errors() -> Iterator[None]:
 
     try:
         yield
-    except ReportError as error:
+    except (ReportError, OSError) as error:
         raise InputError(f"{error}") from None

@@ -15,7 +15,7 @@ import numpy as np
 from metrics import PROTOCOLS
 from metrics.features import Extractor
 from sdbench import provenance
-from sdbench.errors import StoreError
+from sdbench.errors import InputError, StoreError
 from sdbench.executors import EXECUTORS
 from sdbench.extractors import build_extractor, extractor_names, features_identity
 from sdbench.images import ImageStore
@@ -23,7 +23,7 @@ from sdbench.manifest import account, now, write_manifest
 from sdbench.plan import Plan, Unit, make_plan
 from sdbench.progress import RunProgress
 from sdbench.prompts import Prompt, load_prompts
-from sdbench.references import Reference, load_reference, reference_features
+from sdbench.references import FEWEST, Reference, load_reference, reference_features
 from sdbench.registry import Checkpoint, CheckpointFile, locate
 from sdbench.reporting import write_report
 from sdbench.results import write_results
@@ -70,9 +70,9 @@ def run_experiment(
     seconds: dict[str, float] = {}
     started = now()
     with timed(seconds, "prepare"):
-        progress.note(f"{spec.name}: looking up checkpoints, prompts and extractors")
         inputs = _inputs(spec)
         store = LocalStore(root)
+        progress.note(f"{spec.name}: reading checkpoints")
         checkpoints = _identify(inputs.files, store)
         identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
         plan = make_plan(spec, checkpoints, inputs.prompts, identities)
@@ -105,6 +105,8 @@ def _inputs(spec: ExperimentSpec) -> _Inputs:
     full_precision()
     files = tuple(locate(c.name, c.path, c.config) for c in spec.checkpoints)
     prompts = load_prompts(spec.prompts)
+    if spec.reference and len(prompts) < FEWEST:
+        raise InputError(f"prompts: {len(prompts)} prompt, a distance needs {FEWEST} images at least")
     reference = load_reference(spec.reference, spec.image_size) if spec.reference else None
     device = provenance.best_device()
     extractors = {name: build_extractor(name, device) for name in extractor_names(spec)}
@@ -147,7 +149,7 @@ def _reference(
 ) -> dict[str, np.ndarray]:
     if inputs.reference is None:
         return {}
-    needed = {PROTOCOLS[name].extractor for name in spec.metrics if PROTOCOLS[name].metric != "clip_score"}
+    needed = {PROTOCOLS[name].extractor for name in spec.metrics if PROTOCOLS[name].needs_reference}
     features = {}
     for name in sorted(needed):
         progress.note(f"features of the reference images by {name}")

@@ -24,6 +24,7 @@ from sdbench.digest import digest_value
 from sdbench.errors import SpecError, did_you_mean, one_line
 from sdbench.registry import SUFFIXES, known_names
 from sdbench.spec_errors import describe
+from sdbench.strict_yaml import load_yaml
 
 __all__ = [
     "CheckpointSpec",
@@ -147,7 +148,7 @@ class ShapesReference(_Part):
     """Clean scenes of the embedded family's evaluation distribution."""
 
     source: Literal["shapes"]
-    count: Count
+    count: Annotated[int, Field(strict=True, ge=2)]
     seed: Seed
 
 
@@ -207,7 +208,7 @@ class ExperimentSpec(_Part):
     def _reference_where_needed(self) -> ExperimentSpec:
         from metrics.protocols import PROTOCOLS
 
-        needy = [name for name in self.metrics if PROTOCOLS[name].metric != "clip_score"]
+        needy = [name for name in self.metrics if PROTOCOLS[name].needs_reference]
         if needy and self.reference is None:
             raise ValueError(f"reference: missing, and {needy[0]} compares against reference images")
         return self
@@ -254,8 +255,8 @@ def load_spec(path: Path) -> ExperimentSpec:
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: cannot be read as text: {one_line(error)}") from None
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content = load_yaml(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SpecError(f"{path}: not valid YAML: {one_line(error)}") from None
     if not isinstance(content, dict):
         raise SpecError(f"{path}: an experiment spec is a mapping of keys such as name: and checkpoints:")

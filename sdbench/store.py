@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from sdbench.errors import StoreError
+from sdbench.errors import InputError, StoreError
 
 __all__ = ["LocalStore"]
 
@@ -24,7 +25,7 @@ class LocalStore:
         try:
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"run folder {root}: {error.strerror}") from None
+            raise InputError(f"run folder {root}: {error.strerror}") from None
 
     def path(self, key: str) -> Path:
         """Where a key lies."""
@@ -60,4 +61,5 @@ class LocalStore:
         except OSError as error:
             raise StoreError(f"{target}: cannot be written: {error.strerror}") from None
         finally:
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):  # what went wrong has been said above
+                aside.unlink(missing_ok=True)

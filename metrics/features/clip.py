@@ -7,6 +7,7 @@ are computed so, and the CLIP score takes the cosine anyway.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -96,7 +97,9 @@ def clip_from_files(config: Path, weights: Path, tokenizer: Tokenizer, device: s
         model.load_state_dict(load_file(weights))
     except Exception as error:  # safetensors raises its own type, torch RuntimeError: both mean a wrong file
         raise MetricsError(f"shapes-clip: {weights} does not fit {config}: {one_line(error)}") from error
-    return _extractor("shapes-clip", model, tokenizer, normalisation, device)
+    return _extractor(
+        "shapes-clip", json.dumps(settings, sort_keys=True), model, tokenizer, normalisation, device
+    )
 
 
 def clip_vit_l_14(weights: Path | None = None, device: str = "cpu") -> ClipExtractor:
@@ -120,15 +123,19 @@ def pretrained_clip(name: str, architecture: str, weights: Path | None, device: 
         remedy = "give the file by path where there is no network" if weights is None else "check the file"
         raise MetricsError(f"{name}: cannot load the weights ({one_line(error)}); {remedy}") from error
     normalisation = Normalisation.of(open_clip.get_model_preprocess_cfg(model))
-    return _extractor(name, model, open_clip.get_tokenizer(architecture), normalisation, device)
+    return _extractor(name, architecture, model, open_clip.get_tokenizer(architecture), normalisation, device)
 
 
 def _extractor(
-    name: str, model: Any, tokenizer: Tokenizer, normalisation: Normalisation, device: str
+    name: str, architecture: str, model: Any, tokenizer: Tokenizer, normalisation: Normalisation, device: str
 ) -> ClipExtractor:
-    """Freeze the model in float32 on its device and measure its output."""
+    """Freeze the model in float32 on its device and measure its output.
+
+    The digest covers architecture and input as well as weights: heads and activation are not seen in those.
+    """
     model = model.float().eval().requires_grad_(False)
-    digest = module_digest(model)
+    identity = f"{architecture}\n{normalisation}\n{module_digest(model)}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()
     with torch.inference_mode():
         blank = torch.zeros(1, 3, normalisation.size, normalisation.size)
         dim = int(model.encode_image(blank).shape[1])

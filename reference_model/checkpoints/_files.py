@@ -39,7 +39,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             f"{path} holds more than tensors and was not loaded, since it could run code; "
             "convert it to safetensors where you trust it"
         ) from error
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
+    except (EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{path} is damaged or not a checkpoint: {reason}") from error
 
@@ -57,7 +57,8 @@ def _load_pickle(path: Path) -> Any:
 
 def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
-    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    entries = content.items() if isinstance(content, dict) else ()
+    tensors = {name: value for name, value in entries if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
         raise CheckpointError(f"{path} holds no tensors")
     return tensors

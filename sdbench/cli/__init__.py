@@ -36,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SdbenchError as error:
         print(f"sdbench: {one_line(error)}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"sdbench: {one_line(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         again = f"; to go on: {shlex.join(['sdbench', *arguments])}" if args.resumable else ""
         print(f"\nsdbench: interrupted, what is complete is kept{again}", file=sys.stderr)

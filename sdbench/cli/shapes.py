@@ -27,12 +27,19 @@ def add_parser(commands: Any, name: str) -> None:
     train.add_argument(
         "--budget", default="cpu", help="how much work: cpu (default; over an hour on two cores), gpu, smoke"
     )
-    train.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    train.add_argument("--seed", type=_seed, default=0, help="of everything random (default: 0)")
     train.set_defaults(run=run, resumable=True)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2147483647")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
+    from reference_model.errors import TrainingError
     from reference_model.shapes.training import BUDGETS, train
     from sdbench.display import display_for
     from sdbench.errors import InputError, did_you_mean
@@ -42,5 +49,8 @@ def run(args: argparse.Namespace) -> None:
     if args.budget not in BUDGETS:
         raise InputError(f"unknown budget {args.budget!r}: {did_you_mean(args.budget, BUDGETS)}")
     with TrainingProgress(display_for()) as progress:
-        weights = train(args.out, args.budget, progress, seed=args.seed, device=best_device())
+        try:
+            weights = train(args.out, args.budget, progress, seed=args.seed, device=best_device())
+        except TrainingError as error:
+            raise InputError(f"{error}") from None
     print(f"weights: {weights}")

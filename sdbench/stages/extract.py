@@ -9,7 +9,7 @@ import numpy as np
 
 from metrics import MetricsError, clip_score_estimate
 from metrics.features import Extractor, TextExtractor
-from sdbench.errors import InputError
+from sdbench.errors import InputError, SamplingError
 
 __all__ = ["clip_scores", "image_features", "text_features"]
 
@@ -44,5 +44,8 @@ def clip_scores(images: Features, texts: Features) -> np.ndarray | None:
     if not texts:
         return None
     name = min(texts)
-    estimate = clip_score_estimate(image=images[name], text=texts[name])
+    try:
+        estimate = clip_score_estimate(image=images[name], text=texts[name])
+    except MetricsError as error:
+        raise SamplingError(f"CLIP score by {name}: {error}") from None
     return np.array([estimate.value]) if estimate.per_image is None else estimate.per_image

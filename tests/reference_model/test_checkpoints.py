@@ -4,6 +4,7 @@ import json
 import pickle
 import zipfile
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from safetensors.torch import save_file
 
 from reference_model import CheckpointError, LatentDiffusion, load_checkpoint
 from reference_model.checkpoints.compvis import BUFFERS
-from reference_model.config import ModelConfig
+from reference_model.config import ModelConfig, load_config
+from reference_model.shapes import CONFIG
 
 from .conftest import GOLDENS
 
@@ -105,6 +107,43 @@ def test_code_in_a_checkpoint_is_never_run(tmp_path):
     assert not fired.exists()
 
 
+def test_weights_that_are_not_finite_are_named(state, tmp_path):
+    broken = {name: value.clone().contiguous() for name, value in state.items()}
+    broken["model.diffusion_model.out.2.bias"][1] = float("nan")
+    save_file(broken, tmp_path / "m.safetensors")
+    assert "model.diffusion_model.out.2.bias holds values that are not finite" in refused(
+        tmp_path / "m.safetensors"
+    )
+
+
+@pytest.mark.parametrize("content", [[torch.zeros(1)], {"state_dict": [1]}, {1: torch.zeros(1)}, "text"])
+def test_files_of_another_structure(tmp_path, content):
+    torch.save(content, tmp_path / "odd.ckpt")
+    assert "holds no tensors" in refused(tmp_path / "odd.ckpt")
+
+
+def test_a_folder_is_no_checkpoint(tmp_path):
+    assert "no checkpoint at" in refused(tmp_path)
+
+
+def test_config_digest_is_by_content(tmp_path):
+    for name in ("a", "b"):
+        copytree(CONFIG.parent, tmp_path / name)
+    (tmp_path / "b" / CONFIG.name).write_text("# a comment\n" + CONFIG.read_text(encoding="utf-8"))
+    first, second = (load_config(tmp_path / name / CONFIG.name) for name in ("a", "b"))
+    assert first.digest == second.digest == load_config(CONFIG).digest
+    with open(tmp_path / "b" / "text" / "merges.txt", "a", encoding="utf-8") as file:
+        file.write("q q\n")
+    assert load_config(tmp_path / "b" / CONFIG.name).digest != first.digest
+
+
+def test_a_vocabulary_that_does_not_fit_its_tokenizer(tmp_path):
+    copytree(CONFIG.parent, tmp_path / "a")
+    text = tmp_path / "a" / "text" / "config.json"
+    text.write_text(text.read_text().replace('"vocab_size": 626', '"vocab_size": 600'))
+    assert "the vocabulary has 626 tokens" in refused(CKPT, tmp_path / "a" / CONFIG.name)
+
+
 def test_damaged_files_are_refused(tmp_path):
     whole = CKPT.read_bytes()
     (tmp_path / "short.ckpt").write_bytes(whole[: len(whole) // 2])
@@ -124,12 +163,18 @@ def test_damaged_files_are_refused(tmp_path):
     [
         ("ldm.models.autoencoder.AutoencoderKL", "ldm.models.autoencoder.VQModel", "VQModel"),
         ("conditioning_key: crossattn", "parameterization: v", "'v' is not supported"),
+        ("legacy: false", "use_scale_shift_norm: true", "use_scale_shift_norm 'True' is not supported"),
+        ("linear_start:", "beta_schedule: cosine\n    linear_start:", "'cosine' is not supported"),
+        ("model_channels: 32", "model_channels: 40", "no model that can be built"),
+        ("scale_factor: 0.18215", "scale_factor: large", "malformed entry"),
+        ("version: clip-text-tiny", "version: [1]", "malformed entry"),
         ("unet_config:", "unet_setting:", "unet_config"),
         ("model:", "model: [", "not valid YAML"),
         ("version: clip-text-tiny", "version: nowhere", "text encoder config"),
     ],
 )
 def test_configs_that_cannot_be_used(tmp_path, old, new, expected):
+    copytree(YAML.parent / "clip-text-tiny", tmp_path / "clip-text-tiny")
     config = tmp_path / "c.yaml"
     config.write_text(YAML.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     assert expected in refused(CKPT, config)

@@ -52,7 +52,7 @@ def test_trajectory_is_the_original_one(tiny, goldens, name):
         )
     )
     for row, position in enumerate(goldens[f"{name}/steps"].tolist()):
-        close(trajectory[position].x, goldens[f"{name}/x_prev"][row])
+        torch.testing.assert_close(trajectory[position].x, goldens[f"{name}/x_prev"][row], rtol=0, atol=5e-4)
         close(trajectory[position].pred_x0, goldens[f"{name}/pred_x0"][row])
         if sampler == "plms":
             close(trajectory[position].eps, goldens[f"{name}/e_t"][row])

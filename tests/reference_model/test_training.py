@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from reference_model import load_checkpoint
 from reference_model.config import load_config
+from reference_model.errors import TrainingError
 from reference_model.pipeline import generate
 from reference_model.shapes import CHECKPOINTS, CLIP_CONFIG, CONFIG, load_tokenizer
 from reference_model.shapes.training import loop, train
@@ -80,6 +81,14 @@ def test_an_interrupted_training_ends_the_same(trained, tmp_path, monkeypatch):
     for path in sorted((trained / "weights").iterdir()):
         assert (tmp_path / "weights" / path.name).read_bytes() == path.read_bytes(), path.name
     assert (tmp_path / "losses.csv").read_text() == (trained / "losses.csv").read_text()
+
+
+def test_a_folder_of_another_training_is_refused(trained, tmp_path):
+    with pytest.raises(TrainingError, match="other settings"):
+        train(trained, "smoke", silent, seed=1)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="cannot hold a training"):
+        train(tmp_path / "file", "smoke", silent)
 
 
 def test_text_tower_is_open_clips():

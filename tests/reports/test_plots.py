@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from reports import ReportError
-from reports.plots import fd_against_clip, metrics_against_scale, save
+from reports.plots import distance_against_score, metrics_against_scale, save
 from reports.rows import read_published
 from reports.style import curve_styles
 
@@ -31,7 +31,7 @@ def scale_labels(figure: Figure) -> list:
 
 
 def test_each_checkpoint_is_a_curve_by_rising_scale(results: pd.DataFrame) -> None:
-    figure = fd_against_clip(results.iloc[::-1])
+    figure = distance_against_score(results.iloc[::-1])
     drawn = curves(figure.axes[0])
     assert set(drawn) == {"v1", "v2"}
     expected = [(0.55, 1.2), (0.61, 1.0), (0.66, 1.4), (0.68, 2.0), (0.65, 2.4)]
@@ -39,7 +39,7 @@ def test_each_checkpoint_is_a_curve_by_rising_scale(results: pd.DataFrame) -> No
 
 
 def test_titles_name_protocol_count_and_direction(results: pd.DataFrame) -> None:
-    axes = fd_against_clip(results).axes[0]
+    axes = distance_against_score(results).axes[0]
     assert axes.get_ylabel().startswith("Fréchet distance (test features)\nn = 512 · lower is better")
     assert axes.get_xlabel() == "CLIP score (test model)\nn = 512 · higher is better"
     assert axes.get_title(loc="left") == "Fréchet distance against CLIP score"
@@ -49,11 +49,11 @@ def test_titles_name_protocol_count_and_direction(results: pd.DataFrame) -> None
 
 def test_counts_that_differ_are_shown_as_a_range(results: pd.DataFrame) -> None:
     results.loc[0, "n"] = 1500
-    assert "n = 512 to 1,500" in fd_against_clip(results).axes[0].get_ylabel()
+    assert "n = 512 to 1,500" in distance_against_score(results).axes[0].get_ylabel()
 
 
 def test_every_point_carries_its_scale_and_no_two_labels_touch() -> None:
-    figure = fd_against_clip(read_published(PUBLISHED))
+    figure = distance_against_score(read_published(PUBLISHED))
     labels = scale_labels(figure)
     scales = ["1.5", "2", "3", "4", "5", "6", "7", "8"]
     assert sorted(label.get_text() for label in labels) == sorted(scales * 4)
@@ -68,7 +68,7 @@ def test_every_point_carries_its_scale_and_no_two_labels_touch() -> None:
 
 def test_the_legend_lies_within_the_figure_and_below_the_axes(results: pd.DataFrame) -> None:
     many = pd.concat([results.assign(checkpoint=results["checkpoint"] + f"-long-name-{i}") for i in range(4)])
-    figure = fd_against_clip(many)
+    figure = distance_against_score(many)
     figure.draw_without_rendering()
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0
@@ -78,7 +78,7 @@ def test_the_legend_lies_within_the_figure_and_below_the_axes(results: pd.DataFr
 
 
 def test_error_bars_are_95_percent_intervals_where_known(results: pd.DataFrame) -> None:
-    axes = fd_against_clip(results).axes[0]
+    axes = distance_against_score(results).axes[0]
     horizontal = axes.containers[1].lines[2][0].get_segments()
     np.testing.assert_allclose(horizontal[0], [(0.55 - 1.96 * 0.004, 1.2), (0.55 + 1.96 * 0.004, 1.2)])
     vertical = axes.containers[1].lines[2][1].get_segments()
@@ -89,22 +89,22 @@ def test_error_bars_are_95_percent_intervals_where_known(results: pd.DataFrame) 
 def test_unknown_errors_are_said_not_drawn(results: pd.DataFrame) -> None:
     distance = results["better"] == "lower"
     results.loc[distance, "standard_error"] = np.nan
-    axes = fd_against_clip(results).axes[0]
+    axes = distance_against_score(results).axes[0]
     assert "95% intervals, CLIP score only" in axes.texts[0].get_text()
-    axes = fd_against_clip(results.assign(standard_error=np.nan)).axes[0]
+    axes = distance_against_score(results.assign(standard_error=np.nan)).axes[0]
     assert "errors not known" in axes.texts[0].get_text()
     assert all(not container.lines[2] for container in axes.containers)
 
 
 def test_a_wide_span_of_distances_gets_a_log_axis_that_says_so(results: pd.DataFrame) -> None:
-    wide = fd_against_clip(results).axes[0]
+    wide = distance_against_score(results).axes[0]
     assert wide.get_yscale() == "log"
     assert "log scale" in wide.get_ylabel()
-    narrow = fd_against_clip(results[results["checkpoint"] == "v2"]).axes[0]
+    narrow = distance_against_score(results[results["checkpoint"] == "v2"]).axes[0]
     assert narrow.get_yscale() == "linear"
     assert "log" not in narrow.get_ylabel()
     results.loc[0, "value"] = -0.1  # unbiased distances may fall below zero
-    assert fd_against_clip(results).axes[0].get_yscale() == "linear"
+    assert distance_against_score(results).axes[0].get_yscale() == "linear"
 
 
 def test_every_metric_has_a_panel_against_the_scale(results: pd.DataFrame) -> None:
@@ -118,8 +118,8 @@ def test_every_metric_has_a_panel_against_the_scale(results: pd.DataFrame) -> No
 
 
 def test_files_are_the_same_bytes_twice_and_hold_no_date(results: pd.DataFrame, tmp_path: Path) -> None:
-    first = save(fd_against_clip(results), tmp_path / "a", "plot")
-    second = save(fd_against_clip(results), tmp_path / "b", "plot")
+    first = save(distance_against_score(results), tmp_path / "a", "plot")
+    second = save(distance_against_score(results), tmp_path / "b", "plot")
     assert [path.name for path in first] == ["plot.png", "plot.svg", "plot.pdf"]
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -129,7 +129,7 @@ def test_files_are_the_same_bytes_twice_and_hold_no_date(results: pd.DataFrame, 
 
 def test_a_missing_axis_is_one_line(results: pd.DataFrame) -> None:
     with pytest.raises(ReportError, match="no CLIP score"):
-        fd_against_clip(results[results["better"] == "lower"])
+        distance_against_score(results[results["better"] == "lower"])
 
 
 def test_curves_differ_in_colour_marker_and_lightness() -> None:

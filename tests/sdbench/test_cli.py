@@ -155,7 +155,11 @@ def test_a_run_ends_with_plots_and_a_page(
     page = (root / "report" / "index.html").read_text(encoding="utf-8")
     assert "a red circle" in page
     written = {path.name: path.read_bytes() for path in (root / "report").iterdir()}
-    assert {"fd-against-clip.png", "fd-against-clip.svg", "metrics-against-scale.png"} < set(written)
+    assert {
+        "distance-against-clip-score.png",
+        "distance-against-clip-score.svg",
+        "metrics-against-scale.png",
+    } < set(written)
 
     # Both can be drawn again, by themselves, to the same bytes.
     for path in (root / "report").iterdir():
@@ -163,3 +167,24 @@ def test_a_run_ends_with_plots_and_a_page(
     assert main(["plot", str(root)]) == 0
     assert main(["report", str(root)]) == 0
     assert {path.name: path.read_bytes() for path in (root / "report").iterdir()} == written
+
+
+def test_folders_that_are_files(
+    tiny: dict[str, Any], spec_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["run", str(spec_file(tiny)), "--out", str(tmp_path / "file")]) == 2
+    assert "run folder" in one_line(capsys)
+    assert main(["plot", "published", "--out", str(tmp_path / "file")]) == 2
+    assert str(tmp_path / "file") in one_line(capsys)
+    assert main(["report", str(tmp_path / "file")]) == 2
+    assert "is not a run folder" in one_line(capsys)
+
+
+def test_a_distance_needs_two_images(
+    tiny: dict[str, Any], spec_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = spec_file({**tiny, "prompts": ["only one"]})
+    assert main(["run", str(path), "--out", str(tmp_path / "run")]) == 2
+    assert "needs 2 images at least" in one_line(capsys)
+    assert not (tmp_path / "run").exists()

@@ -7,9 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 import yaml
 
+from reference_model import load_checkpoint, shapes
+from reference_model.noise import start_noise
+from reference_model.pipeline import generate
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results" / "shapes-sweep.csv"
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 Run = Callable[[dict[str, Any], Path], Any]
 
@@ -38,8 +46,47 @@ def test_two_runs_agree_to_the_byte_and_the_last_checkpoint_follows_its_prompts_
 
     with one.open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["protocol"] for row in rows] == 2 * ["fd-shapes-clip", "kd-shapes-clip", "clip-score-shapes"]
+    assert [row["protocol"] for row in rows] == 2 * small["metrics"]
     assert {(row["n"], row["flagged"], row["nfe"]) for row in rows} == {("16", "0", "22")}
     first, last = (float(row["value"]) for row in rows if row["protocol"] == "clip-score-shapes")
     error = max(float(row["standard_error"]) for row in rows if row["protocol"] == "clip-score-shapes")
     assert last > first + 2 * error
+
+
+def test_the_batch_moves_no_pixel_by_more_than_a_level() -> None:
+    """The whole way of the sweep: 50 PLMS steps at the highest scale, float32."""
+    model = load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG)
+    prompts = shapes.evaluation_prompts(32, seed=1)
+    noise = torch.stack([start_noise(42, str(i), (4, 8, 8)) for i in range(32)])
+
+    def sample(rows: slice) -> np.ndarray:
+        context, empty = model.encode_prompts(prompts[rows]), model.encode_prompts([""])
+        return generate(model, context, empty, noise[rows], steps=50, guidance_scale=8.0).numpy().astype(int)
+
+    together = sample(slice(0, 32))
+    for row in range(3):
+        assert np.abs(sample(slice(row, row + 1))[0] - together[row]).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def curves() -> dict[str, pd.DataFrame]:
+    """The stored sweep of 512 images a cell: per checkpoint, guidance scale x protocol."""
+    results = pd.read_csv(RESULTS)
+    assert set(results["n"]) == {512}
+    return {
+        name: rows.pivot(index="guidance_scale", columns="protocol", values="value").sort_index()
+        for name, rows in results.groupby("checkpoint")
+    }
+
+
+def test_the_stored_curves_show_what_the_published_ones_show(curves: dict[str, pd.DataFrame]) -> None:
+    for name, curve in curves.items():
+        score, distance = curve["clip-score-shapes"], curve["fd-shapes-clip"]
+        assert score.loc[3] > score.loc[1.5] + 0.02, name
+        assert abs(score.loc[8] - score.loc[4]) < score.loc[4] - score.loc[1.5], f"{name} saturates"
+        assert distance.loc[8] > distance.min() * 1.05, f"{name}: the distance rises again"
+    best = {name: curve["fd-shapes-clip"].min() for name, curve in curves.items()}
+    top = {name: curve["clip-score-shapes"].max() for name, curve in curves.items()}
+    later = ["shapes-v1-2", "shapes-v1-3", "shapes-v1-4"]
+    assert all(best["shapes-v1-1"] > best[name] and top["shapes-v1-1"] < top[name] for name in later)
+    assert all(top[name] > top["shapes-v1-2"] for name in later[1:])

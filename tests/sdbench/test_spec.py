@@ -97,7 +97,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"metrics": ["fd-shapes-clipp"]},
         "metrics: unknown metric 'fd-shapes-clipp': did you mean 'fd-shapes-clip'?",
     ),
-    "no reference": ({"reference": None}, "reference: missing, and fd-shapes-clip compares against"),
+    "no reference": ({"reference": None}, "reference: missing, and kd-shapes-clip compares against"),
     "an unknown precision": ({"precision": "half"}, "precision: 'half'; allowed: 'full'"),
     "an unknown image policy": ({"images": "some"}, "images: 'some'; allowed: all, none, or sample:N"),
     "a missing key": ({"seed": ...}, "seed: missing"),
@@ -139,6 +139,9 @@ def test_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         ("- a\n- b\n", "an experiment spec is a mapping of keys"),
         ("", "an experiment spec is a mapping of keys"),
         ("name: \x00", "not valid YAML"),
+        ("name: 2022-13-45", "not valid YAML"),
+        ("[" * 5000, "not valid YAML"),
+        ("seed: 1\nname: x\nseed: 2\n", "seed stands there twice, line 3"),
     ],
 )
 def test_what_is_no_spec_at_all(text: str, expected: str, tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from reference_model.autoencoder import Autoencoder
+from reference_model.errors import TrainingError
 from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.schedule import Schedule
 from reference_model.shapes.family import CLIP_CONFIG, load_family_config, load_tokenizer
@@ -48,13 +50,20 @@ def train(out: Path, budget: str, report: Report, *, seed: int = 0, device: str 
 
     Raises:
         KeyError: an unknown budget.
+        TrainingError: ``out`` holds a training with other settings, or cannot be written.
     """
     work = BUDGETS[budget]
     state, weights = out / "state", out / "weights"
-    for folder in (state, weights):
-        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for folder in (state, weights):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{out} cannot hold a training: {error.strerror}") from error
     started = time.monotonic()
     config = load_family_config()
+    _claim(
+        out, {"work": asdict(work), "seed": seed, "config": config.digest, "clip": CLIP_CONFIG.read_text()}
+    )
     data = render(work.scenes, seed, report)
 
     autoencoder, autoencoder_losses = train_autoencoder(
@@ -87,6 +96,14 @@ def train(out: Path, budget: str, report: Report, *, seed: int = 0, device: str 
     }
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return weights
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    """Write down what is trained here, or check that a training to go on with is the same one."""
+    path, text = out / "state" / "settings.json", json.dumps(settings, sort_keys=True, indent=2)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise TrainingError(f"{out} holds a training with other settings; choose another folder")
+    path.write_text(text, encoding="utf-8")
 
 
 class _Legs:

@@ -1,0 +1,32 @@
+"""YAML without surprises: plain values only, and no key twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+__all__ = ["load_yaml"]
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a mapping that names a key twice; YAML's own rule, which the library does not keep."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: list[Any] = []
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.constructor.ConstructorError(problem=f"{key} stands there twice, line {line}")
+            seen.append(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_yaml(text: str) -> Any:
+    """The plain value that ``text`` describes; yaml.YAMLError, ValueError or RecursionError if it is none."""
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
