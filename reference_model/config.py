@@ -126,6 +126,18 @@ class ModelConfig:
     text_encoder: TextEncoderConfig = TextEncoderConfig()
     scale_factor: float = 0.18215
 
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """The latents of an image of so many pixels: (channels, height / f, width / f).
+
+        Raises:
+            ValueError: a side that the autoencoder and the UNet cannot halve as often as they have to.
+        """
+        f = self.autoencoder.downsampling
+        multiple = f * 2 ** (len(self.unet.channel_mult) - 1)
+        if height < 1 or width < 1 or height % multiple or width % multiple:
+            raise ValueError(f"image sides must be multiples of {multiple}, got {height} x {width}")
+        return self.unet.in_channels, height // f, width // f
+
     @property
     def digest(self) -> str:
         """sha256 over all settings and the tokenizer's merges, wherever their files lie."""

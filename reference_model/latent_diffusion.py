@@ -59,18 +59,6 @@ class LatentDiffusion(nn.Module):
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         return digest.hexdigest()
 
-    def image_shape_to_latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Pixels to latents: (channels, height / f, width / f).
-
-        Raises:
-            ValueError: a side that does not divide by the autoencoder's and the UNet's downsampling.
-        """
-        f = self.config.autoencoder.downsampling
-        multiple = f * 2 ** (len(self.config.unet.channel_mult) - 1)
-        if height < 1 or width < 1 or height % multiple or width % multiple:
-            raise ValueError(f"image sides must be multiples of {multiple}, got {height} x {width}")
-        return self.config.unet.in_channels, height // f, width // f
-
     @torch.inference_mode()
     def encode_prompts(self, prompts: list[str]) -> Tensor:
         """Prompts -> context [B, L, D], on the model's device."""

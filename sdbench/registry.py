@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdbench.digest import digest_file, digest_value
 from sdbench.errors import InputError, did_you_mean
 from sdbench.paths import existing_file
+
+if TYPE_CHECKING:
+    from reference_model.config import ModelConfig
 
 __all__ = [
     "SD_V1",
@@ -49,19 +53,23 @@ class CheckpointFile:
         """The sha256 of the weights file and its configuration together: reading, not loading."""
         return digest_value([digest_file(self.path), self.config_digest()])
 
-    def config_digest(self) -> str:
-        """The sha256 of what the configuration says, the tokenizer's merges included.
-
-        It belongs to a cell's identity beside the weights: the latent scale factor, the noise schedule
-        and the number of heads stand in the configuration alone. InputError where it cannot be read.
-        """
+    def model_config(self) -> ModelConfig:
+        """What the configuration says; InputError where it cannot be read."""
         from reference_model import CheckpointError
         from reference_model.config import ModelConfig, load_config
 
         try:
-            return (load_config(self.config) if self.config else ModelConfig()).digest
-        except (CheckpointError, OSError) as error:
+            return load_config(self.config) if self.config else ModelConfig()
+        except CheckpointError as error:
             raise InputError(f"checkpoint {self.name}: {error}") from None
+
+    def config_digest(self) -> str:
+        """The sha256 of what the configuration says, the tokenizer's merges included.
+
+        It belongs to a cell's identity beside the weights: the latent scale factor, the noise schedule
+        and the number of heads stand in the configuration alone.
+        """
+        return self.model_config().digest
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from sdbench.reporting import write_report
 from sdbench.results import write_results
 from sdbench.shards import ShardStore
 from sdbench.spec import ExperimentSpec
-from sdbench.stages.generate import load_model
+from sdbench.stages.generate import evaluations_per_image, load_model
 from sdbench.stages.score import score
 from sdbench.store import LocalStore
 from sdbench.timing import timed
@@ -76,6 +76,8 @@ def run_experiment(
         checkpoints = _identify(inputs.files, store)
         identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
         plan = make_plan(spec, checkpoints, inputs.prompts, identities)
+        for cell in plan.cells:
+            evaluations_per_image(cell.checkpoint.file.model_config(), cell)  # refuses impossible cells now
     store.write("spec.yaml", spec.to_yaml().encode("utf-8"))
 
     with timed(seconds, "reference"):

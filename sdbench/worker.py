@@ -67,7 +67,7 @@ class Worker:
         with timed(seconds, "load"):
             model = self._model(unit.cell.checkpoint)
             extractors = {name: build_extractor(name, self._job.device) for name, _ in unit.extractors}
-        nfe = evaluations_per_image(model, unit.cell)
+        nfe = evaluations_per_image(model.config, unit.cell)
 
         batches: list[np.ndarray] = []
         images = generate_images(model, unit, self._job.batch_size, lambda done: tick(unit, done))

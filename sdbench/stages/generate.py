@@ -11,9 +11,11 @@ import numpy as np
 import torch
 
 from reference_model import CheckpointError, LatentDiffusion, load_checkpoint
+from reference_model.config import ModelConfig
 from reference_model.noise import StepNoise, start_noise
 from reference_model.pipeline import generate
 from reference_model.samplers import nfe
+from reference_model.schedule import Schedule
 from sdbench.errors import InputError, SamplingError
 from sdbench.plan import Cell, Unit
 from sdbench.prompts import Prompt
@@ -33,15 +35,15 @@ def load_model(file: CheckpointFile, device: str = "cpu") -> LatentDiffusion:
         raise InputError(f"checkpoint {file.name}: {error}") from None
 
 
-def evaluations_per_image(model: LatentDiffusion, cell: Cell) -> int:
+def evaluations_per_image(config: ModelConfig, cell: Cell) -> int:
     """UNet evaluations (NFE) that one image of the cell takes, both halves of guidance counted.
 
     Raises InputError where this model cannot make such an image: a number of steps that its schedule
     does not offer, or sides that its downsampling does not divide.
     """
     try:
-        model.image_shape_to_latent_shape(cell.height, cell.width)
-        points = len(model.schedule.grid(cell.sampler.steps, cell.sampler.eta).timesteps)
+        config.latent_shape(cell.height, cell.width)
+        points = len(Schedule(config.schedule).grid(cell.sampler.steps, cell.sampler.eta).timesteps)
     except ValueError as error:
         raise InputError(f"checkpoint {cell.checkpoint.name}: {error}") from None
     return nfe(cell.sampler.name, points) * (1 if cell.guidance_scale == 1.0 else 2)
@@ -73,7 +75,7 @@ def _batch(
     empty: torch.Tensor,
     on_step: Callable[[int, int], None],
 ) -> np.ndarray:
-    shape = model.image_shape_to_latent_shape(cell.height, cell.width)
+    shape = model.config.latent_shape(cell.height, cell.width)
     ids = [prompt.id for prompt in prompts]
     try:
         images = generate(

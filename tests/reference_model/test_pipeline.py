@@ -40,7 +40,7 @@ def test_guidance_and_eta_change_the_images(tiny):
 @pytest.mark.parametrize(("height", "width"), [(64, 60), (0, 64), (72, 64)])
 def test_sides_that_do_not_divide_are_refused(tiny, height, width):
     with pytest.raises(ValueError, match="multiples of 64"):
-        tiny.image_shape_to_latent_shape(height, width)
+        tiny.config.latent_shape(height, width)
 
 
 @pytest.mark.gpu

@@ -39,7 +39,7 @@ def test_every_checkpoint_loads_and_samples(trained):
     for name in CHECKPOINTS:
         model = load_checkpoint(trained / "weights" / f"{name}.safetensors", CONFIG)
         context = model.encode_prompts(["a red circle", "a moon"])
-        x_T = torch.zeros(2, *model.image_shape_to_latent_shape(64, 64))  # noqa: N806
+        x_T = torch.zeros(2, *model.config.latent_shape(64, 64))  # noqa: N806
         images = generate(model, context, model.encode_prompts([""]), x_T, steps=4)
         assert images.shape == (2, 64, 64, 3)
 

@@ -188,3 +188,13 @@ def test_a_distance_needs_two_images(
     assert main(["run", str(path), "--out", str(tmp_path / "run")]) == 2
     assert "needs 2 images at least" in one_line(capsys)
     assert not (tmp_path / "run").exists()
+
+
+def test_an_impossible_last_sampler_is_refused_before_the_first_image(
+    tiny: dict[str, Any], spec_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samplers = [{"name": "plms", "steps": 2}, {"name": "ddim", "steps": 333}]
+    path = spec_file({**tiny, "samplers": samplers})
+    assert main(["run", str(path), "--out", str(tmp_path / "run")]) == 2
+    assert "steps=333" in capsys.readouterr().err.splitlines()[-1]
+    assert not list((tmp_path / "run").rglob("*.parquet"))

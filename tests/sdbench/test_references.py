@@ -24,9 +24,10 @@ def test_images_are_cropped_centrally_to_the_size(tmp_path: Path) -> None:
     wide = np.zeros((30, 90, 3), np.uint8)
     for third in range(3):
         wide[:, 30 * third : 30 * (third + 1), third] = 255
-    Image.fromarray(wide).save(tmp_path / "wide.png")
+    for name in ("wide.png", "twin.png"):
+        Image.fromarray(wide).save(tmp_path / name)
     (batch,) = load_reference(folder(tmp_path), (20, 20)).batches(8)
-    assert batch.shape == (1, 20, 20, 3)
+    assert batch.shape == (2, 20, 20, 3)
     assert batch.dtype == np.uint8
     assert np.abs(batch[0, 4:-4, 4:-4].astype(int) - (0, 255, 0)).max() <= 2
     (batch,) = load_reference(folder(tmp_path), (10, 30)).batches(8)
@@ -53,9 +54,13 @@ def test_folders_without_usable_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"reference\.path: .*none not found"):
         load_reference(folder(tmp_path / "none"), (64, 64))
     (tmp_path / "notes.txt").write_text("none here")
-    with pytest.raises(InputError, match="holds no images"):
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(InputError, match="holds 0 images"):
         load_reference(folder(tmp_path), (64, 64))
     (tmp_path / "broken.png").write_bytes(b"\x89PNG and then nothing")
+    with pytest.raises(InputError, match="holds 1 images .* 2 are needed"):
+        load_reference(folder(tmp_path), (64, 64))
+    (tmp_path / "twin.png").write_bytes(b"\x89PNG and then nothing")
     reference = load_reference(folder(tmp_path), (64, 64))
     with pytest.raises(InputError, match=r"broken\.png cannot be read as an image"):
         list(reference.batches(4))

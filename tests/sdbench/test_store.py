@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sdbench.errors import StoreError
+from sdbench.errors import InputError, StoreError
 from sdbench.store import LocalStore
 
 
@@ -61,7 +61,7 @@ def test_temporaries_and_folders_do_not_count_as_written(tmp_path: Path) -> None
 
 def test_a_run_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "run").write_bytes(b"")
-    with pytest.raises(StoreError, match=r"run folder .*run: File exists"):
+    with pytest.raises(InputError, match=r"run folder .*run: File exists"):
         LocalStore(tmp_path / "run")
 
 

@@ -60,13 +60,16 @@ def _plot(losses: Mapping[str, list[float]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 6), layout="constrained")
-    axes = figure.subplots(2, (len(losses) + 1) // 2).flat
+    axes = list(figure.subplots(2, (len(losses) + 1) // 2).flat)
     for axis, (part, values) in zip(axes, losses.items(), strict=False):
         window = min(SMOOTHING, len(values))
         smooth = torch.tensor(values).unfold(0, window, 1).mean(1)
         axis.plot(range(window, len(values) + 1), smooth, color="#0072B2", linewidth=1)
         axis.set(title=part, xlabel="step", ylabel="loss", yscale="log")
-    for axis in list(axes)[len(losses) :]:
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.tick_params(labelsize=8, which="both")
+    for axis in axes[len(losses) :]:
         axis.set_axis_off()
     figure.suptitle(f"Training losses, mean of up to {SMOOTHING} steps")
     figure.savefig(path, dpi=120, metadata={"Software": None})
