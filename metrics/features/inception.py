@@ -48,11 +48,13 @@ def inception_v3(weights: Path | None = None, device: str = "cpu") -> InceptionE
     hold anything but tensors, or do not fit.
     """
     # Imported here, because it takes seconds and only Inception users should wait.
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
     try:
-        if weights is not None:
-            # The network's own loader unpickles whatever it finds; this one raises for anything but tensors.
+        # The network's own loader unpickles whatever it finds; these raise for anything but tensors.
+        if weights is None:
+            torch.hub.load_state_dict_from_url(URL_INCEPTION_V3, map_location="cpu", weights_only=True)
+        else:
             torch.load(weights, map_location="cpu", weights_only=True)
         path = None if weights is None else str(weights)
         model = FeatureExtractorInceptionV3("inception-v3", [_LAYER], feature_extractor_weights_path=path)

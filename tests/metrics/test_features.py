@@ -221,11 +221,10 @@ def test_inception_weights_that_cannot_be_used_get_one_line(
             EXTRACTORS["inception-v3"](path)
         assert "\n" not in str(caught.value)
 
-    from torch_fidelity import feature_extractor_inceptionv3 as port
-
     def offline(*args: object, **settings: object) -> None:
+        assert settings["weights_only"] is True
         raise OSError("no network")
 
-    monkeypatch.setattr(port, "load_state_dict_from_url", offline)
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
     with pytest.raises(MetricsError, match=r"torch hub \(give the file by path.*no network"):
         EXTRACTORS["inception-v3"]()

@@ -58,7 +58,7 @@ def test_folders_without_usable_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds 0 images"):
         load_reference(folder(tmp_path), (64, 64))
     (tmp_path / "broken.png").write_bytes(b"\x89PNG and then nothing")
-    with pytest.raises(InputError, match="holds 1 images .* 2 are needed"):
+    with pytest.raises(InputError, match=r"holds 1 images .* 2 are needed"):
         load_reference(folder(tmp_path), (64, 64))
     (tmp_path / "twin.png").write_bytes(b"\x89PNG and then nothing")
     reference = load_reference(folder(tmp_path), (64, 64))
