@@ -124,7 +124,7 @@ def test_damaged_files_are_named(make_run: MakeRun) -> None:
     with pytest.raises(ReportError, match=r"manifest\.json is not JSON"):
         write_page(run)
     (run / "manifest.json").write_text("[]")
-    with pytest.raises(ReportError, match=r"manifest\.json is not a JSON object"):
+    with pytest.raises(ReportError, match=r"manifest\.json is not the manifest of a run"):
         write_page(run)
     (run / "manifest.json").write_text(json.dumps({"cells": [{"cell": "x"}]}))
     with pytest.raises(ReportError, match="the cells have no checkpoint"):

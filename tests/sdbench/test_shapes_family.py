@@ -24,14 +24,14 @@ Run = Callable[[dict[str, Any], Path], Any]
 
 @pytest.fixture
 def small() -> dict[str, Any]:
-    """The demo, cut down to two checkpoints, one scale, ten steps and a few images."""
+    """The demo, cut down to two checkpoints, one scale, 25 steps and a few images."""
     content = yaml.safe_load((EXPERIMENTS / "shapes-demo.yaml").read_text())
     return {
         **content,
         "checkpoints": ["shapes-v1-1", "shapes-v1-4"],
-        "samplers": [{"name": "plms", "steps": 10}],
+        "samplers": [{"name": "plms", "steps": 25}],
         "guidance_scales": [4],
-        "prompts": {"source": "shapes", "count": 16, "seed": 1},
+        "prompts": {"source": "shapes", "count": 48, "seed": 1},
         "reference": {"source": "shapes", "count": 128, "seed": 2},
     }
 
@@ -47,7 +47,7 @@ def test_two_runs_agree_to_the_byte_and_the_last_checkpoint_follows_its_prompts_
     with one.open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["protocol"] for row in rows] == 2 * small["metrics"]
-    assert {(row["n"], row["flagged"], row["nfe"]) for row in rows} == {("16", "0", "22")}
+    assert {(row["n"], row["flagged"], row["nfe"]) for row in rows} == {("48", "0", "52")}
     first, last = (float(row["value"]) for row in rows if row["protocol"] == "clip-score-shapes")
     error = max(float(row["standard_error"]) for row in rows if row["protocol"] == "clip-score-shapes")
     assert last > first + 2 * error
