@@ -37,3 +37,17 @@ def test_probe(goldens, name):
 def _moments(model, goldens):
     posterior = model.encode(goldens["img2img/init_64x64"])
     return torch.cat([posterior.mean, posterior.logvar], dim=1)
+
+
+def test_epsilons_of_all_normalisations(tiny):
+    """The probes reach the first layers; where activations are large, a wrong epsilon would not show."""
+    groups = {
+        name: layer.eps for name, layer in tiny.named_modules() if isinstance(layer, torch.nn.GroupNorm)
+    }
+    for name, eps in groups.items():
+        # Residual blocks and the head of the UNet keep torch's default.
+        unet_default = name.startswith("model.") and not name.endswith(".norm")
+        assert eps == (1e-5 if unet_default else 1e-6), name
+    layers = [layer.eps for layer in tiny.modules() if isinstance(layer, torch.nn.LayerNorm)]
+    assert len(groups) > 60
+    assert set(layers) == {1e-5}
