@@ -19,16 +19,13 @@ from sdbench.digest import SHORT, digest_bytes, digest_file, digest_value
 from sdbench.errors import InputError, StoreError, one_line
 from sdbench.paths import existing_folder
 from sdbench.shards import fixed_size_lists, rows_of_lists
-from sdbench.spec import FolderReference, ShapesReference
+from sdbench.spec import FEWEST, FolderReference, ShapesReference
 from sdbench.stages.extract import image_features
 from sdbench.store import LocalStore
 
 __all__ = ["Reference", "load_reference", "reference_features"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
-FEWEST = 2
-"""Images without which there is no covariance."""
-
 PROBE = 16
 """So many images of a rendered set stand for all of it: a change to the renderer changes them too."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ class CheckpointFile:
         """The sha256 of the weights file and its configuration together: reading, not loading."""
         return digest_value([digest_file(self.path), self.config_digest()])
 
+    @cached_property
     def model_config(self) -> ModelConfig:
         """What the configuration says; InputError where it cannot be read."""
         from reference_model import CheckpointError
@@ -69,7 +71,7 @@ class CheckpointFile:
         It belongs to a cell's identity beside the weights: the latent scale factor, the noise schedule
         and the number of heads stand in the configuration alone.
         """
-        return self.model_config().digest
+        return self.model_config.digest
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,12 @@ from sdbench.manifest import account, now, write_manifest
 from sdbench.plan import Plan, Unit, make_plan
 from sdbench.progress import RunProgress
 from sdbench.prompts import Prompt, load_prompts
-from sdbench.references import FEWEST, Reference, load_reference, reference_features
+from sdbench.references import Reference, load_reference, reference_features
 from sdbench.registry import Checkpoint, CheckpointFile, locate
 from sdbench.reporting import write_report
 from sdbench.results import write_results
 from sdbench.shards import ShardStore
-from sdbench.spec import ExperimentSpec
+from sdbench.spec import FEWEST, ExperimentSpec
 from sdbench.stages.generate import evaluations_per_image, load_model
 from sdbench.stages.score import score
 from sdbench.store import LocalStore
@@ -77,7 +77,7 @@ def run_experiment(
         identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
         plan = make_plan(spec, checkpoints, inputs.prompts, identities)
         for cell in plan.cells:
-            evaluations_per_image(cell.checkpoint.file.model_config(), cell)  # refuses impossible cells now
+            evaluations_per_image(cell.checkpoint.file.model_config, cell)  # refuses impossible cells now
     store.write("spec.yaml", spec.to_yaml().encode("utf-8"))
 
     with timed(seconds, "reference"):
@@ -107,7 +107,7 @@ def _inputs(spec: ExperimentSpec) -> _Inputs:
     full_precision()
     files = tuple(locate(c.name, c.path, c.config) for c in spec.checkpoints)
     prompts = load_prompts(spec.prompts)
-    if spec.reference and len(prompts) < FEWEST:
+    if spec.distances and len(prompts) < FEWEST:
         raise InputError(f"prompts: {len(prompts)} prompt, a distance needs {FEWEST} images at least")
     reference = load_reference(spec.reference, spec.image_size) if spec.reference else None
     device = provenance.best_device()
@@ -151,7 +151,7 @@ def _reference(
 ) -> dict[str, np.ndarray]:
     if inputs.reference is None:
         return {}
-    needed = {PROTOCOLS[name].extractor for name in spec.metrics if PROTOCOLS[name].needs_reference}
+    needed = {PROTOCOLS[name].extractor for name in spec.distances}
     features = {}
     for name in sorted(needed):
         progress.note(f"features of the reference images by {name}")

@@ -27,6 +27,7 @@ from sdbench.spec_errors import describe
 from sdbench.strict_yaml import load_yaml
 
 __all__ = [
+    "FEWEST",
     "CheckpointSpec",
     "CocoPrompts",
     "ExperimentSpec",
@@ -40,6 +41,9 @@ __all__ = [
     "ShapesReference",
     "load_spec",
 ]
+
+FEWEST = 2
+"""Images without which there is no covariance."""
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
@@ -148,7 +152,7 @@ class ShapesReference(_Part):
     """Clean scenes of the embedded family's evaluation distribution."""
 
     source: Literal["shapes"]
-    count: Annotated[int, Field(strict=True, ge=2)]
+    count: Annotated[int, Field(strict=True, ge=FEWEST)]
     seed: Seed
 
 
@@ -206,12 +210,16 @@ class ExperimentSpec(_Part):
 
     @model_validator(mode="after")
     def _reference_where_needed(self) -> ExperimentSpec:
+        if self.distances and self.reference is None:
+            raise ValueError(f"reference: missing, and {self.distances[0]} compares against reference images")
+        return self
+
+    @property
+    def distances(self) -> tuple[str, ...]:
+        """The metrics that compare with reference images."""
         from metrics.protocols import PROTOCOLS
 
-        needy = [name for name in self.metrics if PROTOCOLS[name].needs_reference]
-        if needy and self.reference is None:
-            raise ValueError(f"reference: missing, and {needy[0]} compares against reference images")
-        return self
+        return tuple(name for name in self.metrics if PROTOCOLS[name].needs_reference)
 
     @property
     def digest(self) -> str:
