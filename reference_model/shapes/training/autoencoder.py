@@ -13,13 +13,12 @@ from reference_model.shapes.dataset import reference_set
 from reference_model.shapes.training.budgets import Budget
 from reference_model.shapes.training.data import TrainingSet, half_size, to_float
 from reference_model.shapes.training.loop import Report, run_loop, step_generator
-from reference_model.shapes.training.optim import learning_rate, update
+from reference_model.shapes.training.optim import Optimizers, learning_rate
 
 __all__ = ["encode_all", "psnr", "train_autoencoder"]
 
 PART = "autoencoder"
 KL_WEIGHT = 2e-4
-PEAK_RATE = 1.5e-3
 HALF_SIZE_EVERY = 4  # the first checkpoint starts on half-size images, so their latents must be good too
 
 
@@ -35,7 +34,7 @@ def train_autoencoder(
     """Return the trained autoencoder and the loss of every step."""
     torch.manual_seed(seed)
     model = Autoencoder(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.99))
+    optimizers = Optimizers(model)
 
     def step(i: int) -> float:
         generator = step_generator(seed, PART, i)
@@ -44,9 +43,9 @@ def train_autoencoder(
         if i % HALF_SIZE_EVERY == HALF_SIZE_EVERY - 1:
             images = half_size(images)
         loss = _loss(model, images.to(device), generator)
-        return update(optimizer, loss, learning_rate(i, budget.autoencoder_steps, PEAK_RATE, warmup=50))
+        return optimizers.update(loss, learning_rate(i, budget.autoencoder_steps, warmup=50))
 
-    objects = {"model": model, "optimizer": optimizer}
+    objects = {"model": model, "optimizers": optimizers}
     losses = run_loop(PART, budget.autoencoder_steps, objects, step, folder, report)
     return model.eval().requires_grad_(False), losses
 

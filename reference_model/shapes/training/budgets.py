@@ -28,8 +28,8 @@ class Budget:
 
 
 BUDGETS: dict[str, Budget] = {
-    # About an hour and a half on two CPU cores.
-    "cpu": Budget(60_000, 12_000, 8, 1_200, 256, 900, 700, 1_600, 600, 2_000, 128),
+    # About an hour on two CPU cores.
+    "cpu": Budget(60_000, 3_000, 16, 900, 256, 500, 500, 1_200, 400, 1_800, 128),
     # A few minutes on one data-centre GPU.
     "gpu": Budget(262_144, 10_000, 96, 3_500, 512, 1_000, 1_200, 2_500, 1_000, 3_500, 512),
     # Seconds: for tests of the machinery; the pictures mean nothing.

@@ -13,12 +13,11 @@ from torch import Tensor
 from reference_model.shapes.training.budgets import Budget
 from reference_model.shapes.training.data import TrainingSet, to_float
 from reference_model.shapes.training.loop import Report, run_loop, step_generator
-from reference_model.shapes.training.optim import learning_rate, update
+from reference_model.shapes.training.optim import Optimizers, learning_rate
 
 __all__ = ["text_tower", "train_clip"]
 
 PART = "clip"
-PEAK_RATE = 1e-3
 MAX_LOGIT_SCALE = 4.6052  # ln 100, as in the paper
 
 
@@ -37,7 +36,7 @@ def train_clip(
     mean, std = (torch.tensor(document["preprocess_cfg"][key])[:, None, None] for key in ("mean", "std"))
     torch.manual_seed(seed + 1)
     model = open_clip.CLIP(**document["model_cfg"]).to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.05)
+    optimizers = Optimizers(model)
     contrast = ClipLoss()
 
     def step(i: int) -> float:
@@ -46,12 +45,13 @@ def train_clip(
         images = ((to_float(data.images[rows.numpy()]) + 1) / 2 - mean) / std
         image, text, scale = model(images.contiguous().to(device), tokens[rows].to(device))
         loss = contrast(image, text, scale)
-        value = update(optimizer, loss, learning_rate(i, budget.clip_steps, PEAK_RATE, warmup=100))
+        value = optimizers.update(loss, learning_rate(i, budget.clip_steps, warmup=100))
         with torch.no_grad():
             model.logit_scale.clamp_(0, MAX_LOGIT_SCALE)
         return value
 
-    losses = run_loop(PART, budget.clip_steps, {"model": model, "optimizer": optimizer}, step, folder, report)
+    objects = {"model": model, "optimizers": optimizers}
+    losses = run_loop(PART, budget.clip_steps, objects, step, folder, report)
     return model.eval().requires_grad_(False), losses
 
 

@@ -11,12 +11,11 @@ from torch import Tensor
 
 from reference_model.schedule import Schedule
 from reference_model.shapes.training.loop import Report, Stateful, run_loop, step_generator
-from reference_model.shapes.training.optim import Ema, learning_rate, update
+from reference_model.shapes.training.optim import Ema, Optimizers, learning_rate
 from reference_model.unet import UNet
 
 __all__ = ["Leg", "train_leg"]
 
-PEAK_RATE = 8e-4
 WARMUP = 100
 
 
@@ -43,7 +42,7 @@ def train_leg(
     leg: Leg, unet: UNet, ema: Ema, schedule: Schedule, folder: Path, seed: int, device: str, report: Report
 ) -> list[float]:
     """Train ``unet`` and its average in place; return the loss of every step."""
-    optimizer = torch.optim.Adam(unet.parameters())
+    optimizers = Optimizers(unet)
     cumprod = schedule.alphas_cumprod.float()
 
     def step(i: int) -> float:
@@ -59,10 +58,10 @@ def train_leg(
         context = torch.where(dropped[:, None, None], leg.empty, leg.contexts[rows])
         x_t = x_t.to(device).contiguous(memory_format=torch.channels_last)
         loss = F.mse_loss(unet(x_t, t.to(device), context.to(device)), noise.to(device))
-        value = update(optimizer, loss, learning_rate(i, leg.steps, PEAK_RATE, WARMUP))
+        value = optimizers.update(loss, learning_rate(i, leg.steps, WARMUP))
         ema.follow(unet)
         return value
 
     unet.train().requires_grad_(True)
-    objects: dict[str, Stateful] = {"unet": unet, "ema": ema, "optimizer": optimizer}
+    objects: dict[str, Stateful] = {"unet": unet, "ema": ema, "optimizers": optimizers}
     return run_loop(leg.part, leg.steps, objects, step, folder, report)

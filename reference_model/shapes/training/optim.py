@@ -1,34 +1,100 @@
-"""Learning-rate schedule and weight averaging shared by all parts."""
+"""Optimizers, learning-rate schedule and weight averaging shared by all parts."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from copy import deepcopy
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-__all__ = ["Ema", "learning_rate", "update"]
+__all__ = ["Ema", "Muon", "Optimizers", "learning_rate"]
+
+MUON_RATE, ADAM_RATE = 2e-2, 1e-3
+SMALLEST_MATRIX = 16  # thinner ones lie next to pixels, latents and eps
 
 
-def learning_rate(step: int, total: int, peak: float, warmup: int, floor: float = 0.05) -> float:
-    """Linear warm-up, then a cosine from ``peak`` to ``floor`` x ``peak`` (Loshchilov and Hutter 2017)."""
+def learning_rate(step: int, total: int, warmup: int, floor: float = 0.05) -> float:
+    """The share of the peak rate: linear warm-up, then a cosine to ``floor`` (Loshchilov and Hutter 2017)."""
     if step < warmup:
-        return peak * (step + 1) / warmup
+        return (step + 1) / warmup
     progress = (step - warmup) / max(1, total - warmup)
-    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def update(optimizer: torch.optim.Optimizer, loss: torch.Tensor, rate: float) -> float:
-    """One optimizer step with the gradient norm clipped to 1; returns the loss."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(parameters, 1.0)
-    optimizer.step()
-    return float(loss.detach())
+class Muon(torch.optim.Optimizer):
+    """Momentum made orthogonal (Jordan et al. 2024, "Muon: an optimizer for hidden layers").
+
+    A parameter of any number of dimensions counts as the matrix [first, product of the others], so
+    convolution kernels take part; torch's own Muon takes matrices only.
+    """
+
+    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Move every parameter by ``lr`` along its orthogonalised Nesterov momentum."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                if not state:
+                    state["momentum"] = torch.zeros_like(parameter)
+                mean = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
+                ahead = parameter.grad.lerp(mean, group["momentum"])
+                move = _orthogonalise(ahead.flatten(1))
+                tall = max(1.0, move.shape[0] / move.shape[1]) ** 0.5
+                parameter.add_(move.reshape(parameter.shape), alpha=-group["lr"] * tall)
+
+
+def _orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
+    """Bring all singular values near 1 by the quintic Newton-Schulz iteration of the Muon authors."""
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x.T if tall else x
+
+
+class Optimizers:
+    """Muon for a module's hidden matrices and kernels; Adam for the ends, embeddings and vectors."""
+
+    def __init__(self, module: nn.Module) -> None:
+        matrices = [
+            parameter
+            for name, parameter in module.named_parameters()
+            if parameter.ndim > 1 and min(parameter.shape[:2]) >= SMALLEST_MATRIX and "embedding" not in name
+        ]
+        chosen = {id(p) for p in matrices}
+        others = [p for p in module.parameters() if id(p) not in chosen]
+        self.parts = [
+            (Muon(matrices, MUON_RATE), MUON_RATE),
+            (torch.optim.Adam(others, betas=(0.9, 0.99)), ADAM_RATE),
+        ]
+        self.parameters = matrices + others
+
+    def update(self, loss: Tensor, rate: float) -> float:
+        """One step at ``rate`` x the peak rates with the gradient norm clipped to 1; returns the loss."""
+        for optimizer, peak in self.parts:
+            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = peak * rate
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        for optimizer, _ in self.parts:
+            optimizer.step()
+        return float(loss.detach())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {type(optimizer).__name__: optimizer.state_dict() for optimizer, _ in self.parts}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for optimizer, _ in self.parts:
+            optimizer.load_state_dict(state_dict[type(optimizer).__name__])
 
 
 class Ema(nn.Module):
