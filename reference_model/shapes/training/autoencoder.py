@@ -13,7 +13,7 @@ from reference_model.shapes.dataset import reference_set
 from reference_model.shapes.training.budgets import Budget
 from reference_model.shapes.training.data import TrainingSet, half_size, to_float
 from reference_model.shapes.training.loop import Report, run_loop, step_generator
-from reference_model.shapes.training.optim import Optimizers, learning_rate
+from reference_model.shapes.training.optim import learning_rate, muon_and_adam
 
 __all__ = ["encode_all", "psnr", "train_autoencoder"]
 
@@ -34,7 +34,7 @@ def train_autoencoder(
     """Return the trained autoencoder and the loss of every step."""
     torch.manual_seed(seed)
     model = Autoencoder(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizers = Optimizers(model)
+    optimizers = muon_and_adam(model)
 
     def step(i: int) -> float:
         generator = step_generator(seed, PART, i)

@@ -18,6 +18,7 @@ from reference_model.shapes.training.optim import Optimizers, learning_rate
 __all__ = ["text_tower", "train_clip"]
 
 PART = "clip"
+PEAK_RATE = 1e-3
 MAX_LOGIT_SCALE = 4.6052  # ln 100, as in the paper
 
 
@@ -36,7 +37,8 @@ def train_clip(
     mean, std = (torch.tensor(document["preprocess_cfg"][key])[:, None, None] for key in ("mean", "std"))
     torch.manual_seed(seed + 1)
     model = open_clip.CLIP(**document["model_cfg"]).to(device)
-    optimizers = Optimizers(model)
+    adam = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.05)
+    optimizers = Optimizers((adam, PEAK_RATE))
     contrast = ClipLoss()
 
     def step(i: int) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reference_model.schedule import Schedule
 from reference_model.shapes.training.loop import Report, Stateful, run_loop, step_generator
-from reference_model.shapes.training.optim import Ema, Optimizers, learning_rate
+from reference_model.shapes.training.optim import Ema, learning_rate, muon_and_adam
 from reference_model.unet import UNet
 
 __all__ = ["Leg", "train_leg"]
@@ -42,7 +42,7 @@ def train_leg(
     leg: Leg, unet: UNet, ema: Ema, schedule: Schedule, folder: Path, seed: int, device: str, report: Report
 ) -> list[float]:
     """Train ``unet`` and its average in place; return the loss of every step."""
-    optimizers = Optimizers(unet)
+    optimizers = muon_and_adam(unet)
     cumprod = schedule.alphas_cumprod.float()
 
     def step(i: int) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Ema", "Muon", "Optimizers", "learning_rate"]
+__all__ = ["Ema", "Muon", "Optimizers", "learning_rate", "muon_and_adam"]
 
 MUON_RATE, ADAM_RATE = 2e-2, 1e-3
 SMALLEST_MATRIX = 16  # thinner ones lie next to pixels, latents and eps
@@ -61,21 +61,11 @@ def _orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 class Optimizers:
-    """Muon for a module's hidden matrices and kernels; Adam for the ends, embeddings and vectors."""
+    """The optimizers of one module, each for some of its parameters and with its peak rate."""
 
-    def __init__(self, module: nn.Module) -> None:
-        matrices = [
-            parameter
-            for name, parameter in module.named_parameters()
-            if parameter.ndim > 1 and min(parameter.shape[:2]) >= SMALLEST_MATRIX and "embedding" not in name
-        ]
-        chosen = {id(p) for p in matrices}
-        others = [p for p in module.parameters() if id(p) not in chosen]
-        self.parts = [
-            (Muon(matrices, MUON_RATE), MUON_RATE),
-            (torch.optim.Adam(others, betas=(0.9, 0.99)), ADAM_RATE),
-        ]
-        self.parameters = matrices + others
+    def __init__(self, *parts: tuple[torch.optim.Optimizer, float]) -> None:
+        self.parts = parts
+        self.parameters = [p for optimizer, _ in parts for g in optimizer.param_groups for p in g["params"]]
 
     def update(self, loss: Tensor, rate: float) -> float:
         """One step at ``rate`` x the peak rates with the gradient norm clipped to 1; returns the loss."""
@@ -95,6 +85,17 @@ class Optimizers:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for optimizer, _ in self.parts:
             optimizer.load_state_dict(state_dict[type(optimizer).__name__])
+
+
+def muon_and_adam(module: nn.Module) -> Optimizers:
+    """Muon for a convolutional module's hidden kernels and matrices; Adam for its ends and vectors."""
+    hidden = [p for p in module.parameters() if p.ndim > 1 and min(p.shape[:2]) >= SMALLEST_MATRIX]
+    chosen = {id(p) for p in hidden}
+    others = [p for p in module.parameters() if id(p) not in chosen]
+    return Optimizers(
+        (Muon(hidden, MUON_RATE), MUON_RATE),
+        (torch.optim.Adam(others, betas=(0.9, 0.99)), ADAM_RATE),
+    )
 
 
 class Ema(nn.Module):
