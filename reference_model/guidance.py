@@ -10,7 +10,7 @@ from torch import Tensor
 __all__ = ["Denoise", "guided"]
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
-"""(x [B, C, h, w], timesteps [B]) -> eps [B, C, h, w]."""
+"""(x [B, C, h, w], timesteps [B], integer or not) -> eps [B, C, h, w]."""
 
 
 def guided(

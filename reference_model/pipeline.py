@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reference_model.guidance import guided
 from reference_model.latent_diffusion import LatentDiffusion
-from reference_model.samplers import SAMPLERS, Draw
+from reference_model.samplers import SAMPLERS, Draw, Sampler
 
 __all__ = ["generate", "to_pixels"]
 
@@ -35,7 +35,7 @@ def generate(
     uncond_context: Tensor,
     x_T: Tensor,  # noqa: N803 - the field's name for the start noise
     *,
-    sampler: str = "plms",
+    sampler: str | Sampler = "plms",
     steps: int = 50,
     guidance_scale: float = 7.5,
     eta: float = 0.0,
@@ -44,18 +44,21 @@ def generate(
 ) -> Tensor:
     """Sample a batch -> uint8 [B, H, W, 3], on the model's device.
 
-    Shapes: context [B, L, D]; uncond_context [1, L, D]; x_T [B, C, h, w]. ``on_step`` is told
-    (steps done, steps in all) after each step.
+    Shapes: context [B, L, D]; uncond_context [1, L, D]; x_T [B, C, h, w]. ``sampler`` is a name of
+    ``SAMPLERS`` or a record like those. ``step_noise`` is asked by stochastic samplers alone.
+    ``on_step`` is told (steps done, steps in all) after each step.
 
     Raises:
         KeyError: an unknown sampler.
         ValueError: steps or eta that the sampler cannot use; images that are not finite.
     """
-    grid = model.schedule.grid(steps, eta)
+    if isinstance(sampler, str):
+        sampler = SAMPLERS[sampler]
+    grid = sampler.grid(model.schedule, steps, eta)
     denoise = guided(model.unet, context, uncond_context, guidance_scale)
     x = x_T.to(model.device)
     total = len(grid.timesteps)
-    for done, step in enumerate(SAMPLERS[sampler](denoise, x, grid, step_noise), start=1):
+    for done, step in enumerate(sampler.run(denoise, x, grid, step_noise), start=1):
         x = step.x
         if on_step is not None:
             on_step(done, total)

@@ -18,8 +18,11 @@ __all__ = ["Grid", "Schedule"]
 class Grid:
     """A sampler's path, in ascending time; samplers walk it from the end.
 
-    All of shape [N]. ``timesteps`` int64 in 1..T-1; ``alphas`` and ``sqrt_one_minus_alphas`` float32;
-    ``alphas_prev`` and ``sigmas`` float64, as the original keeps them.
+    All of shape [N]. Step i leads from ``timesteps[i]``, where the signal power is ``alphas[i]``, to the
+    power ``alphas_prev[i]``: that of timestep i-1, or where the walk ends. ``sigmas`` is the fresh noise of
+    each step. ``timesteps`` int64 in 0..T-1, or float32 where they lie between those of the schedule;
+    ``alphas_prev`` and ``sigmas`` float64; ``alphas`` and ``sqrt_one_minus_alphas`` float32 on the DDIM
+    grid, as the original keeps them, else float64.
     """
 
     timesteps: Tensor
@@ -58,12 +61,14 @@ class Schedule:
         total = self.config.timesteps
         if not 1 <= steps <= total:
             raise ValueError(f"steps must lie in 1..{total}, got {steps}")
-        timesteps = torch.arange(0, total, total // steps) + 1
-        if int(timesteps[-1]) >= total:
+        if self._last_timestep(steps) >= total:
+            fitting = (other for other in range(1, total) if self._last_timestep(other) < total)
+            nearest = min(fitting, key=lambda other: abs(other - steps))
             raise ValueError(
-                f"steps={steps} gives a last timestep of {int(timesteps[-1])}, past the schedule's end "
-                f"{total - 1}; choose another number of steps, for example 50"
+                f"steps={steps} gives a last timestep of {self._last_timestep(steps)}, past the schedule's "
+                f"end {total - 1}; the nearest number of steps that fits is {nearest}"
             )
+        timesteps = torch.arange(0, total, total // steps) + 1
         # The original indexes its float32 buffer, takes this reciprocal in float32 and goes on in float64.
         cumprod = self.alphas_cumprod.to(torch.float32)
         alphas = cumprod[timesteps]
@@ -71,6 +76,10 @@ class Schedule:
         inverse = (1 - alphas).reciprocal().double()
         sigmas = eta * _sqrt((1 - alphas_prev) * inverse * (1 - alphas.double() / alphas_prev))
         return Grid(timesteps, alphas, alphas_prev, sigmas, _sqrt(1 - alphas))
+
+    def _last_timestep(self, steps: int) -> int:
+        stride = self.config.timesteps // steps
+        return (self.config.timesteps - 1) // stride * stride + 1
 
 
 def _sqrt(values: Tensor) -> Tensor:

@@ -1,31 +1,46 @@
 """Samplers: each walks a grid of timesteps and yields its state after every step.
 
-A sampler is one function ``(denoise, x, grid, draw) -> Iterator[Step]``. It knows nothing of prompts,
-guidance or progress. A new one is a new file and a line in ``SAMPLERS`` and in ``EXTRA_CALLS``.
+A sampler is one function ``(denoise, x, grid, draw) -> Iterator[Step]`` with the grid that it is made
+for. It knows nothing of prompts, guidance or progress. A new one is a new file and a line in ``SAMPLERS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-from torch import Tensor
-
-from reference_model.guidance import Denoise
+from reference_model.samplers._grids import interpolated_grid, linspace_grid, rounded_grid
+from reference_model.samplers._sampler import Sampler, Walk, nfe
 from reference_model.samplers._step import Draw, Step
 from reference_model.samplers.ddim import ddim
+from reference_model.samplers.dpm_solver import dpm_solver
+from reference_model.samplers.euler import euler
+from reference_model.samplers.euler_ancestral import euler_ancestral
+from reference_model.samplers.heun import heun
 from reference_model.samplers.plms import plms
-from reference_model.schedule import Grid
+from reference_model.samplers.unipc import unipc
+from reference_model.schedule import Schedule
 
-__all__ = ["SAMPLERS", "Draw", "Sampler", "Step", "ddim", "nfe", "plms"]
+__all__ = [
+    "SAMPLERS",
+    "Draw",
+    "Sampler",
+    "Step",
+    "Walk",
+    "ddim",
+    "dpm_solver",
+    "euler",
+    "euler_ancestral",
+    "heun",
+    "nfe",
+    "plms",
+    "unipc",
+]
 
-Sampler = Callable[[Denoise, Tensor, Grid, Draw | None], Iterator[Step]]
-
-SAMPLERS: dict[str, Sampler] = {"ddim": ddim, "plms": plms}
-
-# Denoiser calls of a whole trajectory beyond one per grid point.
-EXTRA_CALLS = {"ddim": 0, "plms": 1}
-
-
-def nfe(sampler: str, grid_points: int) -> int:
-    """Number of denoiser calls per image along a grid; guidance doubles the UNet evaluations."""
-    return grid_points + EXTRA_CALLS[sampler]
+SAMPLERS: dict[str, Sampler] = {
+    "ddim": Sampler(ddim, Schedule.grid, takes_eta=True),
+    "plms": Sampler(plms, Schedule.grid),
+    "dpm-solver": Sampler(dpm_solver, interpolated_grid),
+    "dpm-solver++": Sampler(dpm_solver, rounded_grid),
+    "euler": Sampler(euler, linspace_grid),
+    "euler-ancestral": Sampler(euler_ancestral, linspace_grid),
+    "heun": Sampler(heun, linspace_grid),
+    "unipc": Sampler(unipc, rounded_grid),
+}

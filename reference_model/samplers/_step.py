@@ -29,7 +29,7 @@ class Step:
 
 
 def timestep_batch(grid: Grid, index: int, x: Tensor) -> Tensor:
-    """Timestep ``index`` of the grid for every image of the batch, int64 [B]."""
+    """Timestep ``index`` of the grid for every image of the batch, [B], int64 or float32."""
     return grid.timesteps[index].to(x.device).expand(x.shape[0])
 
 

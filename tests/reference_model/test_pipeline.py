@@ -6,6 +6,7 @@ import torch
 from reference_model import load_checkpoint
 from reference_model.noise import StepNoise, start_noise
 from reference_model.pipeline import generate
+from reference_model.samplers import SAMPLERS
 
 from .conftest import GOLDENS
 
@@ -45,7 +46,11 @@ def test_sides_that_do_not_divide_are_refused(tiny, height, width):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
-def test_a_gpu_gives_the_same_images_to_a_few_levels(tiny):
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_gpu_gives_the_same_images_to_a_few_levels(tiny, name):
     gpu = load_checkpoint(GOLDENS / "tiny" / "v1-tiny.ckpt", GOLDENS / "tiny" / "v1-tiny.yaml", "cuda")
-    difference = (sample(gpu).cpu().int() - sample(tiny).int()).abs()
+    on_gpu, on_cpu = (
+        sample(model, sampler=name, step_noise=StepNoise(0, ["0", "1"], (4, 8, 8))) for model in (gpu, tiny)
+    )
+    difference = (on_gpu.cpu().int() - on_cpu.int()).abs()
     assert difference.float().mean() < 1

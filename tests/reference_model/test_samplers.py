@@ -5,12 +5,13 @@ import torch
 
 from reference_model.config import ScheduleConfig
 from reference_model.guidance import guided
-from reference_model.samplers import SAMPLERS, nfe
+from reference_model.samplers import SAMPLERS, ddim, euler_ancestral, nfe, plms
 from reference_model.schedule import Schedule
 
 SCHEDULE = Schedule(ScheduleConfig())
 PLMS = [f"plms/S{s}/scale{g}" for s in (50, 20, 10) for g in (1.0, 1.5, 7.5)]
 DDIM = [f"ddim/S{s}/eta0/scale{g}" for s in (50, 20, 10) for g in (1.0, 1.5, 7.5)]
+DPM = [f"dpm/S{s}/scale{g}" for s in (50, 20, 10) for g in (1.0, 1.5, 7.5)]
 NOISY = [f"ddim/S{s}/eta1/scale7.5" for s in (50, 20, 10)] + ["ddim/S10/eta0.5/scale3.0"]
 
 
@@ -26,7 +27,7 @@ class Counting:
         self.unet, self.timesteps, self.batches = unet, [], set()
 
     def __call__(self, x, t, context):
-        self.timesteps.append(int(t[0]))
+        self.timesteps.append(float(t[0]))
         self.batches.add(len(x))
         return self.unet(x, t, context)
 
@@ -42,12 +43,13 @@ def setting(name):
 def test_trajectory_is_the_original_one(tiny, goldens, name):
     sampler, steps, scale, eta = setting(name)
     unet = Counting(tiny.unet)
+    grid = SAMPLERS[sampler].grid(SCHEDULE, steps, eta)
     draws = iter(goldens[f"{name}/noise"]) if eta else None
     trajectory = list(
-        SAMPLERS[sampler](
+        SAMPLERS[sampler].run(
             guided(unet, goldens["samp/c"], goldens["samp/uc"], scale),
             goldens["samp/x_T"],
-            SCHEDULE.grid(steps, eta),
+            grid,
             (lambda: next(draws)) if draws else None,
         )
     )
@@ -62,7 +64,66 @@ def test_trajectory_is_the_original_one(tiny, goldens, name):
         assert unet.batches == {int(goldens[f"{name}/unet_batch"])}
     if f"{name}/unet_calls" in goldens:
         assert len(unet.timesteps) == int(goldens[f"{name}/unet_calls"])
-    assert len(unet.timesteps) == nfe(sampler, len(trajectory))
+    assert len(unet.timesteps) == nfe(SAMPLERS[sampler], grid)
+
+
+@pytest.mark.parametrize("name", DPM)
+def test_dpm_solver_is_the_original_one(tiny, goldens, name):
+    _, steps, scale, _ = setting(name)
+    unet = Counting(tiny.unet)
+    denoise = guided(unet, goldens["samp/c"], goldens["samp/uc"], scale)
+    grid = SAMPLERS["dpm-solver"].grid(SCHEDULE, steps, 0.0)
+    *_, last = SAMPLERS["dpm-solver"].run(denoise, goldens["samp/x_T"], grid, None)
+    torch.testing.assert_close(last.x, goldens[f"{name}/final"], rtol=0, atol=5e-4)
+    assert len(unet.timesteps) == int(goldens[f"{name}/unet_calls"]) == nfe(SAMPLERS["dpm-solver"], grid)
+    # The original's float32 arithmetic puts some timesteps off by the last bit.
+    expected = goldens[f"{name}/unet_t"].double()
+    torch.testing.assert_close(torch.tensor(unet.timesteps).double(), expected, rtol=0, atol=7e-5)
+
+
+EVEN = [name for name in SAMPLERS if name not in ("ddim", "plms")]
+EVALUATIONS = {
+    "ddim": 50,
+    "plms": 51,
+    "dpm-solver": 50,
+    "dpm-solver++": 50,
+    "euler": 50,
+    "euler-ancestral": 50,
+    "heun": 99,
+    "unipc": 50,
+}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_evaluations_of_fifty_steps(name):
+    assert nfe(SAMPLERS[name], SAMPLERS[name].grid(SCHEDULE, 50, 0.0)) == EVALUATIONS[name]
+
+
+@pytest.mark.parametrize("name", EVEN)
+@pytest.mark.parametrize("steps", [1, 7, 30, 999])
+def test_even_grids_have_the_steps_asked_for(name, steps):
+    grid = SAMPLERS[name].grid(SCHEDULE, steps, 0.0)
+    assert len(grid.timesteps.unique()) == steps
+    assert float(grid.timesteps[-1]) == 999
+    assert nfe(SAMPLERS[name], grid) == (2 * steps - 1 if name == "heun" else steps)
+
+
+@pytest.mark.parametrize("name", EVEN)
+def test_even_grids_refuse_steps_and_eta_that_they_cannot_use(name):
+    for steps in (0, -1, 1001):
+        with pytest.raises(ValueError, match="steps must lie in 1"):
+            SAMPLERS[name].grid(SCHEDULE, steps, 0.0)
+    with pytest.raises(ValueError, match="eta must be 0"):
+        SAMPLERS[name].grid(SCHEDULE, 10, 0.5)
+
+
+@pytest.mark.parametrize("name", EVEN)
+def test_timesteps_and_signal_powers_belong_together(name):
+    grid = SAMPLERS[name].grid(SCHEDULE, 37, 0.0)
+    below, above = grid.timesteps.double().floor().long(), grid.timesteps.double().ceil().long()
+    assert (grid.alphas < SCHEDULE.alphas_cumprod[below] + 1e-12).all()
+    assert (grid.alphas > SCHEDULE.alphas_cumprod[above] - 1e-12).all()
+    assert torch.equal(grid.alphas_prev[1:], grid.alphas[:-1])
 
 
 def gaussian_denoiser(std):
@@ -74,25 +135,6 @@ def gaussian_denoiser(std):
         return (1 - a).sqrt() * x / (a * std**2 + 1 - a)
 
     return denoise
-
-
-def exact_factor(std, grid):
-    """How the probability-flow ODE scales x from the last to the first timestep: x keeps its quantile."""
-    first, last = SCHEDULE.alphas_cumprod[0], SCHEDULE.alphas_cumprod[grid.timesteps[-1]]
-    return ((first * std**2 + 1 - first) / (last * std**2 + 1 - last)).sqrt()
-
-
-@pytest.mark.parametrize(("sampler", "order", "limit"), [("ddim", 1.0, 4e-2), ("plms", 2.0, 2e-3)])
-def test_convergence_to_the_exact_answer(sampler, order, limit):
-    """Four times the steps cut the error by at least 4 to the order, less a tenth."""
-    x = torch.ones(1, 1, 1, 1, dtype=torch.float64)
-    errors = []
-    for steps in (20, 80):
-        grid = SCHEDULE.grid(steps)
-        *_, last = SAMPLERS[sampler](gaussian_denoiser(0.5), x, grid, None)
-        errors.append(abs(float(last.x / exact_factor(0.5, grid)) - 1))
-    assert errors[1] < errors[0] / 4 ** (0.9 * order)
-    assert errors[1] < limit
 
 
 def test_guidance_of_one_is_the_conditional_model(tiny, goldens):
@@ -110,9 +152,15 @@ def test_guidance_extrapolates_from_the_empty_prompt(tiny, goldens):
 
 def test_plms_refuses_noise():
     with pytest.raises(ValueError, match="eta must be 0"):
-        next(SAMPLERS["plms"](gaussian_denoiser(1.0), torch.ones(1, 1, 1, 1), SCHEDULE.grid(10, 1.0), None))
+        next(plms(gaussian_denoiser(1.0), torch.ones(1, 1, 1, 1), SCHEDULE.grid(10, 1.0), None))
 
 
 def test_stochastic_ddim_needs_noise():
     with pytest.raises(ValueError, match="step noise"):
-        list(SAMPLERS["ddim"](gaussian_denoiser(1.0), torch.ones(1, 1, 1, 1), SCHEDULE.grid(10, 1.0), None))
+        list(ddim(gaussian_denoiser(1.0), torch.ones(1, 1, 1, 1), SCHEDULE.grid(10, 1.0), None))
+
+
+def test_ancestral_sampling_needs_noise():
+    grid = SAMPLERS["euler-ancestral"].grid(SCHEDULE, 10, 0.0)
+    with pytest.raises(ValueError, match="step noise"):
+        list(euler_ancestral(gaussian_denoiser(1.0), torch.ones(1, 1, 1, 1), grid, None))

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
 from reference_model.config import ScheduleConfig
 from reference_model.schedule import Schedule
+
+from .conftest import GOLDENS
 
 SCHEDULE = Schedule(ScheduleConfig())
 
@@ -32,11 +36,24 @@ def test_grid_is_the_original_bit_for_bit(goldens, steps, eta):
         assert torch.equal(values, expected), name
 
 
-def test_steps_that_do_not_divide_the_schedule_run_more_points():
-    assert len(SCHEDULE.grid(30).timesteps) == 31
+def test_every_number_of_steps_runs_as_in_the_original():
+    """Steps that do not divide 1000 run more points; where the original crashes there is one clear line."""
+    table = json.loads((GOLDENS / "tiny" / "ddim-step-table.json").read_text())
+    works = {int(asked): entry for asked, entry in table.items() if entry["error"] is None}
+    assert len(table) == 1001
+    assert works[30]["steps"] == 31
+    for asked in map(int, table):
+        if asked in works:
+            timesteps = SCHEDULE.grid(asked).timesteps
+            assert (len(timesteps), int(timesteps[-1])) == (works[asked]["steps"], works[asked]["first_t"])
+        elif asked <= 1000:
+            with pytest.raises(ValueError, match="past the schedule's end 999") as refused:
+                SCHEDULE.grid(asked)
+            offered = int(str(refused.value).rsplit(" ", 1)[1])
+            assert offered == min(works, key=lambda fitting: abs(fitting - asked))
 
 
-@pytest.mark.parametrize("steps", [0, -1, 1001, 1000, 333])
-def test_impossible_steps_are_refused(steps):
-    with pytest.raises(ValueError, match="steps"):
+@pytest.mark.parametrize("steps", [0, -1, 1001])
+def test_steps_outside_the_schedule_are_refused(steps):
+    with pytest.raises(ValueError, match=r"steps must lie in 1\.\.1000"):
         SCHEDULE.grid(steps)

@@ -1,0 +1,49 @@
+"""What a sampler is: how it walks and along which grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from reference_model.guidance import Denoise
+from reference_model.samplers._step import Draw, Step
+from reference_model.schedule import Grid, Schedule
+
+__all__ = ["Sampler", "Walk", "nfe"]
+
+Walk = Callable[[Denoise, Tensor, Grid, Draw | None], Iterator[Step]]
+"""(denoise, x [B, C, h, w], grid, draw) -> the state after every step; x is standard normal noise."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A sampler with the grid that it is made for.
+
+    ``grid`` makes the timesteps of (schedule, steps, eta); it raises ValueError where they cannot be
+    had. ``takes_eta``: eta, the share of fresh noise at each step, may differ from 0.
+    """
+
+    run: Walk
+    grid: Callable[[Schedule, int, float], Grid]
+    takes_eta: bool = False
+
+
+def nfe(sampler: Sampler, grid: Grid) -> int:
+    """Number of denoiser calls per image along a grid; guidance doubles the UNet evaluations.
+
+    Counted by walking the grid with a denoiser that finds no noise.
+    """
+    calls = 0
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return torch.zeros_like(x)
+
+    x = torch.ones(1, 4, 8, 8)
+    for _ in sampler.run(denoise, x, grid, lambda: torch.zeros_like(x)):
+        pass
+    return calls

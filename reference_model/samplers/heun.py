@@ -1,0 +1,33 @@
+"""Heun's method on the probability-flow ODE (Karras, Aittala, Aila and Laine 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from reference_model.guidance import Denoise
+from reference_model.samplers._noise_level import noise_levels, to_latents
+from reference_model.samplers._step import Draw, Step, timestep_batch
+from reference_model.schedule import Grid
+
+__all__ = ["heun"]
+
+
+def heun(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None = None) -> Iterator[Step]:
+    """Walk the grid from noise x [B, C, h, w] to latents (Karras et al., algorithm 1).
+
+    Each step averages eps at both of its ends, but for the last one, whose end has no timestep: N steps
+    make 2 N - 1 denoiser calls. The start is that of `euler`. ``draw`` is not used.
+    """
+    y = noise_levels(grid, -1)[0] * x
+    for index in reversed(range(len(grid.timesteps))):
+        sigma, sigma_next = noise_levels(grid, index)
+        eps = denoise(to_latents(y, sigma), timestep_batch(grid, index, x))
+        slope = eps
+        if index > 0:
+            ahead = y + (sigma_next - sigma) * eps
+            slope = (eps + denoise(to_latents(ahead, sigma_next), timestep_batch(grid, index - 1, x))) / 2
+        pred_x0 = y - sigma * eps
+        y = y + (sigma_next - sigma) * slope
+        yield Step(to_latents(y, sigma_next), pred_x0, eps)
