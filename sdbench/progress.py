@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
 from sdbench.display import Display
 from sdbench.plan import Cell, Plan, Unit
 
-__all__ = ["RunProgress", "TrainingProgress"]
+__all__ = ["ImageProgress", "RunProgress", "TrainingProgress"]
 
 
 class _Progress:
@@ -89,6 +90,37 @@ class TrainingProgress(_Progress):
         words = [f"{part}: {done}/{total}"] + ([f"loss {loss:.4f}"] if loss else [])
         pace = _pace("steps", done - self._first, total - done, self._began)
         self._show(words + pace, done, total)
+
+
+class ImageProgress(_Progress):
+    """Images made of so many, the step of the batch under way, and the time left at that rate."""
+
+    def __init__(self, display: Display | None = None) -> None:
+        super().__init__(display)
+        self._total = self._made = 0
+        self._began = 0.0
+
+    def notes(self, lines: Iterable[str]) -> None:
+        """Say each line."""
+        for line in lines:
+            self.note(f"note: {line}")
+
+    def start(self, images: int) -> None:
+        """The first of so many images is begun."""
+        self._total, self._began = images, time.monotonic()
+
+    def step(self, batch: int, done: int, total: int) -> None:
+        """`done` of `total` steps of a batch of so many images are made."""
+        self._update(self._made + batch * done / total, [f"step {done}/{total}"])
+
+    def finished(self, batch: int) -> None:
+        """So many images are on disk."""
+        self._made += batch
+        self._update(self._made, [])
+
+    def _update(self, images: float, words: list[str]) -> None:
+        pace = _pace("images", images, self._total - images, self._began)
+        self._show([f"{self._made}/{self._total} images", *words, *pace], images, self._total)
 
 
 def _pace(what: str, made: float, left: float, began: float) -> list[str]:

@@ -1,0 +1,67 @@
+"""The folder that images go to: samples/00000.png, grid-0000.png, numbered on from what is there."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.utils import make_grid
+
+from sdbench.errors import InputError
+from sdbench.store import LocalStore
+
+__all__ = ["OutputFolder", "image_grid"]
+
+
+class OutputFolder:
+    """An output folder of the original scripts. Files appear when they are complete; none is replaced.
+
+    Numbers go on after the highest one there; the original goes by the count of files and may replace some.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.samples = root / "samples"
+        try:
+            self.samples.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"--outdir {root}: {error.strerror}") from None
+        self._store = LocalStore(root)
+        self._next_sample = _after_highest(self.samples, r"(\d{5,})\.png")
+        self._next_grid = _after_highest(root, r"grid-(\d{4,})\.png")
+
+    def save_sample(self, image: np.ndarray) -> Path:
+        """Save uint8 [H, W, 3] under the next number."""
+        key = f"samples/{self._next_sample:05}.png"
+        self._next_sample += 1
+        return self._save(key, image)
+
+    def save_grid(self, image: np.ndarray) -> Path:
+        """Save uint8 [H, W, 3] under the next number of grids."""
+        key = f"grid-{self._next_grid:04}.png"
+        self._next_grid += 1
+        return self._save(key, image)
+
+    def _save(self, key: str, image: np.ndarray) -> Path:
+        sink = io.BytesIO()
+        Image.fromarray(image).save(sink, "PNG")
+        self._store.write(key, sink.getvalue(), durable=False)
+        return self._store.path(key)
+
+
+def _after_highest(folder: Path, pattern: str) -> int:
+    found = (re.fullmatch(pattern, path.name) for path in folder.iterdir())
+    return max((int(match[1]) + 1 for match in found if match), default=0)
+
+
+def image_grid(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Images uint8 [H, W, 3], so many side by side, with a black frame of two pixels -> uint8 [H', W', 3].
+
+    A single image is its own grid, without a frame.
+    """
+    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    return make_grid(stacked, nrow=columns).permute(1, 2, 0).contiguous().numpy()

@@ -1,0 +1,121 @@
+"""Runs of the original scripts, repeated with the command line here while it is watched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from reference_model import LatentDiffusion, load_checkpoint
+from sdbench.cli import main
+from sdbench.scripts import img2img, model, txt2img
+from sdbench.scripts.noise import BatchNoise
+
+GOLDENS = Path(__file__).parents[2] / "goldens"
+TINY = ["--config", str(GOLDENS / "tiny/v1-tiny.yaml"), "--ckpt", str(GOLDENS / "tiny/v1-tiny.ckpt")]
+UNCHECKED = ["--safety-checker", "off", "--no-watermark"]
+
+load_once = cache(load_checkpoint)
+
+
+class Golden:
+    """A run of an original script."""
+
+    def __init__(self, name: str) -> None:
+        self.folder = GOLDENS / "cli" / name
+        self.record: dict[str, Any] = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+
+    @cached_property
+    def trace(self) -> dict[str, np.ndarray]:
+        with np.load(self.folder / "trace.npz") as file:
+            return dict(file)
+
+    def argv(self, outdir: Path) -> list[str]:
+        """The same command for `main`, with paths that lead to the files here."""
+        script, *flags = self.record["command"][1:]
+        flags = [str(GOLDENS / f) if f.startswith(("tiny/", "cli/")) else f for f in flags]
+        flags[flags.index("--outdir") + 1] = str(outdir)
+        return [Path(script).stem, *flags, *UNCHECKED]
+
+
+@dataclass
+class Watched:
+    """What a command did: exit code, files, and per batch the latents, decoded images and UNet calls."""
+
+    outdir: Path
+    code: int = 0
+    latents: list[torch.Tensor] = field(default_factory=list)
+    decoded: list[torch.Tensor] = field(default_factory=list)
+    unet_calls: list[int] = field(default_factory=list)
+    draws: list[torch.Tensor] = field(default_factory=list)
+
+    @property
+    def files(self) -> set[str]:
+        return {str(path.relative_to(self.outdir)) for path in self.outdir.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(autouse=True)
+def _on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The goldens' noise is a CPU generator's."""
+    for command in (txt2img, img2img):
+        monkeypatch.setattr(command, "best_device", lambda: "cpu")
+    monkeypatch.setattr(model, "load_checkpoint", load_once)
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Watched]]:
+    """Run a command on the tiny model and watch it."""
+    tiny = load_once(GOLDENS / "tiny/v1-tiny.ckpt", GOLDENS / "tiny/v1-tiny.yaml", "cpu")
+    seen = Watched(tmp_path / "out")
+    calls = 0
+
+    def count(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+
+    def decode(self: LatentDiffusion, z: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        seen.unet_calls.append(calls)
+        calls = 0
+        seen.latents.append(z)
+        seen.decoded.append(original_decode(self, z))
+        return seen.decoded[-1]
+
+    def draw(self: BatchNoise) -> torch.Tensor:
+        seen.draws.append(original_draw(self))
+        return seen.draws[-1]
+
+    original_decode, original_draw = LatentDiffusion.decode, BatchNoise.__call__
+    monkeypatch.setattr(LatentDiffusion, "decode", decode)
+    monkeypatch.setattr(BatchNoise, "__call__", draw)
+    hook = tiny.unet.register_forward_pre_hook(count)
+
+    def run(argv: list[str], posterior_noise: np.ndarray | None = None) -> Watched:
+        if posterior_noise is not None:
+            given = partial(image_to_image, posterior_noise=torch.from_numpy(posterior_noise))
+            monkeypatch.setattr(img2img, "image_to_image", given)
+        seen.code = main(argv)
+        return seen
+
+    image_to_image = img2img.image_to_image
+    yield run
+    hook.remove()
+
+
+@pytest.fixture
+def command(watch: Callable[..., Watched], tmp_path: Path) -> Callable[..., Watched]:
+    """Run a command on the tiny model: 64 x 64 pixels, 4 steps, one image unless the flags say otherwise."""
+
+    def run(name: str, *flags: str) -> Watched:
+        small = ["--ddim_steps", "4", "--n_iter", "1", "--n_samples", "1", "--outdir", str(tmp_path / "out")]
+        size = ["--H", "64", "--W", "64"] if name == "txt2img" else []
+        return watch([name, *TINY, *small, *size, *UNCHECKED, *flags])
+
+    return run

@@ -1,0 +1,173 @@
+"""Safety checker and watermark: a small checker with random weights, and the real watermark library."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sdbench.errors import InputError
+from sdbench.scripts import safety
+from sdbench.scripts.arguments import CHECKER
+from sdbench.scripts.safety import safety_checker
+from sdbench.scripts.watermark import watermark
+from tests.sdbench.scripts.conftest import TINY, Watched
+
+CONCEPTS = 17
+
+
+@pytest.fixture(scope="module")
+def checker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checker in the published layout that finds nothing: no cosine is above 2."""
+    pytest.importorskip("diffusers", reason="the safety checker comes with diffusers")
+    from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+    from transformers import CLIPConfig, CLIPImageProcessor
+
+    vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = CLIPConfig(vision_config={**vision, "image_size": 32, "patch_size": 8}, projection_dim=8)
+    torch.manual_seed(0)
+    checker = StableDiffusionSafetyChecker(config)
+    checker.concept_embeds_weights.data.fill_(2.0)
+    checker.special_care_embeds_weights.data.fill_(2.0)
+    folder = tmp_path_factory.mktemp("checker")
+    checker.save_pretrained(folder)
+    size = {"shortest_edge": 32}
+    CLIPImageProcessor(size=size, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def pictures() -> np.ndarray:
+    """A red and a striped one, uint8 [2, 64, 64, 3]."""
+    images = np.zeros((2, 64, 64, 3), np.uint8)
+    images[0, :, :, 0] = 255
+    images[1, ::8] = 200
+    return images
+
+
+def find_first(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The checker of the folder, taught the first picture as its only concept."""
+    notes: list[str] = []
+    check = safety_checker(str(folder), "cpu", notes.append)
+    model, processor = check._checker, check._processor  # type: ignore[attr-defined]
+    inputs = processor(list(pictures()), return_tensors="pt").pixel_values
+    with torch.no_grad():
+        embeds = model.visual_projection(model.vision_model(inputs)[1])
+        model.concept_embeds.data.copy_(embeds[:1].expand(CONCEPTS, -1))
+        between = (1 + torch.cosine_similarity(embeds[:1], embeds[1:])) / 2
+        model.concept_embeds_weights.data.copy_(between.expand(CONCEPTS))
+    check.notes = notes  # type: ignore[attr-defined]
+    return check
+
+
+def test_the_checker_lets_images_through(checker_folder: Path) -> None:
+    check = safety_checker(str(checker_folder), "cpu", pytest.fail)
+    assert np.array_equal(check(pictures()), pictures())
+
+
+def test_the_checker_blackens_what_it_finds_and_says_so(checker_folder: Path) -> None:
+    check = find_first(checker_folder)
+    checked = check(pictures())
+    assert not checked[0].any()
+    assert np.array_equal(checked[1], pictures()[1])
+    assert check.notes == ["the safety checker replaced 1 of 2 images by black ones"]  # type: ignore[attr-defined]
+
+
+def test_a_checker_that_cannot_be_had(checker_folder: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(checker_folder, damaged)
+    (damaged / "model.safetensors").write_bytes(b"not weights")
+    for folder in ("/nowhere/checker", str(damaged)):
+        with pytest.raises(InputError, match=f"--safety-checker {folder}: cannot be loaded"):
+            safety_checker(folder, "cpu", pytest.fail)
+
+
+@pytest.mark.parametrize("cached", [None, "config.json"])
+def test_without_the_published_checker_one_line_says_so(
+    cached: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+
+    def broken(source: str, *_: object, download: bool) -> None:
+        assert (source, download, cached is None) == (CHECKER, False, False)
+        raise OSError("no weights in the cache")
+
+    monkeypatch.setattr(safety, "cached_file", lambda *_: cached)
+    monkeypatch.setattr(safety, "_load", broken)
+    check = safety_checker("auto", "cpu", notes.append)
+    assert np.array_equal(check(pictures()), pictures())
+    (note,) = notes
+    assert note.startswith("images are not checked for safety (")
+    assert ("no weights in the cache" in note) == (cached is not None)
+
+
+def test_a_checker_in_the_cache_is_used(checker_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = safety._load
+    monkeypatch.setattr(safety, "cached_file", lambda *_: "config.json")
+    monkeypatch.setattr(safety, "_load", lambda _, *rest, **more: load(str(checker_folder), *rest, **more))
+    assert isinstance(safety_checker("auto", "cpu", pytest.fail), safety.SafetyChecker)
+
+
+def test_off_needs_no_library() -> None:
+    assert np.array_equal(safety_checker("off", "cpu", pytest.fail)(pictures()), pictures())
+    assert np.array_equal(watermark(False, pytest.fail)(pictures()[0]), pictures()[0])
+
+
+def test_the_command_checks_before_it_saves(
+    checker_folder: Path,
+    watch: Callable[..., Watched],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    check = safety_checker(str(checker_folder), "cpu", lambda text: print(text))
+    check._checker.concept_embeds_weights.data.fill_(-2.0)  # type: ignore[attr-defined]
+    monkeypatch.setattr("sdbench.scripts.loop.safety_checker", lambda *_: check)
+    flags = ["--ddim_steps=2", "--n_iter=1", "--n_samples=2", "--H=64", "--W=64", "--no-watermark"]
+    seen = watch(["txt2img", *TINY, *flags, "--outdir", str(tmp_path / "out")])
+    assert seen.files == {"samples/00000.png", "samples/00001.png", "grid-0000.png"}
+    assert all(not np.asarray(Image.open(seen.outdir / file)).any() for file in seen.files)
+    assert "replaced 2 of 2 images" in capsys.readouterr().out
+
+
+def test_without_the_watermark_package_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[str] = []
+    monkeypatch.setitem(sys.modules, "imwatermark", None)
+    assert np.array_equal(watermark(True, notes.append)(pictures()[0]), pictures()[0])
+    assert len(notes) == 1
+    assert "pip install 'sdbench[watermark]'" in notes[0]
+
+
+class TestWatermark:
+    """With the library."""
+
+    @pytest.fixture(autouse=True)
+    def _library(self) -> None:
+        pytest.importorskip("imwatermark", reason="needs the extra sdbench[watermark]")
+
+    def test_the_message_can_be_read_back(self) -> None:
+        from imwatermark import WatermarkDecoder
+
+        # Texture carries it best; in the library's order of colours, which is not ours.
+        image = np.random.default_rng(0).integers(40, 200, (512, 512, 3), dtype=np.uint8)
+        marked = watermark(True, pytest.fail)(image)
+        assert (marked.dtype, marked.shape) == (np.uint8, image.shape)
+        decoder = WatermarkDecoder("bytes", 8 * 17)
+        assert decoder.decode(np.ascontiguousarray(marked[:, :, ::-1]), "dwtDct") == b"StableDiffusionV1"
+
+    def test_it_is_hardly_seen(self) -> None:
+        image = np.full((300, 300, 3), (200, 120, 60), np.uint8)
+        difference = np.abs(watermark(True, pytest.fail)(image).astype(int) - image)
+        assert 0 < difference.mean() < 5
+
+    def test_small_images_stay_as_they_are_and_one_line_says_so(self) -> None:
+        notes: list[str] = []
+        mark = watermark(True, notes.append)
+        for image in pictures():
+            assert np.array_equal(mark(image), image)
+        assert notes == ["no watermark: 64 x 64 is below the 256 x 256 pixels that it needs"]

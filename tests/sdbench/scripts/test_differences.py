@@ -1,0 +1,295 @@
+"""Where the original scripts fail or surprise: what is done instead, and the line that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reference_model import shapes
+from reference_model.config import LAION_400M
+from sdbench.cli import main
+from sdbench.scripts import arguments, img2img, loop, model
+from tests.sdbench.scripts.conftest import GOLDENS, TINY, UNCHECKED, Golden, Watched
+
+Command = Callable[..., Watched]
+PICTURE = str(GOLDENS / "tiny/init-64x64.png")
+
+
+def said(capsys: pytest.CaptureFixture[str], start: str) -> list[str]:
+    """Lines of stderr that begin so."""
+    return [line for line in capsys.readouterr().err.splitlines() if line.startswith(start)]
+
+
+def images(folder: Path) -> list[np.ndarray]:
+    return [np.asarray(Image.open(path)) for path in sorted((folder / "samples").iterdir())]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("plms_eta1", "sdbench: --plms is deterministic"),
+        ("img2img_plms", "sdbench: img2img samples with DDIM: leave out --plms"),
+        ("steps_27", "sdbench: --ddim_steps: steps=27 gives a last timestep of 1000"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    name: str, line: str, watch: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = watch(Golden(name).argv(tmp_path / "out"))
+    assert seen.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith(line)
+    assert err.count("\n") == 1
+    assert not seen.outdir.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "size"),
+    [
+        ("W96", "note: --W, --H: sides are multiples of 64: making 64 x 64", (64, 64)),
+        ("H68_floors", "note: --W, --H: sides are multiples of 64: making 64 x 64", (64, 64)),
+        ("img2img_100x70", "note: --init-img: sides are multiples of 64: making 64 x 64", (64, 64)),
+    ],
+)
+def test_sides_are_rounded_down(
+    name: str,
+    line: str,
+    size: tuple[int, int],
+    watch: Command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen = watch(Golden(name).argv(tmp_path / "out"))
+    assert seen.code == 0
+    assert said(capsys, "note:") == [line]
+    assert images(seen.outdir)[0].shape == (*size, 3)
+
+
+def test_sides_that_vanish(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("txt2img", "--W", "63").code == 2
+    assert said(capsys, "sdbench:") == ["sdbench: --W, --H: sides must be at least 64 pixels, got 63 x 64"]
+
+
+def test_short_batches_have_the_noise_of_full_ones(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["a red circle", "a green square", "a blue ring", "a star"]
+    made = {}
+    for count in (3, 4):
+        (tmp_path / "prompts.txt").write_text("\n".join(lines[:count]))
+        folder = tmp_path / str(count)
+        command(
+            "txt2img", "--n_samples=2", "--n_iter=2", f"--from-file={tmp_path / 'prompts.txt'}",
+            f"--outdir={folder}", "--plms",
+        )  # fmt: skip
+        made[count] = images(folder)
+    assert said(capsys, "note:") == ["note: --from-file: the last batch has 1 prompt"]
+    assert len(made[3]) == 6
+    same = [made[4][i] for i in (0, 1, 2, 4, 5, 6)]
+    assert max(np.abs(a.astype(int) - b).max() for a, b in zip(made[3], same, strict=True)) <= 1
+    with Image.open(tmp_path / "3/grid-0000.png") as grid:
+        assert grid.size == (2 * 66 + 2, 3 * 66 + 2)
+
+
+def test_blank_lines_are_the_empty_prompt(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "prompts.txt").write_text("a red circle\n\n   \n")
+    seen = command("txt2img", f"--from-file={tmp_path / 'prompts.txt'}")
+    assert said(capsys, "note:") == ["note: --from-file: 2 blank lines are drawn as the empty prompt"]
+    assert len(images(seen.outdir)) == 3
+
+
+def test_steps_that_do_not_divide_the_schedule(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("txt2img", "--ddim_steps=7").unet_calls == [8]
+    assert len(said(capsys, "note: --ddim_steps 7 runs 8 steps")) == 1
+
+
+def test_dpm_solver_wins(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = command("txt2img", "--dpm_solver", "--plms", "--ddim_eta=0.5")
+    assert seen.code == 0
+    assert seen.unet_calls == [4]
+    assert said(capsys, "note:") == [
+        "note: --dpm_solver and --plms: sampling with DPM-Solver",
+        "note: --ddim_eta has no effect on DPM-Solver",
+    ]
+
+
+def test_strength_0_runs_no_step(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("img2img", f"--init-img={PICTURE}", "--strength=0").unet_calls == [0]
+    assert len(said(capsys, "note: --strength 0 runs no step")) == 1
+
+
+def test_strength_1_runs_all_steps(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = command("img2img", f"--init-img={PICTURE}", "--strength=1", "--fixed_code")
+    assert seen.unet_calls == [4]
+    notes = said(capsys, "note:")
+    assert notes[0] == "note: --fixed_code has no effect: every batch is noised anew"
+    assert notes[1].startswith("note: --strength 1 runs all steps")
+
+
+@pytest.mark.parametrize("strength", ["1.01", "-0.5", "nan"])
+def test_strength_outside(strength: str, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("img2img", f"--init-img={PICTURE}", f"--strength={strength}").code == 2
+    assert len(said(capsys, "sdbench: --strength: strength must lie in 0..1")) == 1
+
+
+def test_img2img_of_a_short_batch_and_its_own_posterior_noise(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a red circle\na star\na ring")
+    seen = command(
+        "img2img", f"--init-img={PICTURE}", f"--from-file={tmp_path / 'prompts.txt'}", "--n_samples=2"
+    )
+    assert len(images(seen.outdir)) == 3
+    # The posterior's, then two batches of one for the latents and three for the steps.
+    assert len(seen.draws) == 1 + 2 * (1 + 3)
+    assert not np.array_equal(seen.draws[0], seen.draws[1])
+
+
+def test_explicit_paths_win_over_laion400m(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("txt2img", "--laion400m", f"--outdir={tmp_path / 'mine'}").code == 0
+    assert (tmp_path / "mine/grid-0000.png").is_file()
+    assert said(capsys, "note:") == ["note: --laion400m: --ckpt, --config and --outdir stay as given"]
+
+
+def test_laion400m_has_its_own_defaults(
+    watch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (model.LAION_CKPT, model.LAION_CONFIG):
+        (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / model.LAION_CKPT).write_bytes(b"")
+    weights = Path(model.LAION_CKPT)
+    assert model.model_source(None, None, laion400m=True) == model.ModelSource(weights, LAION_400M)
+    (tmp_path / model.LAION_CONFIG).write_bytes(b"")
+    found = model.model_source(None, None, laion400m=True)
+    assert found == model.ModelSource(weights, Path(model.LAION_CONFIG))
+
+    monkeypatch.setattr(model, "LAION_CKPT", TINY[3])
+    monkeypatch.setattr(model, "LAION_CONFIG", TINY[1])
+    small = ["--H=64", "--W=64", "--ddim_steps=2", "--n_iter=1", "--n_samples=1", *UNCHECKED]
+    assert watch(["txt2img", "--laion400m", *small]).code == 0
+    assert (tmp_path / "outputs/txt2img-samples-laion400m/samples/00000.png").is_file()
+
+
+def test_named_checkpoints_bring_their_own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where the original's default config lies about; a config that is given wins."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / arguments.CONFIG).parent.mkdir(parents=True)
+    (tmp_path / arguments.CONFIG).write_bytes(b"")
+    assert model.model_source("shapes-v1-4", None).config == shapes.CONFIG
+    assert model.model_source(TINY[3], None).config == Path(arguments.CONFIG)
+    assert model.model_source("shapes-v1-4", TINY[1]).config == Path(TINY[1])
+
+
+def test_an_interruption_keeps_what_is_complete(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sampled = loop._sampled
+    left = iter([True, False])
+
+    def interrupted(*args: object) -> np.ndarray:
+        if next(left):
+            return sampled(*args)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_sampled", interrupted)
+    seen = command("txt2img", "--n_iter=2")
+    assert seen.code == 130
+    assert seen.files == {"samples/00000.png"}
+    assert len(said(capsys, "sdbench: interrupted")) == 1
+
+
+def test_numbers_go_on_after_a_gap(command: Command, tmp_path: Path) -> None:
+    """The original counts files, and would replace 00003.png here."""
+    samples = tmp_path / "out/samples"
+    samples.mkdir(parents=True)
+    for name in ("00001.png", "00002.png", "00003.png", "notes.txt"):
+        (samples / name).write_bytes(b"mine")
+    (tmp_path / "out/grid-0007.png").write_bytes(b"mine")
+    seen = command("txt2img")
+    assert seen.files >= {"samples/00004.png", "grid-0008.png"}
+    assert (samples / "00003.png").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--from-file", "nowhere.txt"], "--from-file nowhere.txt: No such file"),
+        (["--ckpt", "nowhere.ckpt"], "checkpoint ckpt: nowhere.ckpt not found"),
+        (["--config", "nowhere.yaml"], "--config: nowhere.yaml not found"),
+        (["--C", "3"], "--C 3 --f 8 do not fit the model, which has 4 latent channels and 8 pixels"),
+        (["--outdir", __file__], f"--outdir {__file__}: Not a directory"),
+        (["--ddim_steps", "1001"], "--ddim_steps: steps must lie in 1..1000"),
+    ],
+)
+def test_wrong_input_is_one_line(
+    flags: list[str], line: str, command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("txt2img", *flags).code == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"sdbench: {line}")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture"])
+def test_a_picture_that_is_none(
+    content: bytes, command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "init.png").write_bytes(content)
+    assert command("img2img", f"--init-img={tmp_path / 'init.png'}").code == 2
+    assert len(said(capsys, f"sdbench: --init-img {tmp_path / 'init.png'}: ")) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "advice"),
+    [([], "sdbench models fetch sd-v1-4"), (["--laion400m"], "download it from https://ommer-lab.com/")],
+)
+def test_missing_default_weights_say_where_to_get_them(
+    flags: list[str],
+    advice: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["txt2img", *flags]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "model.ckpt not found" in err
+    assert advice in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "flags", [["--n_samples", "0"], ["--seed", "4294967296"], ["--scale", "inf"], ["--ddim_eta", "-1"]]
+)
+def test_numbers_out_of_range(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["txt2img", *TINY, *UNCHECKED, *flags])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith(f"sdbench: argument {flags[0]}: ")
+
+
+def test_the_defaults_of_the_original(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, object]] = []
+    for command in ("txt2img", "img2img"):
+        monkeypatch.setattr(f"sdbench.cli.{command}.run", lambda args: seen.append(vars(args)))
+    main(["txt2img"])
+    main(["img2img", "--init-img", "x.png"])
+    both = {
+        "prompt": "a painting of a virus monster playing guitar", "from_file": None, "skip_grid": False,
+        "skip_save": False, "ddim_steps": 50, "ddim_eta": 0.0, "n_rows": 0, "plms": False, "C": 4, "f": 8,
+        "fixed_code": False, "seed": 42, "precision": "autocast",
+    }  # fmt: skip
+    text = {"n_iter": 2, "n_samples": 3, "scale": 7.5, "H": 512, "W": 512, "laion400m": False}
+    image = {"n_iter": 1, "n_samples": 2, "scale": 5.0, "strength": 0.75, "init_img": "x.png"}
+    assert seen[0].items() >= {**both, **text, "dpm_solver": False}.items()
+    assert seen[1].items() >= {**both, **image}.items()
+    assert img2img.IMG2IMG_OUTDIR == "outputs/img2img-samples"
