@@ -84,7 +84,7 @@ def _facts(results: pd.DataFrame) -> list[tuple[str, str]]:
         ("guidance scales", ", ".join(f"{scale:g}" for scale in sorted(set(cells["guidance_scale"])))),
         ("images", f"{cells['n'].sum():,} in {len(cells)} cells, {_span(cells['n'])} a cell"),
         ("sampler", " and ".join(samplers)),
-        ("UNet evaluations", f"{_span(cells['nfe'])} an image"),
+        ("evaluations an image", _span(cells["nfe"])),
         ("image size", " and ".join(dict.fromkeys(cells["image_size"])).replace("x", "×") + " pixels"),
         ("flagged images", f"{flagged:,} (black or of one colour)" if flagged else "none"),
         ("device", " and ".join(dict.fromkeys(cells["device"]))),
@@ -92,6 +92,9 @@ def _facts(results: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _span(values: pd.Series[int]) -> str:
+    values = values.dropna()
+    if values.empty:
+        return "unknown"
     low, high = values.min(), values.max()
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 

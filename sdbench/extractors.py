@@ -9,7 +9,7 @@ from metrics import PROTOCOLS, MetricsError
 from metrics.features import EXTRACTORS, Extractor
 from sdbench.digest import digest_value
 from sdbench.errors import InputError
-from sdbench.registry import weights_folder
+from sdbench.models.home import weights_folder
 from sdbench.spec import ExperimentSpec
 
 __all__ = ["build_extractor", "extractor_names", "features_identity"]

@@ -27,6 +27,7 @@ def account(
     return {
         "spec_digest": spec.digest,
         "weights_digests": {checkpoint.name: checkpoint.weights_digest for checkpoint in checkpoints},
+        "checkpoints": {checkpoint.name: dict(checkpoint.source.describe()) for checkpoint in checkpoints},
         "features_identities": dict(features_identities),
         "cells": [_cell(plan, cell) for cell in plan.cells],
         **provenance.machine(device),

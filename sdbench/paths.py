@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sdbench.errors import InputError
 
-__all__ = ["existing_file", "existing_folder"]
+__all__ = ["existing_file", "existing_folder", "existing_path"]
 
 
 def existing_file(text: str, what: str) -> Path:
@@ -22,6 +22,14 @@ def existing_folder(text: str, what: str) -> Path:
     """The folder that `text` names, ~ and ${VARIABLES} filled in; InputError says which `what` is missing."""
     path = _path(text)
     if not path.is_dir():
+        raise _missing(what, path)
+    return path
+
+
+def existing_path(text: str, what: str) -> Path:
+    """The file or folder that `text` names, ~ and ${VARIABLES} filled in; InputError where it is missing."""
+    path = _path(text)
+    if not path.exists():
         raise _missing(what, path)
     return path
 

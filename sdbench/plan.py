@@ -1,4 +1,5 @@
-"""The plan: which cells a spec asks for, and the units of work they fall into. Pure: reads no file.
+"""The plan: which cells a spec asks for, and the units of work they fall into. Pure: reads no file
+but the source of a third-party sampler, whose digest is part of its cells.
 
 Everything here has an identity by content. A cell's says which weights, sampler and noise make its
 images; a unit's adds the prompts and the feature extractors. Names of folders and files carry a short
@@ -7,6 +8,7 @@ digest of it, so work under other conditions lies beside and is never mistaken f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +17,7 @@ from typing import Any
 from sdbench.digest import SHORT, digest_value
 from sdbench.prompts import Prompt
 from sdbench.registry import Checkpoint
+from sdbench.samplers import sampler_identity
 from sdbench.spec import ExperimentSpec, SamplerSpec
 
 __all__ = ["Cell", "Chunk", "Plan", "Unit", "make_plan"]
@@ -38,6 +41,7 @@ class Cell:
     @property
     def identity(self) -> dict[str, Any]:
         """What determines the images of a prompt, as a JSON value."""
+        source = sampler_identity(self.sampler.name)
         return {
             "images_version": IMAGES_VERSION,
             "weights": self.checkpoint.weights_digest,
@@ -50,13 +54,15 @@ class Cell:
             "width": self.width,
             "seed": self.seed,
             "precision": self.precision,
+            **({} if source is None else {"sampler_source": source}),
         }
 
     @cached_property
     def folder(self) -> str:
         """The folder name of its shards and images, such as shapes-v1-4_plms50_s7.5_<digest>."""
         eta = f"_eta{self.sampler.eta:g}" if self.sampler.eta else ""
-        path = f"{self.sampler.name}{self.sampler.steps}{eta}"
+        sampler = re.sub(r"[^\w.+-]", ".", self.sampler.name, flags=re.ASCII)
+        path = f"{sampler}{self.sampler.steps}{eta}"
         digest = digest_value(self.identity)[:SHORT]
         return f"{self.checkpoint.name}_{path}_s{self.guidance_scale:g}_{digest}"
 

@@ -16,6 +16,8 @@ _PACKAGES = {
     "torch": "torch",
     "open_clip": "open_clip_torch",
     "torch_fidelity": "torch-fidelity",
+    "diffusers": "diffusers",
+    "transformers": "transformers",
     "numpy": "numpy",
     "pillow": "pillow",
 }

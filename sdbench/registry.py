@@ -1,138 +1,153 @@
-"""Checkpoint names: which there are, and the file each one stands for."""
+"""Model names: which there are, and what each one stands for on this machine."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sdbench.digest import digest_file, digest_value
 from sdbench.errors import InputError, did_you_mean
-from sdbench.paths import existing_file
-
-if TYPE_CHECKING:
-    from reference_model.config import ModelConfig
+from sdbench.models import Source
+from sdbench.models.catalogue import SD_V1, SHAPES
+from sdbench.models.entry import ModelEntry
+from sdbench.models.home import weights_folder
+from sdbench.models.hub import cached_file, is_hub_id
+from sdbench.models.layout import INDEX
+from sdbench.models.sources import CallableSource, PipelineSource, ReferenceSource
+from sdbench.models.users import installed_models, user_models
+from sdbench.paths import existing_file, existing_path
 
 __all__ = [
-    "SD_V1",
-    "SHAPES",
     "SUFFIXES",
     "Checkpoint",
-    "CheckpointFile",
+    "NotFetchedError",
+    "hub_folder",
     "known_names",
     "locate",
-    "weights_folder",
+    "locate_all",
+    "repository_folder",
 ]
 
-SHAPES = ("shapes-v1-1", "shapes-v1-2", "shapes-v1-3", "shapes-v1-4")
-"""The embedded family: its weights come with the package."""
-
-SD_V1 = {
-    "sd-v1-1": "https://huggingface.co/CompVis/stable-diffusion-v-1-1-original",
-    "sd-v1-2": "https://huggingface.co/CompVis/stable-diffusion-v-1-2-original",
-    "sd-v1-3": "https://huggingface.co/CompVis/stable-diffusion-v-1-3-original",
-    "sd-v1-4": "https://huggingface.co/CompVis/stable-diffusion-v-1-4-original",
-}
-"""Stable Diffusion v1 by name: the page that offers the file NAME.ckpt."""
-
-WEIGHTS_VARIABLE = "SDBENCH_WEIGHTS"
-WEIGHTS_FOLDER = Path("weights")
 SUFFIXES = (".ckpt", ".safetensors")
 
 
 @dataclass(frozen=True)
-class CheckpointFile:
-    """A checkpoint that has been found on disk; `config` None means the original SD v1 configuration."""
-
-    name: str
-    path: Path
-    config: Path | None
-
-    def file_digest(self) -> str:
-        """The sha256 of the weights file and its configuration together: reading, not loading."""
-        return digest_value([digest_file(self.path), self.config_digest()])
-
-    @cached_property
-    def model_config(self) -> ModelConfig:
-        """What the configuration says; InputError where it cannot be read."""
-        from reference_model import CheckpointError
-        from reference_model.config import ModelConfig, load_config
-
-        try:
-            return load_config(self.config) if self.config else ModelConfig()
-        except CheckpointError as error:
-            raise InputError(f"checkpoint {self.name}: {error}") from None
-
-    def config_digest(self) -> str:
-        """The sha256 of what the configuration says, the tokenizer's merges included.
-
-        It belongs to a cell's identity beside the weights: the latent scale factor, the noise schedule
-        and the number of heads stand in the configuration alone.
-        """
-        return self.model_config.digest
-
-
-@dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint file with the identity of what is in it."""
+    """A model that was found, with the identity of what is in it."""
 
-    file: CheckpointFile
+    source: Source
     weights_digest: str
     config_digest: str
 
     @property
     def name(self) -> str:
         """The name that the spec gives it."""
-        return self.file.name
+        return self.source.name
+
+
+class NotFetchedError(InputError):
+    """Weights that `sdbench models fetch` would bring. `wanted` is its argument."""
+
+    def __init__(self, name: str, wanted: str, place: str) -> None:
+        super().__init__(f"checkpoint {name}: {place}")
+        self.wanted = wanted
 
 
 def known_names() -> tuple[str, ...]:
-    """The names that need no path."""
-    return SHAPES + tuple(SD_V1)
+    """The names that need no path; InputError where a file of the user's models is wrong."""
+    return tuple(dict.fromkeys([*SHAPES, *SD_V1, *user_models(), *installed_models()]))
 
 
-def weights_folder() -> Path:
-    """Where downloaded weights are looked for: ${SDBENCH_WEIGHTS}, else ./weights."""
-    return Path(os.environ.get(WEIGHTS_VARIABLE) or WEIGHTS_FOLDER)
+def locate(entry: ModelEntry) -> Source:
+    """What `entry` stands for, found on this machine.
 
-
-def locate(name: str, path: str | None = None, config: str | None = None) -> CheckpointFile:
-    """The files of the checkpoint `name`, or of the weights at `path` with the optional `config`.
-
-    Raises InputError, in one line that says where to get the weights, when they are not there.
+    Raises NotFetchedError where a download is missing, InputError for all else that is not there.
     """
-    if path is not None:
-        return _at_path(name, path, config)
+    name = entry.name
+    if entry.diffusers is not None:
+        return PipelineSource(name, _folder_or_repository(name, entry.diffusers))
+    if entry.path is not None:
+        return _reference(entry, entry.path)
     if name in SHAPES:
-        return _shapes(name)
+        return _shapes(entry)
     if name in SD_V1:
-        return _sd_v1(name)
+        return ReferenceSource(name, _sd_v1(name), use_ema=entry.use_ema, catalogued=True)
+    if name in user_models():
+        mine = user_models()[name]
+        ema = mine.use_ema if entry.use_ema is None else entry.use_ema
+        return locate(ModelEntry(**{**mine.model_dump(exclude={"licence"}), "use_ema": ema}))
+    if name in installed_models():
+        return CallableSource(name, installed_models()[name])
     raise InputError(f"unknown checkpoint {name!r}: {did_you_mean(name, known_names())}; or give a path")
 
 
-def _at_path(name: str, path: str, config: str | None) -> CheckpointFile:
-    weights = existing_file(path, f"checkpoint {name}")
-    if weights.suffix not in SUFFIXES:
-        raise InputError(f"checkpoint {name}: {weights} is not one of {', '.join(SUFFIXES)}")
-    return CheckpointFile(name, weights, existing_file(config, f"config of {name}") if config else None)
+def locate_all(entries: Sequence[ModelEntry]) -> tuple[Source, ...]:
+    """`locate` for each; one InputError with the one command that fetches all that is missing."""
+    found, missing = [], []
+    for entry in entries:
+        try:
+            found.append(locate(entry))
+        except NotFetchedError as error:
+            missing.append(error)
+    if missing:
+        wanted = dict.fromkeys(error.wanted for error in missing)
+        raise InputError(f"{missing[0]}; fetch with: sdbench models fetch {' '.join(wanted)}")
+    return tuple(found)
 
 
-def _shapes(name: str) -> CheckpointFile:
+def repository_folder(repository: str) -> Path:
+    """Where a diffusers folder of the hub is fetched to: weights/ORGANISATION--NAME."""
+    return weights_folder() / repository.replace("/", "--")
+
+
+def hub_folder(repository: str) -> Path | None:
+    """A diffusers folder of the hub that was fetched or lies in the Hugging Face cache."""
+    fetched = repository_folder(repository)
+    if (fetched / INDEX).is_file():
+        return fetched
+    index = cached_file(repository, INDEX)
+    return index.parent if index else None
+
+
+def _reference(entry: ModelEntry, path: str) -> ReferenceSource:
+    weights = _folder_or_repository(entry.name, path)
+    if weights.is_file() and weights.suffix not in SUFFIXES:
+        raise InputError(f"checkpoint {entry.name}: {weights} is not one of {', '.join(SUFFIXES)}")
+    config = existing_file(entry.config, f"config of {entry.name}") if entry.config else None
+    return ReferenceSource(entry.name, weights, config, entry.use_ema)
+
+
+def _folder_or_repository(name: str, text: str) -> Path:
+    try:
+        return existing_path(text, f"checkpoint {name}")
+    except InputError:
+        if not is_hub_id(text) or text.endswith(SUFFIXES):
+            raise
+    folder = hub_folder(text)
+    if folder is None:
+        raise NotFetchedError(name, text, f"{text} is neither a path nor a model that was fetched")
+    return folder
+
+
+def _shapes(entry: ModelEntry) -> ReferenceSource:
     from reference_model import shapes
 
-    weights = shapes.CHECKPOINTS[name]
-    if not weights.is_file():
-        raise InputError(f"checkpoint {name}: {weights} not found: train it with 'sdbench shapes train'")
-    return CheckpointFile(name, weights, shapes.CONFIG)
-
-
-def _sd_v1(name: str) -> CheckpointFile:
-    weights = weights_folder() / f"{name}.ckpt"
+    weights = shapes.CHECKPOINTS[entry.name]
     if not weights.is_file():
         raise InputError(
-            f"checkpoint {name}: {weights} not found: download {name}.ckpt from {SD_V1[name]} "
-            f"and put it there, or set {WEIGHTS_VARIABLE} to the folder that holds it"
+            f"checkpoint {entry.name}: {weights} not found: train it with 'sdbench shapes train'"
         )
-    return CheckpointFile(name, weights, None)
+    return ReferenceSource(entry.name, weights, shapes.CONFIG, entry.use_ema, catalogued=True)
+
+
+def _sd_v1(name: str) -> Path:
+    published = SD_V1[name]
+    places = [
+        weights_folder() / published.file,
+        cached_file(published.original, published.file),
+        hub_folder(published.diffusers),
+    ]
+    for place in places:
+        if place is not None and place.exists():
+            return place
+    raise NotFetchedError(name, name, f"{places[0]} not found, nor is it in the Hugging Face cache")

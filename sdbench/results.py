@@ -35,7 +35,7 @@ class ResultRow:
     note: str
     n: int
     flagged: int
-    nfe: int
+    nfe: int | None
     image_size: str
     seed: int
     precision: str
@@ -46,11 +46,17 @@ class ResultRow:
     versions: str
 
 
-_TYPES = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "float | None": pa.float64()}
+_TYPES = {
+    "str": pa.string(),
+    "int": pa.int64(),
+    "int | None": pa.int64(),
+    "float": pa.float64(),
+    "float | None": pa.float64(),
+}
 
 
 def write_results(store: LocalStore, rows: Sequence[ResultRow]) -> None:
-    """Write both files; floats stand in the CSV with nine digits, a missing error is an empty field."""
+    """Write both files; floats stand in the CSV with nine digits, what is missing is an empty field."""
     names = [field.name for field in fields(ResultRow)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -20,16 +20,16 @@ from sdbench.executors import EXECUTORS
 from sdbench.extractors import build_extractor, extractor_names, features_identity
 from sdbench.images import ImageStore
 from sdbench.manifest import account, now, write_manifest
+from sdbench.models import Source
 from sdbench.plan import Plan, Unit, make_plan
 from sdbench.progress import RunProgress
 from sdbench.prompts import Prompt, load_prompts
 from sdbench.references import Reference, load_reference, reference_features
-from sdbench.registry import Checkpoint, CheckpointFile, locate
+from sdbench.registry import Checkpoint, locate_all
 from sdbench.reporting import write_report
 from sdbench.results import write_results
 from sdbench.shards import ShardStore
 from sdbench.spec import FEWEST, ExperimentSpec
-from sdbench.stages.generate import evaluations_per_image, load_model
 from sdbench.stages.score import score
 from sdbench.store import LocalStore
 from sdbench.timing import timed
@@ -52,7 +52,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Inputs:
-    files: tuple[CheckpointFile, ...]
+    sources: tuple[Source, ...]
     prompts: tuple[Prompt, ...]
     reference: Reference | None
     device: str
@@ -73,11 +73,11 @@ def run_experiment(
         inputs = _inputs(spec)
         store = LocalStore(root)
         progress.note(f"{spec.name}: reading checkpoints")
-        checkpoints = _identify(inputs.files, store)
+        checkpoints = _identify(inputs.sources, store)
         identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
         plan = make_plan(spec, checkpoints, inputs.prompts, identities)
         for cell in plan.cells:
-            evaluations_per_image(cell.checkpoint.file.model_config, cell)  # refuses impossible cells now
+            cell.checkpoint.source.check(cell)  # refuses impossible cells now
     store.write("spec.yaml", spec.to_yaml().encode("utf-8"))
 
     with timed(seconds, "reference"):
@@ -105,30 +105,30 @@ def run_experiment(
 
 def _inputs(spec: ExperimentSpec) -> _Inputs:
     full_precision()
-    files = tuple(locate(c.name, c.path, c.config) for c in spec.checkpoints)
+    sources = locate_all(spec.checkpoints)
     prompts = load_prompts(spec.prompts)
     if spec.distances and len(prompts) < FEWEST:
         raise InputError(f"prompts: {len(prompts)} prompt, a distance needs {FEWEST} images at least")
     reference = load_reference(spec.reference, spec.image_size) if spec.reference else None
     device = provenance.best_device()
     extractors = {name: build_extractor(name, device) for name in extractor_names(spec)}
-    return _Inputs(files, prompts, reference, device, extractors)
+    return _Inputs(sources, prompts, reference, device, extractors)
 
 
-def _identify(files: Sequence[CheckpointFile], store: LocalStore) -> list[Checkpoint]:
+def _identify(sources: Sequence[Source], store: LocalStore) -> list[Checkpoint]:
     """The checkpoints with the digests of their weights.
 
     The digest of what is loaded is what counts, but loading gigabytes only to find that all is done
-    would be waste: the run remembers it under the digest of the file's bytes.
+    would be waste: the run remembers it under the digest of the files' bytes.
     """
     known = _known_digests(store)
     checkpoints = []
-    for file in files:
-        key = file.file_digest()
+    for source in sources:
+        key = source.files_digest()
         if key not in known:
-            known[key] = load_model(file).weights_digest
+            known[key] = source.identify()
             store.write(WEIGHTS_CACHE, json.dumps(known, indent=2).encode())
-        checkpoints.append(Checkpoint(file, known[key], file.config_digest()))
+        checkpoints.append(Checkpoint(source, known[key], source.config_digest()))
     return checkpoints
 
 

@@ -31,7 +31,7 @@ _MADE = b"sdbench.made"
 class Made:
     """Under which circumstances a shard's images were made; recorded, not part of its identity."""
 
-    nfe: int
+    nfe: int | None
     batch_size: int
     device: str
     versions: str

@@ -21,7 +21,9 @@ from pydantic import (
 )
 
 from sdbench.digest import digest_value
-from sdbench.errors import SpecError, did_you_mean, one_line
+from sdbench.errors import InputError, SpecError, did_you_mean, one_line
+from sdbench.models.entry import ModelEntry, Name
+from sdbench.models.sampler_names import belongs_to_model
 from sdbench.registry import SUFFIXES, known_names
 from sdbench.spec_errors import describe
 from sdbench.strict_yaml import load_yaml
@@ -47,13 +49,8 @@ FEWEST = 2
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Scale = Annotated[float, Field(strict=True, gt=0, le=100, allow_inf_nan=False)]
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-DETERMINISTIC = ("plms",)
-"""Samplers that keep a history of earlier steps, which fresh noise would contradict."""
 
 
 class _Part(BaseModel):
@@ -63,8 +60,14 @@ class _Part(BaseModel):
 def _checkpoint(value: Any) -> Any:
     if isinstance(value, str):
         looks_like_path = "/" in value or value.endswith(SUFFIXES)
-        return {"name": Path(value).stem, "path": value} if looks_like_path else {"name": value}
+        return {"name": _stem(value), "path": value} if looks_like_path else {"name": value}
     return value
+
+
+def _stem(path: str) -> str:
+    """The last part without the ending of a file; a folder such as stable-diffusion-v1.4 keeps its own."""
+    last = Path(path)
+    return last.stem if last.suffix in SUFFIXES else last.name
 
 
 def _prompts(value: Any) -> Any:
@@ -75,25 +78,22 @@ def _height_width(value: Any) -> Any:
     return [value, value] if isinstance(value, int) else value
 
 
-class CheckpointSpec(_Part):
-    """A checkpoint by name, or any name with a path to its weights and an optional configuration."""
-
-    name: Name
-    path: str | None = None
-    config: str | None = None
+class CheckpointSpec(ModelEntry):
+    """A model of the experiment: a known name, or any name with its weights."""
 
     @model_validator(mode="after")
     def _is_known(self) -> CheckpointSpec:
-        if self.path is None and self.name not in known_names():
+        if self.path is None and self.diffusers is None and self.name not in known_names():
             hint = did_you_mean(self.name, known_names())
             raise ValueError(f"unknown checkpoint {self.name!r}: {hint}; or a .ckpt or .safetensors path")
-        if self.path is None and self.config is not None:
-            raise ValueError("config needs path: named checkpoints bring their own configuration")
         return self
 
 
 class SamplerSpec(_Part):
-    """A sampler with its number of steps; `eta` is the share of fresh noise at each DDIM step."""
+    """A sampler with its number of steps; `eta` is the share of fresh noise at each DDIM step.
+
+    A name of `reference_model.samplers`, an installed sampler, `module:function`, or one of the model's own.
+    """
 
     name: str
     steps: Annotated[int, Field(strict=True, ge=1, le=1000)]
@@ -102,16 +102,21 @@ class SamplerSpec(_Part):
     @field_validator("name")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        from reference_model.samplers import SAMPLERS
+        from sdbench.samplers import resolve_sampler
 
-        if name not in SAMPLERS:
-            raise ValueError(f"unknown sampler {name!r}: {did_you_mean(name, SAMPLERS)}")
+        if not belongs_to_model(name):
+            try:
+                resolve_sampler(name)
+            except InputError as error:
+                raise ValueError(str(error)) from None
         return name
 
     @model_validator(mode="after")
     def _eta_where_it_has_a_meaning(self) -> SamplerSpec:
-        if self.eta and self.name in DETERMINISTIC:
-            raise ValueError(f"{self.name} is deterministic: eta must be 0; ddim takes eta up to 1")
+        from sdbench.samplers import resolve_sampler
+
+        if self.eta and not (belongs_to_model(self.name) or resolve_sampler(self.name).takes_eta):
+            raise ValueError(f"eta must be 0 for {self.name}; ddim takes eta up to 1")
         return self
 
 
@@ -223,8 +228,8 @@ class ExperimentSpec(_Part):
 
     @property
     def digest(self) -> str:
-        """The sha256 of everything the spec says."""
-        return digest_value(self.model_dump(mode="json"))
+        """The sha256 of everything the spec says; a key that may be left out and is does not count."""
+        return digest_value(self.model_dump(mode="json", exclude_none=True))
 
     def images_kept(self, count: int) -> int:
         """How many of a cell's `count` images are kept as PNG; the first ones by prompt order."""

@@ -6,20 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from reference_model import LatentDiffusion
 from sdbench import provenance
 from sdbench.digest import digest_pixels
 from sdbench.errors import InputError
 from sdbench.extractors import build_extractor
 from sdbench.images import ImageStore
+from sdbench.models import Images, Model
 from sdbench.plan import Unit
 from sdbench.registry import Checkpoint
 from sdbench.shards import Made, Shard, ShardStore
 from sdbench.stages.extract import clip_scores, image_features, text_features
-from sdbench.stages.generate import evaluations_per_image, flag, generate_images, load_model
+from sdbench.stages.generate import flag, generate_images
 from sdbench.store import LocalStore
 from sdbench.timing import timed
 
@@ -59,7 +58,7 @@ class Worker:
         store = LocalStore(job.root)
         self._shards = ShardStore(store)
         self._images = ImageStore(store, job.images_kept)
-        self._loaded: tuple[Checkpoint, LatentDiffusion] | None = None
+        self._loaded: tuple[Checkpoint, Model] | None = None
 
     def do(self, unit: Unit, tick: Tick) -> UnitReport:
         """Make the unit's images and features; its shard is written last, so that it means complete."""
@@ -67,9 +66,8 @@ class Worker:
         with timed(seconds, "load"):
             model = self._model(unit.cell.checkpoint)
             extractors = {name: build_extractor(name, self._job.device) for name, _ in unit.extractors}
-        nfe = evaluations_per_image(model.config, unit.cell)
 
-        batches: list[np.ndarray] = []
+        made: list[Images] = []
         images = generate_images(model, unit, self._job.batch_size, lambda done: tick(unit, done))
         while True:
             with timed(seconds, "generate"):
@@ -77,8 +75,9 @@ class Worker:
             if batch is None:
                 break
             with timed(seconds, "write"):
-                self._images.write(unit, sum(map(len, batches)), batch)
-            batches.append(batch)
+                self._images.write(unit, sum(len(images.pixels) for images in made), batch.pixels)
+            made.append(batch)
+        batches = [images.pixels for images in made]
 
         with timed(seconds, "extract"):
             features = image_features(extractors, batches)
@@ -89,22 +88,22 @@ class Worker:
             clip_scores=clip_scores(features, texts),
             features=features,
             text_features=texts,
-            made=self._made(nfe),
+            made=self._made(made[0].evaluations),
         )
         with timed(seconds, "write"):
             self._shards.write(unit, shard)
         return UnitReport(unit, seconds)
 
-    def _model(self, checkpoint: Checkpoint) -> LatentDiffusion:
+    def _model(self, checkpoint: Checkpoint) -> Model:
         if self._loaded is None or self._loaded[0] != checkpoint:
             self._loaded = None  # before the next one is read: two do not have to fit into memory
-            model = load_model(checkpoint.file, self._job.device)
-            if model.weights_digest != checkpoint.weights_digest:
-                raise InputError(f"{checkpoint.file.path} changed while the run was going on")
+            model = checkpoint.source.load(self._job.device)
+            if model.digest != checkpoint.weights_digest:
+                raise InputError(f"checkpoint {checkpoint.name} changed while the run was going on")
             self._loaded = (checkpoint, model)
         return self._loaded[1]
 
-    def _made(self, nfe: int) -> Made:
+    def _made(self, nfe: int | None) -> Made:
         device = provenance.device_name(self._job.device)
         return Made(nfe, self._job.batch_size, device, provenance.versions())
 

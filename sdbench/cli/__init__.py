@@ -11,12 +11,20 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sdbench.cli import plot, report, run, shapes
+from sdbench.cli import img2img, models, plot, report, run, shapes, txt2img
 from sdbench.errors import SdbenchError, one_line
 
 __all__ = ["main"]
 
-COMMANDS = {"run": run, "plot": plot, "report": report, "shapes": shapes}
+COMMANDS = {
+    "run": run,
+    "plot": plot,
+    "report": report,
+    "models": models,
+    "shapes": shapes,
+    "txt2img": txt2img,
+    "img2img": img2img,
+}
 INTERRUPTED = 130
 
 

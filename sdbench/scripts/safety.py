@@ -58,7 +58,7 @@ def safety_checker(choice: str, device: str, note: Callable[[str], None]) -> Che
         except FAILURES as error:
             reason = one_line(error)
     note(
-        f"images are not checked for safety ({reason}; it needs pip install 'sdbench[safety]'; "
+        f"images are not checked for safety ({reason}; it needs pip install 'sdbench[diffusers]'; "
         "--safety-checker off says that none is wanted)"
     )
     return _unchecked

@@ -24,9 +24,9 @@ DIM = 3
 
 
 @cache
-def loaded_once(path: Path, config: Path | None, device: str) -> LatentDiffusion:
+def loaded_once(path: Path, config: Path | None, device: str, use_ema: bool | None) -> LatentDiffusion:
     """Loading is most of a tiny run's time."""
-    return load_checkpoint(path, config, device)
+    return load_checkpoint(path, config, device, use_ema)
 
 
 @dataclass
@@ -116,11 +116,11 @@ def run_tiny(
 ) -> Callable[[dict[str, Any], Path], Any]:
     """Run a spec's content into a folder, without the report page, and return the outcome."""
     from sdbench import runner
+    from sdbench.models import reference
     from sdbench.progress import RunProgress
     from sdbench.spec import load_spec
-    from sdbench.stages import generate
 
-    monkeypatch.setattr(generate, "load_checkpoint", loaded_once)
+    monkeypatch.setattr(reference, "load_checkpoint", loaded_once)
     monkeypatch.setattr(runner, "write_report", lambda root: root / "report" / "index.html")
 
     def run(content: dict[str, Any], root: Path) -> Any:

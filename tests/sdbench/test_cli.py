@@ -34,7 +34,7 @@ def test_help_needs_neither_torch_nor_pandas() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    for command in ("run", "plot", "report", "shapes"):
+    for command in ("run", "plot", "report", "models", "shapes"):
         assert command in result.stdout
 
 
@@ -58,13 +58,13 @@ def test_a_wrong_count(count: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_published_sweep_without_weights_says_where_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("SDBENCH_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("SDBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     assert main(["run", str(EXPERIMENTS / "sd-v1-variants.yaml")]) == 2
     err = capsys.readouterr().err.splitlines()[-1]
-    assert f"{tmp_path}/weights/sd-v1-1.ckpt not found" in err
-    assert "https://huggingface.co/CompVis/stable-diffusion-v-1-1-original" in err
-    assert "SDBENCH_WEIGHTS" in err
+    assert f"{tmp_path}/home/weights/sd-v1-1.ckpt not found" in err
+    assert err.endswith("fetch with: sdbench models fetch sd-v1-1 sd-v1-2 sd-v1-3 sd-v1-4")
     assert not (tmp_path / "runs").exists()
 
 

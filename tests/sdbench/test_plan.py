@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from sdbench.models.sources import ReferenceSource
 from sdbench.plan import Plan, make_plan
 from sdbench.prompts import Prompt
-from sdbench.registry import Checkpoint, CheckpointFile
+from sdbench.registry import Checkpoint
 from sdbench.spec import ExperimentSpec
 
 PROMPTS = tuple(Prompt(f"p{i}", f"picture {i}") for i in range(5))
@@ -15,7 +16,7 @@ PROMPTS = tuple(Prompt(f"p{i}", f"picture {i}") for i in range(5))
 
 def checkpoint(name: str, weights: str = "", config: str = "default") -> Checkpoint:
     return Checkpoint(
-        CheckpointFile(name, Path(f"{name}.ckpt"), None), weights or f"weights of {name}", config
+        ReferenceSource(name, Path(f"{name}.ckpt")), weights or f"weights of {name}", config
     )
 
 
@@ -98,7 +99,7 @@ def test_whatever_changes_images_changes_the_cell() -> None:
 def test_where_a_file_lies_does_not_matter() -> None:
     first = plan().cells[0]
     moved = Checkpoint(
-        CheckpointFile("sd-v1-1", Path("/elsewhere.safetensors"), None), "weights of sd-v1-1", "default"
+        ReferenceSource("sd-v1-1", Path("/elsewhere.safetensors")), "weights of sd-v1-1", "default"
     )
     assert replace(first, checkpoint=moved).folder == first.folder
 

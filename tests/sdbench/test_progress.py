@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from sdbench.display import LineDisplay, RichDisplay, display_for
+from sdbench.models.sources import ReferenceSource
 from sdbench.plan import Plan, make_plan
 from sdbench.progress import RunProgress, TrainingProgress
 from sdbench.prompts import Prompt
-from sdbench.registry import Checkpoint, CheckpointFile
+from sdbench.registry import Checkpoint
 from sdbench.spec import ExperimentSpec
 
 
@@ -48,7 +49,7 @@ def plan() -> Plan:
             "metrics": ["clip-score-vit-l-14"],
         }
     )
-    file = CheckpointFile("sd-v1-4", Path("unused.ckpt"), None)
+    file = ReferenceSource("sd-v1-4", Path("unused.ckpt"))
     prompts = [Prompt(f"p{i}", "any") for i in range(8)]
     return make_plan(spec, [Checkpoint(file, "w", "default")], prompts, {"clip-vit-l-14": "c"})
 

@@ -88,8 +88,7 @@ def test_a_finished_run_makes_nothing_and_loads_no_model(
 ) -> None:
     run_tiny(tiny, tmp_path / "run")
     before = content(tmp_path / "run")
-    monkeypatch.delattr("sdbench.runner.load_model")
-    monkeypatch.delattr("sdbench.worker.load_model")
+    monkeypatch.delattr("sdbench.models.sources.ReferenceSource.load")
     outcome = run_tiny(tiny, tmp_path / "run")
     assert (outcome.images_made, outcome.images_found) == (0, 12)
     assert content(tmp_path / "run") == before
@@ -213,7 +212,7 @@ def test_batch_size_moves_no_pixel_by_more_than_a_level(
 def test_start_noise_does_not_depend_on_batches_or_units(
     tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sdbench.stages import generate as stage
+    from sdbench.models import reference as stage
 
     original = stage.generate
     seen: dict[str, list[bytes]] = {}

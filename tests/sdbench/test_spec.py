@@ -91,7 +91,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a truth for a number": ({"seed": True}, "seed: True is not a whole number"),
     "eta with plms": (
         {"samplers": [{"name": "plms", "steps": 50, "eta": 0.5}]},
-        "samplers.0: plms is deterministic: eta must be 0",
+        "samplers.0: eta must be 0 for plms; ddim takes eta up to 1",
     ),
     "an unknown metric": (
         {"metrics": ["fd-shapes-clipp"]},

@@ -11,9 +11,10 @@ import pytest
 
 from metrics import Moments, frechet_distance
 from sdbench.errors import SamplingError
+from sdbench.models.sources import ReferenceSource
 from sdbench.plan import Plan, make_plan
 from sdbench.prompts import Prompt
-from sdbench.registry import Checkpoint, CheckpointFile
+from sdbench.registry import Checkpoint
 from sdbench.results import ResultRow
 from sdbench.shards import Made, Shard, ShardStore
 from sdbench.spec import ExperimentSpec
@@ -70,7 +71,7 @@ class TestScore:
 
     @pytest.fixture
     def plan(self, spec: ExperimentSpec) -> Plan:
-        file = CheckpointFile("sd-v1-4", Path("unused.ckpt"), None)
+        file = ReferenceSource("sd-v1-4", Path("unused.ckpt"))
         prompts = [Prompt(f"p{i}", f"prompt {i}") for i in range(10)]
         extractors = {"clip-vit-l-14": "c", "inception-v3": "i"}
         return make_plan(spec, [Checkpoint(file, "w" * 64, "default")], prompts, extractors)

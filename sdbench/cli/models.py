@@ -1,0 +1,101 @@
+"""`sdbench models`: which models there are, and bringing their weights here."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any, name: str) -> None:
+    """Add the command to argparse's subparsers."""
+    about = "list, fetch, verify and describe models"
+    actions = commands.add_parser(name, help=about, description=f"{about.capitalize()}.").add_subparsers(
+        title="actions", metavar="ACTION", required=True
+    )
+    actions.add_parser(
+        "list", help="the models that need no path, and which are on this machine"
+    ).set_defaults(run=run, action=_list, resumable=False)
+
+    fetch = actions.add_parser("fetch", help="download weights from the Hugging Face hub")
+    fetch.add_argument(
+        "names", metavar="NAME", nargs="+", help="sd-v1-1 .. sd-v1-4, a model of yours, ORG/NAME"
+    )
+    fetch.add_argument(
+        "--layout",
+        choices=("original", "diffusers"),
+        default="original",
+        help="of sd-v1-N: one .ckpt file (default), or the diffusers folder",
+    )
+    fetch.add_argument(
+        "--accept-licence", action="store_true", help="accept the licences that are shown, without a question"
+    )
+    fetch.set_defaults(run=run, action=_fetch, resumable=True)
+
+    verify = actions.add_parser("verify", help="hash weights again and compare with what was fetched")
+    verify.add_argument("names", metavar="NAME", nargs="+", help="a model that was fetched")
+    verify.set_defaults(run=run, action=_verify, resumable=False)
+
+    info = actions.add_parser("info", help="where a model lies, where it comes from, how it was trained")
+    info.add_argument("names", metavar="NAME", nargs="+", help="a model, or ORG/NAME")
+    info.set_defaults(run=run, action=_info, resumable=False)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    args.action(args)
+
+
+def _list(args: argparse.Namespace) -> None:
+    from sdbench.models.status import overview
+
+    rows = overview()
+    width = max(len(name) for name, _ in rows)
+    for name, words in rows:
+        print(f"{name:{width}}  {words}")
+
+
+def _fetch(args: argparse.Namespace) -> None:
+    from sdbench.models.fetching import fetch, wanted_download
+
+    wanted = [wanted_download(name, args.layout) for name in args.names]
+    missing = [download for download in wanted if download.present() is None]
+    if missing:
+        _consent([f"{download.name}: {download.licence}" for download in missing], args.accept_licence)
+    for download in wanted:
+        found = download.present() or fetch(download, lambda text: print(text, file=sys.stderr))
+        print(f"{download.name}: {found}")
+
+
+def _consent(licences: list[str], accepted: bool) -> None:
+    """Show the licences; InputError unless they are accepted."""
+    from sdbench.errors import InputError
+
+    print("The weights to be downloaded are under these licences:", file=sys.stderr)
+    for line in licences:
+        print(f"  {line}", file=sys.stderr)
+    if accepted:
+        return
+    if not sys.stdin.isatty():
+        raise InputError("nothing was downloaded: read the licences above and add --accept-licence")
+    print("Do you accept them? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise InputError("nothing was downloaded: the licences were not accepted")
+
+
+def _verify(args: argparse.Namespace) -> None:
+    from sdbench.models.status import verify
+
+    for name in args.names:
+        for line in verify(name):
+            print(line)
+
+
+def _info(args: argparse.Namespace) -> None:
+    from sdbench.models.status import facts
+
+    for name in args.names:
+        for line in facts(name):
+            print(line)

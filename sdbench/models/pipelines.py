@@ -1,0 +1,160 @@
+"""Pipelines of the diffusers library in a sweep."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import torch
+
+from reference_model.noise import start_noise
+from sdbench.errors import InputError, one_line
+from sdbench.models import Images, OnStep
+from sdbench.models.layout import read_index
+from sdbench.models.schedulers import build_scheduler
+from sdbench.models.sources import PipelineSource
+from sdbench.models.watching import counted, image_seed
+from sdbench.plan import Cell
+from sdbench.prompts import Prompt
+
+__all__ = ["PipelineModel", "library_version", "load_pipeline"]
+
+NEEDED = ("prompt", "height", "width", "num_inference_steps", "guidance_scale", "generator", "output_type")
+"""Arguments without which a pipeline cannot follow a cell."""
+
+DENOISERS = ("unet", "transformer", "transformer_2")
+
+
+class PipelineModel:
+    """A `Model` round a text-to-image pipeline.
+
+    A pipeline with a UNet is given the start noise of the reference model; others draw from a generator
+    of each image's own. Pixels are quantised as the reference model's are: truncated, not rounded.
+    """
+
+    def __init__(self, source: PipelineSource, pipeline: Any, digest: str) -> None:
+        self._source = source
+        self._pipeline = pipeline
+        self._digest = digest
+        self._arguments = inspect.signature(pipeline.__call__).parameters
+
+    @property
+    def digest(self) -> str:
+        """The digest of the files."""
+        return self._digest
+
+    def generate(self, prompts: Sequence[Prompt], cell: Cell, on_step: OnStep) -> Images:
+        """Run the pipeline with the scheduler that the cell's sampler stands for."""
+        pipeline = self._pipeline
+        pipeline.scheduler = build_scheduler(self._source, cell.sampler)
+        denoisers = [module for name in DENOISERS if (module := getattr(pipeline, name, None)) is not None]
+        with torch.inference_mode(), counted(denoisers) as count:
+            images = pipeline(
+                prompt=[prompt.text for prompt in prompts],
+                height=cell.height,
+                width=cell.width,
+                num_inference_steps=cell.sampler.steps,
+                guidance_scale=cell.guidance_scale,
+                output_type="np",
+                **self._noise(prompts, cell),
+                **self._extras(cell, on_step),
+            ).images
+        pixels = _quantised(images, (len(prompts), cell.height, cell.width, 3))
+        return Images(pixels, count.rows // len(prompts) if denoisers else None)
+
+    def _noise(self, prompts: Sequence[Prompt], cell: Cell) -> dict[str, Any]:
+        seeds = [image_seed(cell.seed, prompt.id) for prompt in prompts]
+        noise: dict[str, Any] = {"generator": [torch.Generator().manual_seed(seed) for seed in seeds]}
+        unet, factor = (
+            getattr(self._pipeline, "unet", None),
+            getattr(self._pipeline, "vae_scale_factor", None),
+        )
+        if unet is not None and factor is not None and "latents" in self._arguments:
+            shape = (unet.config.in_channels, cell.height // factor, cell.width // factor)
+            noise["latents"] = torch.stack([start_noise(cell.seed, prompt.id, shape) for prompt in prompts])
+        return noise
+
+    def _extras(self, cell: Cell, on_step: OnStep) -> dict[str, Any]:
+        extras: dict[str, Any] = {}
+        if cell.sampler.eta:
+            if "eta" not in self._arguments:
+                raise ValueError(f"{type(self._pipeline).__name__} takes no eta")
+            extras["eta"] = cell.sampler.eta
+        if "callback_on_step_end" in self._arguments:
+
+            def report(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+                on_step(step + 1, pipeline.num_timesteps)
+                return tensors
+
+            extras["callback_on_step_end"] = report
+        return extras
+
+
+def library_version() -> str:
+    """The version of diffusers; InputError says how to install it."""
+    try:
+        return metadata.version("diffusers")
+    except metadata.PackageNotFoundError:
+        raise InputError("diffusers is not installed: pip install 'sdbench[diffusers]'") from None
+
+
+def load_pipeline(source: PipelineSource, device: str) -> PipelineModel:
+    """The pipeline of a folder in float32; InputError where it cannot be loaded or cannot follow a cell."""
+    library_version()
+    import diffusers
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    for library in (diffusers_logging, transformers_logging):
+        library.disable_progress_bar()
+    logging.getLogger("diffusers").setLevel(logging.ERROR)
+    index = read_index(source.path, source.name)
+    _refuse_code(source, index, diffusers)
+    # Absent parts must be said to be absent; the safety checker is, since no sweep judges images.
+    absent: dict[str, Any] = {name: None for name, value in index.items() if value == [None, None]}
+    if "safety_checker" in index:
+        absent |= {"safety_checker": None, "requires_safety_checker": False}
+    try:
+        pipeline = diffusers.DiffusionPipeline.from_pretrained(
+            source.path, use_safetensors=True, local_files_only=True, **absent
+        ).to(device, torch.float32)
+    except (OSError, ValueError, TypeError, RuntimeError, AttributeError, ImportError) as error:
+        raise InputError(f"checkpoint {source.name}: {source.path}: {one_line(error)}") from None
+    arguments = inspect.signature(pipeline.__call__).parameters
+    missing = [name for name in NEEDED if name not in arguments]
+    if missing:
+        raise InputError(
+            f"checkpoint {source.name}: {index['_class_name']} takes no {', '.join(missing)}, so it cannot "
+            "be swept as a text-to-image model"
+        )
+    pipeline.set_progress_bar_config(disable=True)
+    if getattr(pipeline, "watermark", None) is not None:
+        pipeline.watermark = None
+    return PipelineModel(source, pipeline, source.files_digest())
+
+
+def _refuse_code(source: PipelineSource, index: dict[str, Any], diffusers: Any) -> None:
+    """Components come from the libraries alone: a folder with classes of its own wants to run code."""
+    named = [value[0] for value in index.values() if isinstance(value, list) and value]
+    foreign = [
+        library
+        for library in named
+        if library not in (None, "diffusers", "transformers") and not hasattr(diffusers.pipelines, library)
+    ]
+    if foreign:
+        raise InputError(
+            f"checkpoint {source.name}: {source.path} names components of {foreign[0]!r}, code that "
+            "is not part of diffusers or transformers"
+        )
+
+
+def _quantised(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if images.shape != shape:
+        raise ValueError(f"the pipeline made images of shape {images.shape}, asked for {shape}")
+    if not np.isfinite(images).all():
+        raise ValueError("the decoded images hold values that are not finite")
+    return (255.0 * images.clip(0.0, 1.0)).astype(np.uint8)

@@ -1,0 +1,108 @@
+"""Samplers by name for diffusers pipelines, whose word for a sampler is scheduler.
+
+`default` is the pipeline's own, `diffusers:CLASS` another one of the library with the pipeline's settings.
+The built-in names stand for the scheduler that implements the same method on the same timesteps.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from sdbench.errors import InputError, did_you_mean, one_line
+from sdbench.models.layout import read_index
+from sdbench.models.sampler_names import DEFAULT_SAMPLER, DIFFUSERS_PREFIX
+from sdbench.spec import SamplerSpec
+
+if TYPE_CHECKING:
+    from sdbench.models.sources import PipelineSource
+
+__all__ = ["BUILT_IN", "FLOW", "build_scheduler"]
+
+DDIM_GRID = {"timestep_spacing": "leading", "steps_offset": 1}
+EVEN_GRID = {"timestep_spacing": "linspace"}
+SECOND_ORDER = {"solver_order": 2, "lower_order_final": True, "use_karras_sigmas": False}
+
+BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
+    "plms": ("PNDMScheduler", {"skip_prk_steps": True, "set_alpha_to_one": False, **DDIM_GRID}),
+    "ddim": ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False, **DDIM_GRID}),
+    "dpm-solver++": (
+        "DPMSolverMultistepScheduler",
+        {"algorithm_type": "dpmsolver++", **SECOND_ORDER, **EVEN_GRID},
+    ),
+    "euler": ("EulerDiscreteScheduler", EVEN_GRID),
+    "euler-ancestral": ("EulerAncestralDiscreteScheduler", EVEN_GRID),
+    "heun": ("HeunDiscreteScheduler", EVEN_GRID),
+    "unipc": ("UniPCMultistepScheduler", {**SECOND_ORDER, **EVEN_GRID}),
+}
+"""For models of noise. dpm-solver is missing: the library has none on its non-integer timesteps."""
+
+FLOW: dict[str, tuple[str, dict[str, Any]]] = {
+    "euler": ("FlowMatchEulerDiscreteScheduler", {}),
+    "heun": ("FlowMatchHeunDiscreteScheduler", {}),
+}
+"""For flow-matching models (Stable Diffusion 3, Flux), on the pipeline's own timesteps."""
+
+
+def build_scheduler(source: PipelineSource, sampler: SamplerSpec) -> Any:
+    """A fresh scheduler for the pipeline; InputError where the sampler's name or eta has no meaning there."""
+    own = _own_scheduler(source)
+    class_name, settings = _chosen(source, type(own), sampler.name)
+    scheduler = _class(source, class_name).from_config(own.config, **settings)
+    if not _compatible(type(own), type(scheduler)):
+        raise InputError(
+            f"checkpoint {source.name}: sampler {sampler.name} does not fit its {type(own).__name__}"
+        )
+    if sampler.eta and "eta" not in inspect.signature(scheduler.step).parameters:
+        raise InputError(f"checkpoint {source.name}: {class_name} takes no eta; DDIMScheduler does")
+    return scheduler
+
+
+def _own_scheduler(source: PipelineSource) -> Any:
+    class_name = (read_index(source.path, source.name).get("scheduler") or [None, None])[1]
+    if class_name is None:
+        raise InputError(f"checkpoint {source.name}: {source.path} has no scheduler, so nothing to sample by")
+    try:
+        return _class(source, class_name).from_pretrained(source.path / "scheduler", local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"checkpoint {source.name}: its scheduler cannot be read: {one_line(error)}"
+        ) from None
+
+
+def _chosen(source: PipelineSource, own: type, name: str) -> tuple[str, dict[str, Any]]:
+    if name == DEFAULT_SAMPLER:
+        return own.__name__, {}
+    if name.startswith(DIFFUSERS_PREFIX):
+        return name.removeprefix(DIFFUSERS_PREFIX), {}
+    known = FLOW if _is_flow(own) else BUILT_IN
+    if name not in known:
+        allowed = [*known, DEFAULT_SAMPLER, f"{DIFFUSERS_PREFIX}CLASS"]
+        raise InputError(
+            f"checkpoint {source.name}: sampler {name!r} has no equivalent for a diffusers pipeline with "
+            f"{own.__name__}: {did_you_mean(name, allowed)}"
+        )
+    return known[name]
+
+
+def _class(source: PipelineSource, name: str) -> Any:
+    import diffusers
+
+    found = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
+    if found is None:
+        known = [word for word in dir(diffusers) if word.endswith("Scheduler")]
+        hint = did_you_mean(name, known).split("known:")[0]
+        raise InputError(
+            f"checkpoint {source.name}: diffusers has no scheduler {name!r}; {hint}".rstrip("; ")
+        )
+    return found
+
+
+def _compatible(own: Any, other: Any) -> bool:
+    if own is other or (_is_flow(own) and _is_flow(other)):
+        return True
+    return other.__name__ in own._compatibles
+
+
+def _is_flow(scheduler: type) -> bool:
+    return scheduler.__name__.startswith("FlowMatch")

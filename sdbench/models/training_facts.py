@@ -1,0 +1,78 @@
+"""What the named checkpoints were trained on and for how long. Reports cite it; nothing is computed from it.
+
+Stable Diffusion v1: the model cards of https://huggingface.co/CompVis/stable-diffusion-v1-1 to -v1-4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Training", "training_facts"]
+
+SHAPES_BUDGET = "cpu"
+"""The budget that the weights in the package were trained with."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """One stage: `steps` at `resolution` (pixels a side), from the weights of `start`.
+
+    `dropped_captions` is the share of captions that were left empty, None where the source does not say.
+    """
+
+    start: str
+    steps: int
+    resolution: int
+    data: str
+    dropped_captions: float | None
+    source: str
+
+    def __str__(self) -> str:
+        share = self.dropped_captions
+        dropped = "" if share is None else f", {share:.0%} of captions dropped"
+        size = f"{self.resolution} x {self.resolution}"
+        return f"from {self.start}: {self.steps:,} steps at {size} on {self.data}{dropped} ({self.source})"
+
+
+def _sd_v1(
+    number: int, start: str, steps: int, data: str, resolution: int = 512, dropped: float | None = None
+) -> Training:
+    source = f"https://huggingface.co/CompVis/stable-diffusion-v1-{number}"
+    return Training(start, steps, resolution, data, dropped, source)
+
+
+AESTHETICS = "laion-aesthetics v2 5+"
+
+SD_V1: dict[str, tuple[Training, ...]] = {
+    "sd-v1-1": (
+        _sd_v1(1, "scratch", 237_000, "laion2B-en", resolution=256),
+        _sd_v1(1, "the stage before", 194_000, "laion-high-resolution"),
+    ),
+    "sd-v1-2": (_sd_v1(2, "sd-v1-1", 515_000, AESTHETICS),),
+    "sd-v1-3": (_sd_v1(3, "sd-v1-2", 195_000, AESTHETICS, dropped=0.1),),
+    "sd-v1-4": (_sd_v1(4, "sd-v1-2", 225_000, AESTHETICS, dropped=0.1),),
+}
+
+
+def training_facts(name: str) -> tuple[Training, ...]:
+    """The stages of a named checkpoint's training, in order; empty where none are known."""
+    return (SD_V1 | _shapes()).get(name, ())
+
+
+def _shapes() -> dict[str, tuple[Training, ...]]:
+    from reference_model.shapes.training.budgets import BUDGETS
+
+    budget = BUDGETS[SHAPES_BUDGET]
+    source = "docs/shapes-model-card.md"
+    best = "rendered scenes with a high aesthetic estimate and no watermark"
+    return {
+        "shapes-v1-1": (
+            Training("scratch", budget.v1_1_low, 32, "all rendered scenes", 0.01, source),
+            Training(
+                "the stage before", budget.v1_1_high, 64, "rendered scenes of high quality", 0.01, source
+            ),
+        ),
+        "shapes-v1-2": (Training("shapes-v1-1", budget.v1_2, 64, best, 0.01, source),),
+        "shapes-v1-3": (Training("shapes-v1-2", budget.v1_3, 64, best, 0.1, source),),
+        "shapes-v1-4": (Training("shapes-v1-2", budget.v1_4, 64, best, 0.1, source),),
+    }

@@ -1,0 +1,266 @@
+"""Diffusers pipelines as models of a sweep: tiny ones with random weights, saved and loaded as others."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("diffusers", reason="needs the extra sdbench[diffusers]")
+
+from reference_model.noise import start_noise
+from sdbench.errors import InputError, SamplingError
+from sdbench.models.sources import PipelineSource, ReferenceSource
+from sdbench.plan import Cell, Chunk, Unit
+from sdbench.prompts import Prompt
+from sdbench.registry import Checkpoint
+from sdbench.spec import SamplerSpec
+from sdbench.stages.generate import generate_images
+from tests.sdbench import tiny_pipelines
+
+# The libraries' own, about each other and NumPy; none comes from here.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning:diffusers"),
+]
+
+PROMPTS = (Prompt("a", "a red circle"), Prompt("b", "a blue square"), Prompt("c", "a green ring"))
+Run = Callable[[dict[str, Any], Path], Any]
+
+
+@pytest.fixture(scope="module")
+def stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_pipelines.save_stable_diffusion(tmp_path_factory.mktemp("sd") / "tiny-sd")
+
+
+@pytest.fixture(scope="module")
+def stable_diffusion_3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_pipelines.save_stable_diffusion_3(tmp_path_factory.mktemp("sd3") / "tiny-sd3")
+
+
+def cell(
+    source: PipelineSource | ReferenceSource,
+    sampler: str,
+    steps: int = 4,
+    scale: float = 4.0,
+    eta: float = 0.0,
+) -> Cell:
+    spec = SamplerSpec(name=sampler, steps=steps, eta=eta)
+    return Cell(Checkpoint(source, "w", "c"), spec, scale, 32, 32, 1, "full")
+
+
+def images(source: PipelineSource | ReferenceSource, at: Cell, batch: int = 3) -> np.ndarray:
+    unit = Unit(at, Chunk(0, PROMPTS), ())
+    batches = generate_images(source.load("cpu"), unit, batch, lambda done: None)
+    return np.concatenate([made.pixels for made in batches]).astype(int)
+
+
+def test_a_pipeline_is_swept_beside_the_reference_model(
+    tiny: dict[str, Any], stable_diffusion: Path, tmp_path: Path, run_tiny: Run
+) -> None:
+    pipeline = {"name": "tiny-sd", "diffusers": str(stable_diffusion)}
+    content = {**tiny, "checkpoints": ["shapes-v1-1", pipeline]}
+    outcome = run_tiny(content, tmp_path / "run")
+    assert (outcome.images_made, outcome.images_found) == (24, 0)
+    with (tmp_path / "run" / "results.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["checkpoint"] for row in rows} == {"shapes-v1-1", "tiny-sd"}
+    assert {row["nfe"] for row in rows} == {"6"}  # PLMS calls once more than it steps; guidance doubles it
+    assert {row["flagged"] for row in rows} == {"0"}
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())["checkpoints"]
+    assert manifest["tiny-sd"]["pipeline"] == "StableDiffusionPipeline"
+    assert manifest["shapes-v1-1"]["kind"] == "reference model"
+    assert manifest["shapes-v1-1"]["training"][0].startswith("from scratch: ")
+
+    before = {path: path.read_bytes() for path in (tmp_path / "run" / "shards").rglob("*.parquet")}
+    lost = sorted(path for path in before if path.parent.name.startswith("tiny-sd"))[0]
+    lost.unlink()
+    outcome = run_tiny(content, tmp_path / "run")
+    assert outcome.images_made == 4
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("sampler", ["plms", "ddim", "dpm-solver++", "euler", "heun", "unipc"])
+def test_the_same_weights_give_the_same_images_in_the_reference_model(
+    sampler: str, stable_diffusion: Path
+) -> None:
+    theirs = PipelineSource("theirs", stable_diffusion)
+    ours = ReferenceSource("ours", stable_diffusion)
+    expected = images(ours, cell(ours, sampler, steps=10))
+    assert expected.std() > 20
+    assert np.abs(images(theirs, cell(theirs, sampler, steps=10)) - expected).max() <= 2
+
+
+def test_a_pipeline_with_a_unet_gets_the_start_noise_of_seed_and_prompt(
+    stable_diffusion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    prepare = StableDiffusionPipeline.prepare_latents
+    seen: list[torch.Tensor] = []
+
+    def spy(self: Any, *args: Any) -> torch.Tensor:
+        seen.append(prepare(self, *args))
+        return seen[-1]
+
+    monkeypatch.setattr(StableDiffusionPipeline, "prepare_latents", spy)
+    source = PipelineSource("tiny", stable_diffusion)
+    images(source, cell(source, "default"), batch=2)
+    expected = torch.stack([start_noise(1, prompt.id, (4, 16, 16)) for prompt in PROMPTS])
+    assert [len(latents) for latents in seen] == [2, 1]
+    assert torch.equal(torch.cat(seen), expected)
+
+
+@pytest.mark.parametrize(
+    ("family", "sampler", "eta"),
+    [
+        ("stable_diffusion", "diffusers:DDIMScheduler", 1.0),
+        ("stable_diffusion", "euler-ancestral", 0.0),
+        ("stable_diffusion_3", "default", 0.0),
+    ],
+)
+def test_batches_do_not_change_images(
+    family: str, sampler: str, eta: float, request: pytest.FixtureRequest
+) -> None:
+    source = PipelineSource("tiny", request.getfixturevalue(family))
+    at = cell(source, sampler, eta=eta)
+    one, many = images(source, at, batch=1), images(source, at, batch=3)
+    assert np.abs(one - many).max() <= 1
+    assert np.abs(many[0] - many[1]).max() > 10
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(4.0, 10), (1.0, 5)])
+def test_evaluations_are_counted(scale: float, expected: int, stable_diffusion: Path) -> None:
+    source = PipelineSource("tiny", stable_diffusion)
+    steps: list[tuple[int, int]] = []
+    made = source.load("cpu").generate(
+        PROMPTS, cell(source, "default", scale=scale), lambda done, total: steps.append((done, total))
+    )
+    assert made.evaluations == expected  # PNDM makes 5 calls for 4 steps
+    assert steps == [(done, 5) for done in range(1, 6)]
+
+
+def test_another_family_goes_the_same_way(
+    stable_diffusion_3: Path, tmp_path: Path, tiny: dict[str, Any], run_tiny: Run
+) -> None:
+    xl = tiny_pipelines.save_stable_diffusion_xl(tmp_path / "tiny-xl")
+    content = {
+        **tiny,
+        "checkpoints": [
+            {"name": "sd3", "diffusers": str(stable_diffusion_3)},
+            {"name": "xl", "diffusers": str(xl)},
+        ],
+        "samplers": [{"name": "euler", "steps": 2}],
+        "guidance_scales": [2],
+        "image_size": 32,
+    }
+    assert run_tiny(content, tmp_path / "run").images_made == 12
+    with (tmp_path / "run" / "results.csv").open() as stream:
+        assert {row["nfe"] for row in csv.DictReader(stream)} == {"4"}
+
+
+def test_v_prediction_is_the_librarys_to_handle(stable_diffusion: Path, tmp_path: Path) -> None:
+    folder = tiny_pipelines.save_stable_diffusion(tmp_path / "v", prediction_type="v_prediction")
+    source, noise = PipelineSource("v", folder), PipelineSource("eps", stable_diffusion)
+    difference = images(source, cell(source, "ddim")) - images(noise, cell(noise, "ddim"))
+    assert np.abs(difference).max() > 10  # the weights are the same, their meaning is another
+
+
+@pytest.mark.parametrize(
+    ("family", "sampler", "eta", "expected"),
+    [
+        ("stable_diffusion", "dpm-solver", 0.0, "'dpm-solver' has no equivalent .* did you mean 'dpm-solver"),
+        ("stable_diffusion", "diffusers:EulerScheduler", 0.0, "diffusers has no scheduler 'EulerScheduler'"),
+        ("stable_diffusion", "diffusers:FlowMatchEulerDiscreteScheduler", 0.0, "does not fit its PNDM"),
+        ("stable_diffusion", "default", 0.5, "PNDMScheduler takes no eta"),
+        ("stable_diffusion_3", "plms", 0.0, "'plms' has no equivalent .* known: euler, heun, default"),
+    ],
+)
+def test_samplers_without_a_meaning_are_refused_before_the_first_image(
+    family: str, sampler: str, eta: float, expected: str, request: pytest.FixtureRequest
+) -> None:
+    source = PipelineSource("tiny", request.getfixturevalue(family))
+    spec = SamplerSpec.model_construct(name=sampler, steps=4, eta=eta)
+    with pytest.raises(InputError, match=f"^checkpoint tiny: .*{expected}"):
+        source.check(Cell(Checkpoint(source, "w", "c"), spec, 4.0, 32, 32, 1, "full"))
+
+
+def test_the_models_own_sampler_is_no_sampler_of_the_reference_model(stable_diffusion: Path) -> None:
+    source = ReferenceSource("ours", stable_diffusion)
+    with pytest.raises(InputError, match=r"^checkpoint ours: sampler 'default' is for diffusers pipelines"):
+        source.check(cell(source, "default"))
+
+
+def copied(folder: Path, to: Path) -> Path:
+    shutil.copytree(folder, to)
+    return to
+
+
+def test_pickled_weights_are_not_opened(stable_diffusion: Path, tmp_path: Path) -> None:
+    folder = copied(stable_diffusion, tmp_path / "pickled")
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.unlink()
+    weights.with_suffix(".bin").write_bytes(b"\x80\x04cos\nsystem\n(S'touch opened'\ntR.")
+    with pytest.raises(InputError, match=r"^checkpoint pickled: .*safetensors"):
+        PipelineSource("pickled", folder).load("cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"unet": ["evil", "Net"]}, "names components of 'evil'"),
+        ({"_class_name": ["pipeline", "Evil"]}, "names no pipeline"),
+        ({"_class_name": "NoSuchPipeline"}, "NoSuchPipeline"),
+        ({"_class_name": "StableDiffusionImg2ImgPipeline"}, "takes no height, width"),
+    ],
+)
+def test_a_folder_that_is_no_text_to_image_pipeline(
+    change: dict[str, Any], expected: str, stable_diffusion: Path, tmp_path: Path
+) -> None:
+    folder = copied(stable_diffusion, tmp_path / "changed")
+    (folder / "unet" / "evil.py").write_text("raise SystemExit('code of the folder ran')")
+    index = folder / "model_index.json"
+    index.write_text(json.dumps({**json.loads(index.read_text()), **change}))
+    with pytest.raises(InputError, match=f"^checkpoint changed: .*{expected}") as error:
+        PipelineSource("changed", folder).load("cpu")
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_of_another_kind(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is no diffusers folder: it has no model_index\.json"):
+        PipelineSource("empty", tmp_path).check(cell(PipelineSource("empty", tmp_path), "default"))
+
+
+def test_identity_is_that_of_the_files_that_count(stable_diffusion: Path, tmp_path: Path) -> None:
+    folder = copied(stable_diffusion, tmp_path / "copy")
+    source = PipelineSource("copy", folder)
+    original = PipelineSource("tiny", stable_diffusion).identify()
+    (folder / "README.md").write_text("words")
+    assert source.identify() == original == source.load("cpu").digest
+    settings = folder / "scheduler" / "scheduler_config.json"
+    settings.write_text(settings.read_text().replace("0.012", "0.013"))
+    assert source.identify() != original
+
+
+def test_images_that_are_not_finite_end_the_run(
+    stable_diffusion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusers import AutoencoderKL
+
+    decode = AutoencoderKL.decode
+
+    def broken(self: Any, *args: Any, **options: Any) -> Any:
+        return tuple(part * float("nan") for part in decode(self, *args, **options))
+
+    monkeypatch.setattr(AutoencoderKL, "decode", broken)
+    source = PipelineSource("tiny", stable_diffusion)
+    with pytest.raises(SamplingError, match=r"cell tiny_default4_s4_.*, prompts a to c: .*not finite"):
+        images(source, cell(source, "default"))
