@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,9 @@ import yaml
 from reference_model.errors import CheckpointError
 
 __all__ = [
+    "LAION_400M",
     "AutoencoderConfig",
+    "BertConfig",
     "ModelConfig",
     "ScheduleConfig",
     "TextEncoderConfig",
@@ -43,12 +45,15 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
 
 T = TypeVar("T")
 
+CLIP = "ldm.modules.encoders.modules.FrozenCLIPEmbedder"
+BERT = "ldm.modules.encoders.modules.BERTEmbedder"
 TARGETS = {
-    "": "ldm.models.diffusion.ddpm.LatentDiffusion",
-    "unet_config": "ldm.modules.diffusionmodules.openaimodel.UNetModel",
-    "first_stage_config": "ldm.models.autoencoder.AutoencoderKL",
-    "cond_stage_config": "ldm.modules.encoders.modules.FrozenCLIPEmbedder",
+    "": ("ldm.models.diffusion.ddpm.LatentDiffusion",),
+    "unet_config": ("ldm.modules.diffusionmodules.openaimodel.UNetModel",),
+    "first_stage_config": ("ldm.models.autoencoder.AutoencoderKL",),
+    "cond_stage_config": (CLIP, BERT),
 }
+PUBLISHED_CLIP = "openai/clip-vit-large-patch14"
 
 
 @dataclass(frozen=True)
@@ -115,16 +120,55 @@ class TextEncoderConfig:
     layer_norm_eps: float = 1e-5
     merges: Path | None = None
 
+    @property
+    def vocabulary(self) -> bytes:
+        """What tells this tokenizer from others, wherever its files lie."""
+        return b"clip" if self.merges is None else self.merges.read_bytes()
+
+    @property
+    def portable(self) -> TextEncoderConfig:
+        """The same settings without paths."""
+        return replace(self, merges=None)
+
+
+@dataclass(frozen=True)
+class BertConfig:
+    """Text transformer over BERT's word pieces; the defaults are those of the LAION-400M model.
+
+    ``vocabulary_file`` is a ``vocab.txt``; None means that of bert-base-uncased.
+    """
+
+    n_embed: int = 1280
+    n_layer: int = 32
+    vocab_size: int = 30522
+    max_seq_len: int = 77
+    vocabulary_file: Path | None = None
+
+    @property
+    def vocabulary(self) -> bytes:
+        """What tells this tokenizer from others, wherever its files lie."""
+        return b"bert-base-uncased" if self.vocabulary_file is None else self.vocabulary_file.read_bytes()
+
+    @property
+    def portable(self) -> BertConfig:
+        """The same settings without paths."""
+        return replace(self, vocabulary_file=None)
+
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A whole latent diffusion model."""
+    """A whole latent diffusion model.
+
+    ``use_ema`` says which weights to take from a file that holds both sets.
+    """
 
     schedule: ScheduleConfig = ScheduleConfig()
     unet: UNetConfig = UNetConfig()
     autoencoder: AutoencoderConfig = AutoencoderConfig()
-    text_encoder: TextEncoderConfig = TextEncoderConfig()
+    text_encoder: TextEncoderConfig | BertConfig = TextEncoderConfig()
     scale_factor: float = 0.18215
+    # Not part of the text that `digest` hashes, so that digests from before it was known stay valid.
+    use_ema: bool = field(default=False, repr=False)
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """The latents of an image of so many pixels: (channels, height / f, width / f).
@@ -140,11 +184,14 @@ class ModelConfig:
 
     @property
     def digest(self) -> str:
-        """sha256 over all settings and the tokenizer's merges, wherever their files lie."""
-        merges = self.text_encoder.merges
-        vocabulary = b"clip" if merges is None else merges.read_bytes()
-        settings = replace(self, text_encoder=replace(self.text_encoder, merges=None))
-        return hashlib.sha256(repr(settings).encode() + b"\n" + vocabulary).hexdigest()
+        """sha256 over all settings and the tokenizer's vocabulary, wherever their files lie."""
+        settings = repr(replace(self, text_encoder=self.text_encoder.portable))
+        ema = b"\nuse_ema" if self.use_ema else b""
+        return hashlib.sha256(settings.encode() + b"\n" + self.text_encoder.vocabulary + ema).hexdigest()
+
+
+LAION_400M = ModelConfig(unet=UNetConfig(context_dim=1280), text_encoder=BertConfig())
+"""The text-to-image model trained on LAION-400M (Rombach et al. 2022, section 4.3.1): 1.5 billion weights."""
 
 
 def load_config(path: Path) -> ModelConfig:
@@ -169,8 +216,10 @@ def _parse(model: dict[str, Any], path: Path) -> ModelConfig:
     params = model["params"]
     for name, expected in TARGETS.items():
         found = (params[name] if name else model)["target"]
-        if found != expected:
-            raise CheckpointError(f"config {path}: target '{found}' is not supported, expected '{expected}'")
+        if found not in expected:
+            raise CheckpointError(
+                f"config {path}: target '{found}' is not supported, expected '{' or '.join(expected)}'"
+            )
     unet, first_stage = params["unet_config"]["params"], params["first_stage_config"]["params"]
     sections = {"params": params, "unet_config": unet, "first_stage_config.ddconfig": first_stage["ddconfig"]}
     for section, values in sections.items():
@@ -185,14 +234,26 @@ def _parse(model: dict[str, Any], path: Path) -> ModelConfig:
         autoencoder=_known(
             AutoencoderConfig, {**first_stage["ddconfig"], "embed_dim": first_stage["embed_dim"]}
         ),
-        text_encoder=_text_encoder(params["cond_stage_config"].get("params") or {}, path),
+        text_encoder=_text_encoder(params["cond_stage_config"], path),
         scale_factor=float(params["scale_factor"]),
+        use_ema=_flag(params, "use_ema"),
     )
 
 
-def _text_encoder(params: dict[str, Any], path: Path) -> TextEncoderConfig:
+def _text_encoder(section: dict[str, Any], path: Path) -> TextEncoderConfig | BertConfig:
+    """``version`` names a folder beside the file, for small encoders with a vocabulary of their own."""
+    params = section.get("params") or {}
+    if section["target"] == BERT:
+        vocabulary = (
+            {"vocabulary_file": path.parent / params["version"] / "vocab.txt"} if "version" in params else {}
+        )
+        return _known(BertConfig, {**params, **vocabulary})
+    return _clip(params, path)
+
+
+def _clip(params: dict[str, Any], path: Path) -> TextEncoderConfig:
     """The head count cannot be inferred from weights, so small encoders name a Hugging Face folder."""
-    if "version" not in params:
+    if params.get("version", PUBLISHED_CLIP) == PUBLISHED_CLIP:
         return TextEncoderConfig()
     folder = path.parent / params["version"]
     try:
@@ -203,6 +264,13 @@ def _text_encoder(params: dict[str, Any], path: Path) -> TextEncoderConfig:
         ) from error
     merges = folder / "merges.txt"
     return _known(TextEncoderConfig, {**values, "merges": merges if merges.exists() else None})
+
+
+def _flag(params: dict[str, Any], key: str) -> bool:
+    value = params.get(key, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"'{key}': true or false, not {value!r}")
+    return value
 
 
 def _known(cls: type[T], values: dict[str, Any]) -> T:

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from reference_model.autoencoder import Autoencoder, Posterior
-from reference_model.config import ModelConfig
+from reference_model.bert_encoder import BertEncoder
+from reference_model.bert_tokenizer import BertTokenizer
+from reference_model.config import BertConfig, ModelConfig
 from reference_model.schedule import Schedule
 from reference_model.text_encoder import TextEncoder
 from reference_model.tokenizer import Tokenizer, clip_merges, read_merges
@@ -19,7 +21,7 @@ __all__ = ["LatentDiffusion"]
 
 
 class LatentDiffusion(nn.Module):
-    """Stable Diffusion v1 or a smaller relative (Rombach et al. 2022).
+    """Stable Diffusion v1, the LAION-400M model or a smaller relative (Rombach et al. 2022).
 
     Submodules carry the names of the published checkpoints: ``model.diffusion_model``,
     ``first_stage_model``, ``cond_stage_model``.
@@ -31,7 +33,8 @@ class LatentDiffusion(nn.Module):
         self.schedule = Schedule(config.schedule)
         self.model = nn.ModuleDict({"diffusion_model": UNet(config.unet)})
         self.first_stage_model = Autoencoder(config.autoencoder)
-        self.cond_stage_model = TextEncoder(config.text_encoder)
+        text = config.text_encoder
+        self.cond_stage_model = BertEncoder(text) if isinstance(text, BertConfig) else TextEncoder(text)
 
     @property
     def unet(self) -> UNet:
@@ -44,9 +47,11 @@ class LatentDiffusion(nn.Module):
         return next(self.parameters()).device
 
     @cached_property
-    def tokenizer(self) -> Tokenizer:
+    def tokenizer(self) -> Tokenizer | BertTokenizer:
         """The tokenizer that the text encoder was trained with."""
         text = self.config.text_encoder
+        if isinstance(text, BertConfig):
+            return BertTokenizer(text.vocabulary_file, text.max_seq_len)
         merges = clip_merges() if text.merges is None else read_merges(text.merges)
         return Tokenizer(merges, text.max_position_embeddings)
 

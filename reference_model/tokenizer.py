@@ -94,6 +94,10 @@ class Tokenizer:
         self.start, self.end = self._ids[START], self._ids[END]
         self._word = lru_cache(maxsize=65536)(self._encode_word)
 
+    def __len__(self) -> int:
+        """The number of tokens in the vocabulary."""
+        return self.end + 1
+
     def __call__(self, prompts: Iterable[str]) -> Tensor:
         """Prompts -> int64 [B, context_length]: start, tokens cut to fit, end, padded with end."""
         rows = []

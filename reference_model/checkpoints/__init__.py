@@ -2,75 +2,109 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import torch
 
-from reference_model.checkpoints._files import read_tensors
-from reference_model.checkpoints.compvis import POSITION_IDS, compare_keys
+from reference_model.checkpoints._diffusers_config import read_folder_config
+from reference_model.checkpoints._diffusers_folder import needed_files, open_folder
+from reference_model.checkpoints._files import open_weights
+from reference_model.checkpoints._fill import check_fit, fill
+from reference_model.checkpoints.compvis import choose_weights, is_known_extra
+from reference_model.checkpoints.diffusers import original_layout
 from reference_model.config import ModelConfig, load_config
 from reference_model.errors import CheckpointError
+from reference_model.hub import hub_folder
 from reference_model.latent_diffusion import LatentDiffusion
 
-__all__ = ["load_checkpoint"]
+__all__ = ["load_checkpoint", "locate", "read_config"]
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+SUFFIXES = (".ckpt", ".safetensors", ".pt", ".pth", ".bin")
 
 
-def load_checkpoint(path: Path, config: Path | None = None, device: str = "cpu") -> LatentDiffusion:
-    """Build the model that ``config`` describes and fill it from ``path``, float32, ready to sample.
+def load_checkpoint(
+    source: str | Path,
+    config: str | Path | ModelConfig | None = None,
+    device: str = "cpu",
+    use_ema: bool | None = None,
+) -> LatentDiffusion:
+    """Build the model that ``config`` describes and fill it from ``source``, float32, ready to sample.
+
+    Nothing in a file is executed.
 
     Args:
-        path: a .ckpt or .safetensors file in the original key layout. Nothing in it is executed.
-        config: an original-format YAML file; None means Stable Diffusion v1.
+        source: a file in the original key layout (.ckpt or .safetensors), a diffusers folder, or a hub id
+            "organisation/name", whose files are downloaded to the Hugging Face cache.
+        config: an original-format YAML file or a configuration; None means Stable Diffusion v1. A folder
+            brings its own.
         device: where the model goes.
+        use_ema: True takes the EMA weights of a file that holds both sets, False the plain ones; None takes
+            what the config says, and the EMA weights of a file that holds no others.
 
     Raises:
         CheckpointError: one line that says what does not fit.
     """
-    settings = load_config(config) if config else ModelConfig()
-    model = _skeleton(settings, config)
-    tensors = read_tensors(path)
-    # A constant, which newer writers leave out.
-    tensors[POSITION_IDS] = torch.arange(settings.text_encoder.max_position_embeddings)[None]
+    path = locate(source)
+    settings = read_config(path, config)
+    model = _skeleton(
+        settings, str(source) if isinstance(config, ModelConfig) or not config else f"config {config}"
+    )
     wanted = model.state_dict()
-    missing, unexpected = compare_keys(tensors, wanted)
-    if missing or unexpected:
-        raise CheckpointError(
-            f"{path} does not fit its config: {len(missing)} missing keys{_examples(missing)}, "
-            f"{len(unexpected)} unexpected keys{_examples(unexpected)}; check the config"
-        )
-    loaded = {}
-    for name, target in wanted.items():
-        tensor = tensors[name]
-        if tensor.shape != target.shape:
+    if path.is_dir():
+        if use_ema:
             raise CheckpointError(
-                f"{path} does not fit its config: {name} has shape {tuple(tensor.shape)}, "
-                f"expected {tuple(target.shape)}"
+                f"{source} is a diffusers folder, which has one set of weights: no EMA to choose"
             )
-        if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{path} is damaged: {name} holds values that are not finite")
-        loaded[name] = tensor.to(target.dtype)
-    model.load_state_dict(loaded, assign=True)
-    if device == "cpu":
-        # A third faster there. The decoder keeps its layout, since it amplifies rounding.
-        model.unet.to(memory_format=torch.channels_last)
-    return model.to(device).eval().requires_grad_(False)
+        stored = original_layout(open_folder(path), wanted, settings)
+    else:
+        stored = choose_weights(open_weights(path), wanted, use_ema, settings.use_ema, str(source))
+    check_fit(stored, wanted, is_known_extra, str(source))
+    fill(model, stored, device, str(source))
+    return model.eval().requires_grad_(False)
 
 
-def _skeleton(settings: ModelConfig, config: Path | None) -> LatentDiffusion:
+def locate(source: str | Path) -> Path:
+    """The file or folder that ``source`` means; a hub id is downloaded, or found in the cache.
+
+    Raises:
+        CheckpointError: there is nothing, or the hub cannot be reached.
+    """
+    path = Path(source)
+    if path.exists():
+        return path
+    if isinstance(source, str) and HUB_ID.fullmatch(source) and path.suffix not in SUFFIXES:
+        return hub_folder(source, lambda names: needed_files(source, names), "model_index.json")
+    raise CheckpointError(f"no checkpoint at {source}")
+
+
+def read_config(path: Path, config: str | Path | ModelConfig | None = None) -> ModelConfig:
+    """The configuration that the weights at ``path`` are loaded with; see `load_checkpoint`.
+
+    Raises:
+        CheckpointError: it cannot be read, or a folder is given another one than its own.
+    """
+    if path.is_dir():
+        settings = read_folder_config(path)
+        if config is not None:
+            raise CheckpointError(f"{path} is a diffusers folder and brings its own config: leave config out")
+        return settings
+    if isinstance(config, ModelConfig):
+        return config
+    return load_config(Path(config)) if config else ModelConfig()
+
+
+def _skeleton(settings: ModelConfig, label: str) -> LatentDiffusion:
     """The model without memory for its weights, its tokenizer read."""
     try:
         with torch.device("meta"):
             model = LatentDiffusion(settings)
-        tokenizer = model.tokenizer
+        tokens = len(model.tokenizer)
     except (ArithmeticError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise CheckpointError(f"config {config}: describes no model that can be built: {error!r}") from error
-    if tokenizer.end >= settings.text_encoder.vocab_size:
+        raise CheckpointError(f"{label}: describes no model that can be built: {error!r}") from error
+    if tokens > settings.text_encoder.vocab_size:
         raise CheckpointError(
-            f"config {config}: the vocabulary has {tokenizer.end + 1} tokens, "
-            f"vocab_size is {settings.text_encoder.vocab_size}"
+            f"{label}: the vocabulary has {tokens} tokens, vocab_size is {settings.text_encoder.vocab_size}"
         )
     return model
-
-
-def _examples(keys: list[str]) -> str:
-    return f" (first: {', '.join(keys[:2])})" if keys else ""

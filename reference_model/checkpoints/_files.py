@@ -1,64 +1,85 @@
-"""Read tensors from files without ever running code that a file brings."""
+"""Open a file of weights, whatever it is, or say in one line what is wrong with it."""
 
 from __future__ import annotations
 
-import pickle
-import warnings
+import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from reference_model.checkpoints._safetensors import looks_like_safetensors, read_safetensors
+from reference_model.checkpoints._stored import StoredTensor
+from reference_model.checkpoints._torch_files import read_legacy, read_zip
 from reference_model.errors import CheckpointError
 
-__all__ = ["read_tensors"]
+__all__ = ["DAMAGE", "open_weights", "read_tensors"]
 
-PICKLE_START = b"\x80"
+DAMAGE = (
+    EOFError,
+    LookupError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+)
+"""What reading a damaged or foreign file may raise."""
+
+FOREIGN = {
+    b"<": "a web page, not weights; download it again",
+    b"version https://git-lfs": "a Git LFS pointer, not weights; run 'git lfs pull'",
+    b"\x1f\x8b": "a gzip archive; unpack it",
+    b"7z\xbc\xaf": "a 7z archive; unpack it",
+    b"GGUF": "a GGUF file, which is not supported",
+}
+"""What files that people take for weights begin with."""
+
+
+def open_weights(path: Path) -> dict[str, StoredTensor]:
+    """Name -> tensor of a file in the format of safetensors or of torch.save; nothing in it is executed.
+
+    The content decides, not the suffix. An entry "state_dict" is unwrapped; what is no tensor is passed over.
+
+    Raises:
+        CheckpointError: missing, truncated or foreign file, or one without tensors.
+    """
+    if not path.exists():
+        raise CheckpointError(f"no checkpoint at {path}")
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+        size = path.stat().st_size
+        tensors = _reader(head)(path)
+    except DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(f"{path} is damaged or not a checkpoint: {reason}") from error
+    if not tensors:
+        raise CheckpointError(f"{path} holds no tensors by name")
+    if any(tensor.offset + tensor.extent > size for tensor in tensors.values()):
+        raise CheckpointError(f"{path} is damaged: its end is missing; download or copy it again")
+    return tensors
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Name -> tensor from a .safetensors or .ckpt file; a ``state_dict`` entry is unwrapped.
-
-    Raises:
-        CheckpointError: missing, truncated or foreign file, or one that holds more than plain tensors.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return _unwrapped(_load_pickle(path), path)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} holds more than tensors and was not loaded, since it could run code; "
-            "convert it to safetensors where you trust it"
-        ) from error
-    except (EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{path} is damaged or not a checkpoint: {reason}") from error
+    """Name -> tensor of a whole file, in memory; see `open_weights`."""
+    return {name: tensor.read() for name, tensor in open_weights(path).items()}
 
 
-def _load_pickle(path: Path) -> Any:
-    """Unpickle tensors and plain containers only; torch refuses everything else."""
-    zipped = zipfile.is_zipfile(path)
-    with open(path, "rb") as file:
-        if not zipped and file.read(1) != PICKLE_START:
-            raise ValueError("neither a zip archive nor a pickle")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about pickle protocols; the outcome is checked here
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-
-
-def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
-    content = content.get("state_dict", content) if isinstance(content, dict) else {}
-    entries = content.items() if isinstance(content, dict) else ()
-    tensors = {name: value for name, value in entries if isinstance(name, str) and isinstance(value, Tensor)}
-    if not tensors:
-        raise CheckpointError(f"{path} holds no tensors")
-    return tensors
+def _reader(head: bytes) -> Callable[[Path], dict[str, StoredTensor]]:
+    """What reads a file that begins with ``head``."""
+    if not head:
+        raise ValueError("it is empty")
+    for start, kind in FOREIGN.items():
+        if head.lstrip().startswith(start):
+            raise ValueError(kind)
+    if looks_like_safetensors(head):
+        return read_safetensors
+    if head.startswith(b"PK\x03\x04"):
+        return read_zip
+    if head.startswith(b"\x80"):
+        return read_legacy
+    raise ValueError("neither safetensors nor a file of torch.save")

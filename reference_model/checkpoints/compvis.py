@@ -1,10 +1,25 @@
-"""The key layout of the published Stable Diffusion v1 checkpoints."""
+"""The original key layout: `model.diffusion_model.*`, `first_stage_model.*`, `cond_stage_model.*`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
-__all__ = ["BUFFERS", "EMA_PREFIX", "POSITION_IDS", "compare_keys"]
+from reference_model.checkpoints._stored import StoredTensor
+from reference_model.errors import CheckpointError
+
+__all__ = [
+    "BUFFERS",
+    "EMA_PREFIX",
+    "KNOWN_EXTRAS",
+    "UNET_PREFIX",
+    "choose_weights",
+    "ema_name",
+    "is_known_extra",
+]
+
+UNET_PREFIX = "model.diffusion_model."
+EMA_PREFIX = "model_ema."
 
 # Stored in the original files, but derived from the schedule's configuration here.
 BUFFERS = frozenset(
@@ -23,13 +38,62 @@ BUFFERS = frozenset(
         "posterior_mean_coef2",
     }
 )
-EMA_PREFIX = "model_ema."
-POSITION_IDS = "cond_stage_model.transformer.text_model.embeddings.position_ids"
+
+KNOWN_EXTRAS: dict[str, str] = {
+    r"model_ema\..*": "the other weight set of a full file, with decay and num_updates",
+    r"lvlb_weights": "weights of the variational bound, for training",
+    r"logvar": "log-variances of the training loss",
+    r"first_stage_model\.loss\..*": "discriminator and perceptual loss of the autoencoder's training",
+    r"cond_stage_model\.transformer\.text_model\.embeddings\.position_ids": "0 to 76; built here",
+    r"cond_stage_model\.transformer\.text_projection\.weight": "CLIP's projection, not used here",
+    r"cond_stage_model\.logit_scale": "CLIP's temperature",
+    r"(epoch|global_step|pytorch-lightning_version|callbacks|optimizer_states|lr_schedulers|loops|"
+    r"hyper_parameters|hparams_name|(native_)?amp_scaling_state)(\..*)?": "state of the training",
+}
+"""Keys (as patterns) that files carry beyond the weights and `BUFFERS`, and what they are. None is read."""
 
 
-def compare_keys(found: Iterable[str], wanted: Iterable[str]) -> tuple[list[str], list[str]]:
-    """(missing, unexpected) keys of a checkpoint against those of a model, known extras aside."""
-    found, wanted = set(found), set(wanted)
-    missing = wanted - found
-    unexpected = {key for key in found - wanted - BUFFERS if not key.startswith(EMA_PREFIX)}
-    return sorted(missing), sorted(unexpected)
+def is_known_extra(key: str) -> bool:
+    """Whether files of this layout may carry the key although no model wants it."""
+    return key in BUFFERS or any(re.fullmatch(pattern, key) for pattern in KNOWN_EXTRAS)
+
+
+def ema_name(name: str) -> str:
+    """The key of the exponential moving average of a denoiser's weight: "model." goes, and so do all dots."""
+    return EMA_PREFIX + name.removeprefix("model.").replace(".", "")
+
+
+def choose_weights(
+    stored: Mapping[str, StoredTensor],
+    wanted: Iterable[str],
+    use_ema: bool | None,
+    configured: bool,
+    label: str,
+) -> dict[str, StoredTensor]:
+    """The tensors of a file by the model's names, the denoiser from the weight set that was asked for.
+
+    ``use_ema`` None takes what the config says (``configured``), and the only set where there is only one
+    under `model_ema.`.
+
+    Raises:
+        CheckpointError: the set that was asked for is not there.
+    """
+    has_ema = any(key.startswith(f"{EMA_PREFIX}diffusion_model") for key in stored)
+    has_plain = any(key.startswith(UNET_PREFIX) for key in stored)
+    if use_ema is None:
+        use_ema = configured or (has_ema and not has_plain)
+    if use_ema and has_plain and not has_ema:
+        raise CheckpointError(
+            f"{label} has no EMA weights under {EMA_PREFIX}: published EMA-only files hold them as their "
+            "plain weights, so load it with use_ema: false"
+        )
+    if has_ema and not has_plain and not use_ema:
+        raise CheckpointError(f"{label} holds EMA weights alone: load it with use_ema: true")
+    chosen = {key: tensor for key, tensor in stored.items() if not key.startswith(EMA_PREFIX)}
+    if use_ema:
+        for name in wanted:
+            if name.startswith(UNET_PREFIX):
+                chosen.pop(name, None)
+                if ema_name(name) in stored:
+                    chosen[name] = stored[ema_name(name)]
+    return chosen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from reference_model.config import ModelConfig, load_config
+from reference_model.config import ModelConfig, TextEncoderConfig, load_config
 from reference_model.tokenizer import Tokenizer, read_merges
 
 __all__ = ["CHECKPOINTS", "CLIP_CONFIG", "CLIP_WEIGHTS", "CONFIG", "load_family_config", "load_tokenizer"]
@@ -29,5 +29,6 @@ def load_family_config() -> ModelConfig:
 def load_tokenizer() -> Tokenizer:
     """CLIP's tokenizer with the family's own small vocabulary: prompts -> int64 [B, 24]."""
     text = load_family_config().text_encoder
+    assert isinstance(text, TextEncoderConfig)
     assert text.merges is not None
     return Tokenizer(read_merges(text.merges), text.max_position_embeddings)

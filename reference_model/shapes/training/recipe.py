@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from reference_model.autoencoder import Autoencoder
+from reference_model.config import TextEncoderConfig
 from reference_model.errors import TrainingError
 from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.schedule import Schedule
@@ -73,6 +74,7 @@ def train(out: Path, budget: str, report: Report, *, seed: int = 0, device: str 
     clip, clip_losses = train_clip(CLIP_CONFIG, tokens, data, work, state, seed, device, report)
     save_half(clip.state_dict(), weights / "shapes-clip.safetensors")
 
+    assert isinstance(config.text_encoder, TextEncoderConfig)
     text = TextEncoder(config.text_encoder)
     text.load_state_dict(text_tower(clip))
     text.to(device).eval().requires_grad_(False)

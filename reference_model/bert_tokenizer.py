@@ -1,0 +1,53 @@
+"""BERT's word pieces, with the conventions of the LAION-400M model (Devlin et al. 2019, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from tokenizers import BertWordPieceTokenizer
+from torch import Tensor
+
+from reference_model.errors import CheckpointError
+from reference_model.hub import hub_file
+
+__all__ = ["BertTokenizer"]
+
+PUBLISHED = "google-bert/bert-base-uncased"
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+
+
+class BertTokenizer:
+    """Turn prompts into token ids: lower-cased, [CLS] first, cut so that [SEP] stays, padded with [PAD].
+
+    Args:
+        vocabulary: a ``vocab.txt``, one token a line; None fetches that of bert-base-uncased from the Hugging
+            Face hub, or takes it from its cache.
+
+    Raises:
+        CheckpointError: the vocabulary is not there or is not one of BERT's.
+    """
+
+    def __init__(self, vocabulary: Path | None = None, context_length: int = 77) -> None:
+        path = vocabulary or hub_file(PUBLISHED, "vocab.txt")
+        try:
+            tokens = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"cannot read BERT's vocabulary {path}: {error}") from error
+        missing = [token for token in SPECIAL if token not in tokens]
+        if missing:
+            raise CheckpointError(f"{path} is no vocabulary of BERT: it has no {', '.join(missing)}")
+        self.context_length = context_length
+        self._pieces = BertWordPieceTokenizer({token: i for i, token in enumerate(tokens)}, lowercase=True)
+        self._pieces.enable_truncation(context_length)
+        self._pieces.enable_padding(length=context_length, pad_id=tokens.index("[PAD]"))
+
+    def __len__(self) -> int:
+        """The number of tokens in the vocabulary."""
+        return self._pieces.get_vocab_size()
+
+    def __call__(self, prompts: Iterable[str]) -> Tensor:
+        """Prompts -> int64 [B, context_length]."""
+        rows = [encoding.ids for encoding in self._pieces.encode_batch(list(prompts))]
+        return torch.tensor(rows, dtype=torch.int64).reshape(-1, self.context_length)

@@ -1,0 +1,76 @@
+"""Check stored tensors against a model, one by one, and make them its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from reference_model.checkpoints._files import DAMAGE
+from reference_model.checkpoints._stored import StoredTensor
+from reference_model.checkpoints.compvis import UNET_PREFIX
+from reference_model.checkpoints.diagnose import likely_cause
+from reference_model.errors import CheckpointError
+from reference_model.latent_diffusion import LatentDiffusion
+
+__all__ = ["POSITION_IDS", "check_fit", "fill"]
+
+POSITION_IDS = "cond_stage_model.transformer.text_model.embeddings.position_ids"
+
+
+def check_fit(
+    stored: Mapping[str, StoredTensor],
+    wanted: Mapping[str, Tensor],
+    is_extra: Callable[[str], bool],
+    label: str,
+) -> None:
+    """Every wanted tensor is there with its shape, and nothing else but known extras is.
+
+    Raises:
+        CheckpointError: names keys and the likely cause.
+    """
+    missing = sorted(wanted.keys() - stored.keys() - {POSITION_IDS})
+    unexpected = sorted(key for key in stored.keys() - wanted.keys() if not is_extra(key))
+    common = wanted.keys() & stored.keys() - {POSITION_IDS}
+    wrong = sorted(key for key in common if stored[key].shape != tuple(wanted[key].shape))
+    if not (missing or unexpected or wrong):
+        return
+    found = {key: tensor.shape for key, tensor in stored.items()}
+    shapes = {key: tuple(tensor.shape) for key, tensor in wanted.items()}
+    faults = [f"{len(missing)} missing keys{_examples(missing)}"] if missing else []
+    faults += [f"{len(unexpected)} unexpected keys{_examples(unexpected)}"] if unexpected else []
+    if wrong:
+        first = f"{wrong[0]} has shape {found[wrong[0]]}, expected {shapes[wrong[0]]}"
+        faults.append(f"{len(wrong)} keys of another shape (first: {first})")
+    cause = likely_cause(found, shapes, only_gaps=not unexpected and not wrong)
+    raise CheckpointError(f"{label} does not fit its config: {', '.join(faults)}; {cause}")
+
+
+def fill(model: LatentDiffusion, stored: Mapping[str, StoredTensor], device: str, label: str) -> None:
+    """Give ``model`` its weights on ``device``, in its own types, reading one tensor at a time.
+
+    Raises:
+        CheckpointError: a damaged file, or weights that are not finite.
+    """
+    weights = {}
+    for name, target in model.state_dict().items():
+        if name == POSITION_IDS:
+            # A constant, which newer writers leave out.
+            weights[name] = torch.arange(target.shape[1], device=device)[None]
+            continue
+        try:
+            tensor = stored[name].read()
+        except DAMAGE as error:
+            raise CheckpointError(f"{label} is damaged: {name} cannot be read: {error}") from error
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{label} is damaged: {name} holds values that are not finite")
+        # A third faster on a CPU. The decoder keeps its layout, since it amplifies rounding.
+        last = device == "cpu" and name.startswith(UNET_PREFIX) and tensor.dim() == 4
+        layout = torch.channels_last if last else torch.preserve_format
+        weights[name] = tensor.to(device, target.dtype, memory_format=layout)
+    model.load_state_dict(weights, assign=True)
+
+
+def _examples(keys: list[str]) -> str:
+    return f" (first: {', '.join(keys[:2])})"
