@@ -6,7 +6,9 @@ The formulas need numpy alone; torch is imported only with ``metrics.features``.
 from __future__ import annotations
 
 from metrics.clip_score import clip_score_estimate
+from metrics.cmmd import CmmdReference, cmmd_estimate
 from metrics.errors import MetricsError
+from metrics.evaluate import evaluate, prepare
 from metrics.frechet import frechet_distance, frechet_estimate
 from metrics.kernel import KernelReference, kernel_estimate
 from metrics.moments import Moments, merge
@@ -15,14 +17,18 @@ from metrics.uncertainty import Estimate
 
 __all__ = [
     "PROTOCOLS",
+    "CmmdReference",
     "Estimate",
     "KernelReference",
     "MetricsError",
     "Moments",
     "Protocol",
     "clip_score_estimate",
+    "cmmd_estimate",
+    "evaluate",
     "frechet_distance",
     "frechet_estimate",
     "kernel_estimate",
     "merge",
+    "prepare",
 ]

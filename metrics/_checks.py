@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import MetricsError
 
-__all__ = ["as_features", "check_same_dimension"]
+__all__ = ["as_features", "as_unit_rows", "check_same_dimension"]
 
 
 def as_features(features: ArrayLike, role: str, minimum: int = 1) -> NDArray[np.float64]:
@@ -31,6 +31,15 @@ def as_features(features: ArrayLike, role: str, minimum: int = 1) -> NDArray[np.
             f"{role} features: {bad_rows.size} of {count} rows hold NaN or infinity, first row {bad_rows[0]}"
         )
     return array
+
+
+def as_unit_rows(rows: NDArray[np.float64], role: str) -> NDArray[np.float64]:
+    """Return the rows [n, d] at length one; MetricsError names the first one without a direction."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not lengths.all():
+        row = int(np.flatnonzero(lengths == 0)[0])
+        raise MetricsError(f"{role} features: row {row} is all zeros, it has no direction")
+    return np.asarray(rows / lengths)
 
 
 def check_same_dimension(real: int, generated: int) -> None:

@@ -1,26 +1,33 @@
-"""CLIP score: the mean cosine between an image's and its prompt's CLIP embedding.
+"""CLIP score: the mean cosine between an image's and its prompt's CLIP embedding, in two conventions.
 
-Hessel et al., "CLIPScore: a reference-free evaluation metric for image captioning" (2021), without the
-factor w = 2.5 and without clipping at zero: the raw cosine, as on the axis of the Stable Diffusion v1 plot.
+Hessel et al., "CLIPScore: a reference-free evaluation metric for image captioning" (2021). The raw cosine, as
+on the axis of the Stable Diffusion v1 plot, has neither their factor w = 2.5 nor their clipping at zero; the
+other convention, torchmetrics' among others, is 100 times the mean cosine, clipped at zero.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from metrics._checks import as_features
+from metrics._checks import as_features, as_unit_rows
 from metrics.errors import MetricsError
-from metrics.uncertainty import Estimate, standard_error_of_mean
+from metrics.uncertainty import Estimate, clustered_standard_error, standard_error_of_mean
 
-__all__ = ["clip_score_estimate"]
+__all__ = ["clip_score_estimate", "clip_score_x100_estimate"]
 
 
-def clip_score_estimate(*, image: ArrayLike, text: ArrayLike) -> Estimate:
+def clip_score_estimate(
+    *, image: ArrayLike, text: ArrayLike, prompts: Sequence[str] | None = None
+) -> Estimate:
     """Return the mean cosine, in [-1, 1], of image [n, d] and text [n, d] embeddings, row by row.
 
-    ``per_image`` holds the n cosines; the standard error is that of their mean and None for a single image.
-    Raises MetricsError where the two differ in shape or a row has no length.
+    ``per_image`` holds the n cosines; the standard error is that of their mean. Where ``prompts`` [n] name
+    the prompt of each image, images of one prompt are not taken for independent. Raises MetricsError where
+    the embeddings differ in shape or a row has no length.
     """
     image_rows = as_features(image, "image")
     text_rows = as_features(text, "text")
@@ -29,18 +36,34 @@ def clip_score_estimate(*, image: ArrayLike, text: ArrayLike) -> Estimate:
             f"CLIP score: image features {list(image_rows.shape)} and text features {list(text_rows.shape)} "
             "must have one shape, a prompt for every image"
         )
-    cosines = np.einsum("ij,ij->i", _unit(image_rows, "image"), _unit(text_rows, "text"))
+    unit_images, unit_texts = as_unit_rows(image_rows, "image"), as_unit_rows(text_rows, "text")
+    cosines = np.einsum("ij,ij->i", unit_images, unit_texts)
     value, n = float(cosines.mean()), int(cosines.size)
-    if n == 1:
-        note = "no standard error: 1 image, at least 2 are needed"
+    different = n if prompts is None else len(set(prompts))
+    if different == 1:
+        note = f"no standard error: 1 {'image' if n == 1 else 'prompt'}, at least 2 are needed"
         return Estimate(value=value, standard_error=None, n=n, per_image=None, note=note)
-    return Estimate(value=value, standard_error=standard_error_of_mean(cosines), n=n, per_image=cosines)
+    if prompts is None or different == n:
+        error = standard_error_of_mean(cosines)
+    else:
+        error = clustered_standard_error(cosines, list(prompts))
+    return Estimate(value=value, standard_error=error, n=n, per_image=cosines)
 
 
-def _unit(rows: NDArray[np.float64], role: str) -> NDArray[np.float64]:
-    """Return the rows [n, d] at length one."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not lengths.all():
-        row = int(np.flatnonzero(lengths == 0)[0])
-        raise MetricsError(f"{role} features: row {row} is all zeros, it has no cosine")
-    return np.asarray(rows / lengths)
+def clip_score_x100_estimate(
+    *, image: ArrayLike, text: ArrayLike, prompts: Sequence[str] | None = None
+) -> Estimate:
+    """Return 100 times the mean cosine, or 0 where that is negative, in [0, 100].
+
+    The mean is clipped, not each image. ``per_image`` holds 100 times the cosines; a clipped mean has no
+    standard error.
+    """
+    raw = clip_score_estimate(image=image, text=text, prompts=prompts)
+    if raw.value < 0:
+        note = "no standard error: the mean cosine is negative and was clipped to 0"
+        return Estimate(value=0.0, standard_error=None, n=raw.n, per_image=None, note=note)
+    if raw.standard_error is None or raw.per_image is None:
+        return replace(raw, value=100 * raw.value)
+    return replace(
+        raw, value=100 * raw.value, standard_error=100 * raw.standard_error, per_image=100 * raw.per_image
+    )

@@ -3,91 +3,99 @@
 The distance: Dowson and Landau, "The Frechet distance between multivariate normal distributions" (1982),
 used on Inception features as FID by Heusel et al., "GANs trained by a two time-scale update rule converge
 to a local Nash equilibrium" (2017), equation 6. On other features it is a Frechet distance, not an FID.
+
+All roots are of symmetric matrices in float64. With L any factor of the real covariance, S_r = L L', the
+product S_r S_g has the eigenvalues of L' S_g L, and these are the squared singular values of C L over n - 1,
+where C [n, d] holds the centred generated features: the smaller of the two products is decomposed.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics._checks import as_features, check_same_dimension
+from metrics._leave_out import LeaveOut
+from metrics._spectrum import eigenvalues_of_product, kept_eigenvalues
 from metrics.moments import Moments
-from metrics.uncertainty import Estimate, standard_error_of_mean
+from metrics.uncertainty import Estimate
 
-__all__ = ["frechet_distance", "frechet_estimate"]
+__all__ = ["FrechetReference", "as_reference", "frechet_distance", "frechet_estimate", "why_no_error"]
+
+_LEAST_IMAGES = 32
+_LEAST_PER_DIMENSION = 2
+"""Below these the intervals of the simulation held too seldom: docs/statistics.md."""
 
 
-def frechet_distance(*, real: Moments, generated: Moments) -> float:
+@dataclass(frozen=True, eq=False)
+class FrechetReference:
+    """The real side of many comparisons: its moments and a factor of its covariance, taken once.
+
+    ``factor`` [d, r], r <= d, has factor @ factor.T = covariance.
+    """
+
+    moments: Moments
+    factor: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, moments: Moments) -> FrechetReference:
+        """Factorise: Cholesky where the covariance is positive definite, its eigensystem where it is not."""
+        try:
+            return cls(moments, np.asarray(np.linalg.cholesky(moments.covariance), dtype=np.float64))
+        except np.linalg.LinAlgError:
+            eigenvalues, vectors = np.linalg.eigh(moments.covariance)
+            kept = kept_eigenvalues(eigenvalues)
+            return cls(moments, vectors[:, kept] * np.sqrt(eigenvalues[kept]))
+
+    def leave_out(self, generated: ArrayLike, minimum: int) -> LeaveOut:
+        """Decompose generated features [n, d], n >= minimum; MetricsError for unusable ones."""
+        features = as_features(generated, "generated", minimum)
+        check_same_dimension(self.moments.dim, features.shape[1])
+        return LeaveOut.of(features, self.moments.mean, float(np.trace(self.moments.covariance)), self.factor)
+
+
+def frechet_distance(*, real: Moments | FrechetReference, generated: Moments) -> float:
     """Return |mu_r - mu_g|^2 + tr(S_r) + tr(S_g) - 2 tr((S_r^(1/2) S_g S_r^(1/2))^(1/2)), at least 0.
 
-    The unit is that of the squared features. The product under the root is symmetric and positive
-    semi-definite, so its root needs no complex numbers and exists for singular covariances (n <= d) too.
+    The unit is that of the squared features. Singular covariances (n <= d) are as good as others.
     Raises MetricsError where the sets differ in dimension.
     """
-    check_same_dimension(real.dim, generated.dim)
-    root = _matrix_root(real.covariance)
-    eigenvalues = np.asarray(np.linalg.eigvalsh(_sandwich(root, generated.covariance)), dtype=np.float64)
-    return _distance(real, generated, eigenvalues)
+    reference = as_reference(real)
+    moments = reference.moments
+    check_same_dimension(moments.dim, generated.dim)
+    gap = moments.mean - generated.mean
+    traces = np.trace(moments.covariance) + np.trace(generated.covariance)
+    roots = np.sqrt(eigenvalues_of_product(generated.covariance, reference.factor))
+    # Rounding can leave -1e-16 for equal sets.
+    return max(float(gap @ gap + traces - 2 * roots.sum()), 0.0)
 
 
-def frechet_estimate(*, real: Moments, generated: ArrayLike) -> Estimate:
-    """Return the distance of generated features [n, d] from the real moments, with its standard error.
+def frechet_estimate(*, real: Moments | FrechetReference, generated: ArrayLike) -> Estimate:
+    """Return the distance of generated features [n, d], n >= 2, from the real ones, with its standard error.
 
-    With A = S_r^(1/2) and the derivative of tr (A S A)^(1/2) in S, an image with centred features c moves
-    the distance by (von Mises expansion, first order)
-        2 c.(mu - mu_r) + c'Gc - tr(GS),    G = I - A (A S A)^(-1/2) A,
-    and the standard deviation of these influences over sqrt(n) is the standard error, the real set held
-    fixed. For n <= d the sample covariance is singular and the inverse root does not exist: the value
-    stands, the error is None. Raises MetricsError for unusable features.
+    The error is the jackknife's, the real set held fixed: ``per_image`` holds (n - 1) (mean - T_i), where T_i
+    is the exact distance without image i. Near the real set most of the variance is in what images do in
+    pairs, which the plain jackknife counts twice; ``per_pair`` takes that off again (metrics.uncertainty).
+    docs/statistics.md shows the coverage. Raises MetricsError for unusable features.
     """
-    features = as_features(generated, "generated", minimum=2)
-    check_same_dimension(real.dim, features.shape[1])
-    moments = Moments.of(features)
-    root = _matrix_root(real.covariance)
-    eigenvalues, eigenvectors = np.linalg.eigh(_sandwich(root, moments.covariance))
-    value = _distance(real, moments, eigenvalues)
-    if moments.n <= moments.dim:
-        note = f"no standard error: n = {moments.n} images, more than the {moments.dim} dimensions are needed"
-        return Estimate(value=value, standard_error=None, n=moments.n, per_image=None, note=note)
+    sets = as_reference(real).leave_out(generated, minimum=2)
+    if note := why_no_error(sets):
+        return Estimate(value=sets.distance, standard_error=None, n=sets.n, per_image=None, note=note)
+    return sets.jackknife().estimate(sets.distance)
 
-    inverse_root = _inverse_root(eigenvalues, eigenvectors)
-    gradient = np.eye(moments.dim) - root @ inverse_root @ root
-    centred = features - moments.mean
-    quadratic = np.einsum("ij,ij->i", centred @ gradient, centred)
-    influence = 2 * centred @ (moments.mean - real.mean) + quadratic - np.sum(gradient * moments.covariance)
-    return Estimate(
-        value=value, standard_error=standard_error_of_mean(influence), n=moments.n, per_image=influence
+
+def why_no_error(sets: LeaveOut) -> str:
+    """Return why no error can be given for so few images, or nothing."""
+    least = max(_LEAST_IMAGES, _LEAST_PER_DIMENSION * sets.gap.size)
+    if sets.n >= least:
+        return ""
+    return (
+        f"no standard error: n = {sets.n} images, at least {least} are needed for {sets.gap.size} dimensions"
     )
 
 
-def _distance(real: Moments, generated: Moments, eigenvalues: NDArray[np.float64]) -> float:
-    """Put the distance together; ``eigenvalues`` [d] are those of S_r^(1/2) S_g S_r^(1/2)."""
-    mean_gap = real.mean - generated.mean
-    traces = np.trace(real.covariance) + np.trace(generated.covariance)
-    distance = mean_gap @ mean_gap + traces - 2 * np.sqrt(np.clip(eigenvalues, 0, None)).sum()
-    # Rounding can leave -1e-16 for equal sets.
-    return max(float(distance), 0.0)
-
-
-def _sandwich(root: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return root @ covariance @ root, made symmetric to the last bit."""
-    product = root @ covariance @ root
-    return (product + product.T) / 2
-
-
-def _matrix_root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the symmetric root of a positive semi-definite matrix; rounding below zero counts as zero."""
-    eigenvalues, eigenvectors = np.linalg.eigh(covariance)
-    return np.asarray((eigenvectors * np.sqrt(np.clip(eigenvalues, 0, None))) @ eigenvectors.T)
-
-
-def _inverse_root(eigenvalues: NDArray[np.float64], eigenvectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the pseudo-inverse root of a symmetric matrix given by its eigensystem.
-
-    A direction without variance in the real or in the generated set (a dead unit of the extractor) adds
-    nothing to the trace of the root, hence nothing to its derivative: it is left out, not divided by.
-    """
-    cutoff = eigenvalues[-1] * eigenvalues.size * np.finfo(np.float64).eps
-    kept = eigenvalues > max(cutoff, 0.0)
-    vectors = eigenvectors[:, kept]
-    return np.asarray((vectors / np.sqrt(eigenvalues[kept])) @ vectors.T)
+def as_reference(real: Moments | FrechetReference) -> FrechetReference:
+    """Return the reference as it is, or that of the moments."""
+    return real if isinstance(real, FrechetReference) else FrechetReference.of(real)

@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Estimate", "standard_error_of_mean"]
+from metrics.errors import MetricsError
+
+__all__ = ["Estimate", "clustered_standard_error", "jackknife_error", "standard_error_of_mean"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +22,11 @@ class Estimate:
     the bias that a finite n gives the value itself.
 
     ``per_image`` [n] float64 holds what each generated image contributes, up to a constant, to first
-    order: its standard deviation (ddof=1) over sqrt(n) is ``standard_error``. For two cells over the same
-    prompts in the same order, the same of the differences is the standard error of the difference.
+    order. For two cells over the same prompts in the same order, the differences of their ``per_image`` give
+    the standard error of the difference (metrics.compare).
+
+    ``per_pair`` [n] holds what n pairs of images do beyond what each of them does, the same pairs for equal
+    n, for figures in which that counts (jackknife_error), else None.
 
     ``standard_error`` and ``per_image`` are None where no error can be given; ``note`` then says why.
     """
@@ -31,8 +36,43 @@ class Estimate:
     n: int
     per_image: NDArray[np.float64] | None
     note: str = ""
+    per_pair: NDArray[np.float64] | None = None
 
 
 def standard_error_of_mean(values: NDArray[np.float64]) -> float:
     """Return std(values, ddof=1) / sqrt(n) of values [n], n >= 2."""
     return float(np.std(values, ddof=1)) / math.sqrt(values.size)
+
+
+def jackknife_error(per_image: NDArray[np.float64], per_pair: NDArray[np.float64]) -> float:
+    """Return the standard error of a figure, or of a difference, from leaving out images and pairs of them.
+
+    With T_i and T_ij the figure without image i and without i and j, ``per_image`` [n] holds
+    (n - 1) (T - T_i) up to a constant, and ``per_pair`` holds n T - (n - 1) (T_i + T_j) + (n - 2) T_ij, in
+    which all that images do singly cancels. The variance of the first over n counts that of the second twice
+    (Efron and Stein, "The jackknife estimate of variance", 1981): once is taken off, and at most half of the
+    whole.
+    """
+    variance = float(per_image.var(ddof=1)) / per_image.size
+    return math.sqrt(max(variance - float(np.mean(per_pair**2)) / 2, variance / 2))
+
+
+def clustered_standard_error(values: ArrayLike, clusters: ArrayLike) -> float:
+    """Return the standard error of the mean of values [n] where images of one cluster are not independent.
+
+    ``clusters`` [n] holds a label for each value, such as the prompt that several images share. Deviations
+    are summed within a cluster before they are squared (Liang and Zeger, "Longitudinal data analysis using
+    generalized linear models", 1986, for a mean), with the factor g / (g - 1) for g clusters, so that
+    clusters of one give standard_error_of_mean. Raises MetricsError for unequal lengths or fewer than two
+    clusters.
+    """
+    array, labels = np.asarray(values, dtype=np.float64), np.asarray(clusters)
+    if array.ndim != 1 or array.shape != labels.shape:
+        raise MetricsError(
+            f"values {list(array.shape)} and clusters {list(labels.shape)} must be two lists of one length"
+        )
+    names, members = np.unique(labels, return_inverse=True)
+    if names.size < 2:
+        raise MetricsError(f"{names.size} cluster of images, at least 2 are needed for a standard error")
+    sums = np.bincount(members, weights=array - array.mean())
+    return math.sqrt(names.size / (names.size - 1) * float(sums @ sums)) / array.size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from reference_model.guidance import guided
 from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.samplers import SAMPLERS, Draw, Sampler
 
-__all__ = ["generate", "to_pixels"]
+__all__ = ["generate", "sample", "to_pixels"]
 
 
 def to_pixels(images: Tensor) -> Tensor:
@@ -29,7 +30,7 @@ def to_pixels(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def generate(
+def sample(
     model: LatentDiffusion,
     context: Tensor,
     uncond_context: Tensor,
@@ -42,7 +43,7 @@ def generate(
     step_noise: Draw | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """Sample a batch -> uint8 [B, H, W, 3], on the model's device.
+    """Sample a batch -> images [B, 3, H, W] in [-1, 1] or a little beyond, on the model's device.
 
     Shapes: context [B, L, D]; uncond_context [1, L, D]; x_T [B, C, h, w]. ``sampler`` is a name of
     ``SAMPLERS`` or a record like those. ``step_noise`` is asked by stochastic samplers alone.
@@ -50,7 +51,7 @@ def generate(
 
     Raises:
         KeyError: an unknown sampler.
-        ValueError: steps or eta that the sampler cannot use; images that are not finite.
+        ValueError: steps or eta that the sampler cannot use.
     """
     if isinstance(sampler, str):
         sampler = SAMPLERS[sampler]
@@ -62,4 +63,15 @@ def generate(
         x = step.x
         if on_step is not None:
             on_step(done, total)
-    return to_pixels(model.decode(x))
+    return model.decode(x)
+
+
+def generate(
+    model: LatentDiffusion,
+    context: Tensor,
+    uncond_context: Tensor,
+    x_T: Tensor,  # noqa: N803
+    **options: Any,
+) -> Tensor:
+    """As `sample` with its options, but pixels uint8 [B, H, W, 3]; ValueError where one is not finite too."""
+    return to_pixels(sample(model, context, uncond_context, x_T, **options))

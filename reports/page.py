@@ -86,7 +86,7 @@ def _facts(results: pd.DataFrame) -> list[tuple[str, str]]:
         ("sampler", " and ".join(samplers)),
         ("evaluations an image", _span(cells["nfe"])),
         ("image size", " and ".join(dict.fromkeys(cells["image_size"])).replace("x", "×") + " pixels"),
-        ("flagged images", f"{flagged:,} (black or of one colour)" if flagged else "none"),
+        ("flagged images", f"{flagged:,} (named in flagged.csv)" if flagged else "none"),
         ("device", " and ".join(dict.fromkeys(cells["device"]))),
     ]
 

@@ -71,6 +71,10 @@ def read_results(path: Path) -> pd.DataFrame:
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise ReportError(f"{source} has no column {', '.join(missing)}: it is not a results table")
+    if frame["guidance_scale"].isna().any():
+        raise ReportError(
+            f"{source}: images scored without guidance scales make no curve; read the table itself"
+        )
     try:
         frame = frame[list(COLUMNS)].fillna(dict.fromkeys(texts, "")).astype(COLUMNS)
     except (ValueError, TypeError) as error:

@@ -4,7 +4,7 @@
     +-- InputError          exit code 2: what the user gave is wrong or not there
     |   +-- SpecError       an experiment spec; names the file, the key and the allowed values
     +-- StoreError          a run folder: a corrupt or foreign shard, a file that cannot be written
-    +-- SamplingError       a checkpoint produced numbers that are not finite
+    +-- SamplingError       a model cannot make the images, or what it made cannot be measured
 
 The message is one line: what is wrong, where, and what to do about it.
 """
@@ -46,7 +46,7 @@ class StoreError(SdbenchError):
 
 
 class SamplingError(SdbenchError):
-    """Sampling left the range of finite numbers."""
+    """A model cannot make the images that it was asked for, or they cannot be measured."""
 
 
 def one_line(message: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 from metrics import PROTOCOLS, MetricsError
 from metrics.features import EXTRACTORS, Extractor
@@ -14,13 +13,22 @@ from sdbench.spec import ExperimentSpec
 
 __all__ = ["build_extractor", "extractor_names", "features_identity"]
 
-WEIGHTS_FILES = {
-    "clip-vit-l-14": "open_clip_model.safetensors",
-    "inception-v3": "weights-inception-2015-12-05-6726825d.pth",
-}
-"""File names, as their authors publish them, that are taken from the weights folder where they lie there.
+_INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 
-CLIP's is that of timm/vit_large_patch14_clip_224.openai: OpenAI's own ViT-L-14.pt is a program, not tensors.
+WEIGHTS_FILES = {
+    "clip-vit-b-32": "vit_base_patch32_clip_224.openai.safetensors",
+    "clip-vit-h-14": "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors",
+    "clip-vit-l-14": "vit_large_patch14_clip_224.openai.safetensors",
+    "clip-vit-l-14-336": "vit_large_patch14_clip_336.openai.safetensors",
+    "dinov2-vit-l-14": "dinov2-large.safetensors",
+    "inception-v3": _INCEPTION,
+    "inception-v3-256": _INCEPTION,
+    "inception-v3-clean": _INCEPTION,
+}
+"""The files that are taken from the weights folder where they lie there (whence: docs/protocols.md).
+
+Each is named after its repository on the hub, where all CLIPs lie under one file name. OpenAI's own .pt files
+are programs, not tensors.
 """
 
 
@@ -32,16 +40,14 @@ def extractor_names(spec: ExperimentSpec) -> tuple[str, ...]:
 @cache
 def build_extractor(name: str, device: str) -> Extractor:
     """The extractor `name` on `device`; InputError in one line where its weights cannot be had."""
+    if name == "shapes-clip":
+        return _shapes_clip(device)
+    path = weights_folder() / WEIGHTS_FILES[name]
+    found = path.is_file()
     try:
-        if name == "shapes-clip":
-            from reference_model import shapes
-
-            return EXTRACTORS[name](
-                shapes.CLIP_CONFIG, shapes.CLIP_WEIGHTS, shapes.load_tokenizer(), device=device
-            )
-        return EXTRACTORS[name](_local_weights(name), device=device)
+        return EXTRACTORS[name](path if found else None, device=device)
     except MetricsError as error:
-        raise InputError(f"{error}") from None
+        raise InputError(f"{error}" if found else f"{error} (sdbench looks for it as {path})") from None
 
 
 def features_identity(extractor: Extractor) -> str:
@@ -50,6 +56,12 @@ def features_identity(extractor: Extractor) -> str:
     return digest_value({"weights": extractor.digest, "version": version})
 
 
-def _local_weights(name: str) -> Path | None:
-    path = weights_folder() / WEIGHTS_FILES[name]
-    return path if path.is_file() else None
+def _shapes_clip(device: str) -> Extractor:
+    from reference_model import shapes
+
+    try:
+        return EXTRACTORS["shapes-clip"](
+            shapes.CLIP_CONFIG, shapes.CLIP_WEIGHTS, shapes.load_tokenizer(), device=device
+        )
+    except MetricsError as error:
+        raise InputError(f"{error}") from None

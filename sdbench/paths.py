@@ -7,21 +7,13 @@ from pathlib import Path
 
 from sdbench.errors import InputError
 
-__all__ = ["existing_file", "existing_folder", "existing_path"]
+__all__ = ["existing_file", "existing_path"]
 
 
 def existing_file(text: str, what: str) -> Path:
     """The file that `text` names, ~ and ${VARIABLES} filled in; InputError says which `what` is missing."""
     path = _path(text)
     if not path.is_file():
-        raise _missing(what, path)
-    return path
-
-
-def existing_folder(text: str, what: str) -> Path:
-    """The folder that `text` names, ~ and ${VARIABLES} filled in; InputError says which `what` is missing."""
-    path = _path(text)
-    if not path.is_dir():
         raise _missing(what, path)
     return path
 

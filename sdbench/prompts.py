@@ -7,19 +7,16 @@ longer set keeps the prompts and the noise of a shorter one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from sdbench import coco
 from sdbench.digest import digest_bytes
 from sdbench.errors import InputError
 from sdbench.paths import existing_file
 from sdbench.spec import CocoPrompts, FilePrompts, ListPrompts, ShapesPrompts
 
 __all__ = ["Prompt", "load_prompts"]
-
-COCO_SOURCE = "http://images.cocodataset.org/annotations/annotations_trainval2017.zip"
 
 
 @dataclass(frozen=True)
@@ -69,29 +66,17 @@ def _numbered(texts: Sequence[str], count: int | None, where: str) -> tuple[Prom
 
 
 def _coco(spec: CocoPrompts) -> tuple[Prompt, ...]:
-    path = _coco_file(spec.path)
-    try:
-        annotations = json.loads(path.read_bytes())["annotations"]
-        captions = {int(a["id"]): " ".join(a["caption"].split()) for a in annotations}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"prompts.path: {path} is not a COCO captions file") from None
-    captions = {id_: text for id_, text in captions.items() if text}
+    captions = coco.captions(spec.path, "prompts.path")
+    where = f"prompts.path: {spec.path}"
     if not captions:
-        raise InputError(f"prompts.path: {path}: holds no prompts")
-    _enough(len(captions), spec.count, f"prompts.path: {path}")
+        raise InputError(f"{where}: holds no prompts")
+    _enough(len(captions), spec.count, where)
 
     def rank(id_: int) -> str:
         # A hash of (seed, id) orders the captions: random, the same everywhere, and a prefix of itself.
         return digest_bytes(f"{spec.seed}:{id_}".encode())
 
     return tuple(Prompt(f"coco-{id_:07d}", captions[id_]) for id_ in sorted(captions, key=rank)[: spec.count])
-
-
-def _coco_file(text: str) -> Path:
-    try:
-        return existing_file(text, "prompts.path")
-    except InputError as error:
-        raise InputError(f"{error}: the captions are in {COCO_SOURCE}") from None
 
 
 def _enough(there: int, count: int | None, where: str) -> None:

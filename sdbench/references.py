@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from metrics import MetricsError, Protocol
+from metrics.evaluate import Reference as Prepared
+from metrics.evaluate import prepare
 from metrics.features import Extractor
-from sdbench.digest import SHORT, digest_bytes, digest_file, digest_value
+from metrics.reference_stats import check_stats, read_stats
+from sdbench.coco import image_files
+from sdbench.digest import SHORT, digest_bytes, digest_value
 from sdbench.errors import InputError, StoreError, one_line
-from sdbench.paths import existing_folder
+from sdbench.image_sets import ImageSet, open_image_set
+from sdbench.paths import existing_file
 from sdbench.shards import fixed_size_lists, rows_of_lists
-from sdbench.spec import FEWEST, FolderReference, ShapesReference
+from sdbench.spec import FEWEST, CocoReference, FolderReference, ShapesReference, StatsReference
 from sdbench.stages.extract import image_features
 from sdbench.store import LocalStore
 
-__all__ = ["Reference", "load_reference", "reference_features"]
+__all__ = ["Real", "Reference", "load_reference", "prepare_all", "prepare_stats", "reference_features"]
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 PROBE = 16
 """So many images of a rendered set stand for all of it: a change to the renderer changes them too."""
 
@@ -40,16 +44,28 @@ class Reference:
     batches: Callable[[int], Iterator[np.ndarray]]
 
 
-def load_reference(spec: ShapesReference | FolderReference, image_size: tuple[int, int]) -> Reference:
-    """The reference set of `spec`; reads what identifies it, not yet all images.
+@dataclass(frozen=True)
+class Real:
+    """What a protocol's formula needs of the real images, and what must be said beside each figure."""
 
-    `image_size` is (height, width). InputError where a folder is missing or holds no image.
+    prepared: Prepared
+    note: str = ""
+
+
+def load_reference(
+    spec: ShapesReference | FolderReference | CocoReference, image_size: tuple[int, int]
+) -> Reference:
+    """The reference set of `spec`, with the digest of its files; decodes none of them yet.
+
+    `image_size` is (height, width). InputError where files are missing, or hold no images.
     """
     match spec:
         case ShapesReference():
             return _shapes(spec)
         case FolderReference():
-            return _folder(spec, image_size)
+            return _images(open_image_set(spec.path, "reference.path", FEWEST), image_size)
+        case CocoReference():
+            return _images(_coco(spec), image_size)
 
 
 def reference_features(
@@ -71,6 +87,47 @@ def reference_features(
     pq.write_table(table.replace_schema_metadata({_IDENTITY: stamp}), sink)
     store.write(key, sink.getvalue())
     return features
+
+
+def prepare_all(protocols: Iterable[Protocol], features: Mapping[str, np.ndarray]) -> dict[str, Real]:
+    """What each protocol needs of the reference features [m, d] by extractor, by the protocol's name.
+
+    InputError where they cannot be used.
+    """
+    try:
+        return {p.name: Real(prepare(p, features[p.extractor])) for p in protocols if p.needs_reference}
+    except MetricsError as error:
+        raise InputError(f"reference: {error}") from None
+
+
+def prepare_stats(
+    spec: StatsReference,
+    protocols: Iterable[Protocol],
+    extractors: Mapping[str, Extractor],
+    image_size: tuple[int, int],
+) -> dict[str, Real]:
+    """As `prepare_all`, from a file of statistics; `image_size` (height, width) is that of generated images.
+
+    InputError where the file cannot be read or is of another protocol, extractor or weights; what it leaves
+    open otherwise stands in the notes.
+    """
+    path = existing_file(spec.path, "reference.path")
+    try:
+        stats = read_stats(path)
+    except MetricsError as error:
+        raise InputError(f"reference.path: {error}") from None
+
+    def real(protocol: Protocol) -> Real:
+        network = extractors[protocol.extractor]
+        notes = check_stats(
+            stats, protocol, dim=network.dim, image_size=image_size, weights_digest=network.digest
+        )
+        return Real(prepare(protocol, stats.best), "; ".join(notes))
+
+    try:
+        return {protocol.name: real(protocol) for protocol in protocols if protocol.needs_reference}
+    except MetricsError as error:
+        raise InputError(f"reference.path: {path}: {error}") from None
 
 
 def _read(store: LocalStore, key: str, stamp: bytes) -> np.ndarray:
@@ -99,26 +156,22 @@ def _shapes(spec: ShapesReference) -> Reference:
     return Reference(identity, batches)
 
 
-def _folder(spec: FolderReference, image_size: tuple[int, int]) -> Reference:
-    folder = existing_folder(spec.path, "reference.path")
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
-    if len(files) < FEWEST:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise InputError(f"reference.path: {folder} holds {len(files)} images ({kinds}), {FEWEST} are needed")
+def _images(images: ImageSet, image_size: tuple[int, int]) -> Reference:
     height, width = image_size
-
-    def batches(size: int) -> Iterator[np.ndarray]:
-        for start in range(0, len(files), size):
-            yield np.stack([_fitted(path, height, width) for path in files[start : start + size]])
-
-    content = digest_value([digest_file(path) for path in files])
-    return Reference({"source": "folder", "height": height, "width": width, "content": content}, batches)
+    identity = {"source": "folder", "height": height, "width": width, "content": images.digest()}
+    return Reference(identity, lambda batch_size: images.fitted(height, width, batch_size))
 
 
-def _fitted(path: Path, height: int, width: int) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            fitted = ImageOps.fit(image.convert("RGB"), (width, height), Image.Resampling.LANCZOS)
-            return np.asarray(fitted)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"reference.path: {path} cannot be read as an image: {one_line(error)}") from None
+def _coco(spec: CocoReference) -> ImageSet:
+    images = open_image_set(spec.path, "reference.path", FEWEST)
+    wanted = image_files(spec.captions, "reference.captions")
+    chosen = images.only(lambda name: PurePosixPath(name).name in wanted)
+    missing = wanted - {PurePosixPath(name).name for name in chosen.names}
+    if missing:
+        lacking = f"{len(missing)} of {len(wanted)} images, the first is {min(missing)}"
+        raise InputError(f"{images.where} lacks {lacking}")
+    if len(chosen.names) < FEWEST:
+        raise InputError(
+            f"reference.captions: {spec.captions} lists {len(wanted)} images, {FEWEST} are needed"
+        )
+    return chosen

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from metrics import PROTOCOLS
 from metrics.features import Extractor
 from sdbench import provenance
@@ -24,18 +22,25 @@ from sdbench.models import Source
 from sdbench.plan import Plan, Unit, make_plan
 from sdbench.progress import RunProgress
 from sdbench.prompts import Prompt, load_prompts
-from sdbench.references import Reference, load_reference, reference_features
+from sdbench.references import (
+    Real,
+    Reference,
+    load_reference,
+    prepare_all,
+    prepare_stats,
+    reference_features,
+)
 from sdbench.registry import Checkpoint, locate_all
 from sdbench.reporting import write_report
-from sdbench.results import write_results
+from sdbench.results import write_flagged, write_results
 from sdbench.shards import ShardStore
-from sdbench.spec import FEWEST, ExperimentSpec
+from sdbench.spec import FEWEST, ExperimentSpec, StatsReference, load_spec
 from sdbench.stages.score import score
 from sdbench.store import LocalStore
 from sdbench.timing import timed
 from sdbench.worker import Job, full_precision
 
-__all__ = ["Outcome", "run_experiment"]
+__all__ = ["Outcome", "run_experiment", "score_run"]
 
 WEIGHTS_CACHE = "checkpoints.json"
 
@@ -59,6 +64,15 @@ class _Inputs:
     extractors: dict[str, Extractor]
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    inputs: _Inputs
+    store: LocalStore
+    checkpoints: list[Checkpoint]
+    identities: dict[str, str]
+    plan: Plan
+
+
 def run_experiment(
     spec: ExperimentSpec, root: Path, progress: RunProgress, executor: str = "inline"
 ) -> Outcome:
@@ -69,31 +83,21 @@ def run_experiment(
     """
     seconds: dict[str, float] = {}
     started = now()
-    with timed(seconds, "prepare"):
-        inputs = _inputs(spec)
-        store = LocalStore(root)
-        progress.note(f"{spec.name}: reading checkpoints")
-        checkpoints = _identify(inputs.sources, store)
-        identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
-        plan = make_plan(spec, checkpoints, inputs.prompts, identities)
-        for cell in plan.cells:
-            cell.checkpoint.source.check(cell)  # refuses impossible cells now
+    prepared = _prepare(spec, root, progress, seconds)
+    store, plan = prepared.store, prepared.plan
     store.write("spec.yaml", spec.to_yaml().encode("utf-8"))
-
     with timed(seconds, "reference"):
-        reference = _reference(spec, inputs, identities, store, progress)
-    shards, images = ShardStore(store), ImageStore(store, spec.images_kept(len(inputs.prompts)))
+        reference = _reference(spec, prepared, progress)
+    shards, images = ShardStore(store), ImageStore(store, spec.images_kept(len(prepared.inputs.prompts)))
     pending = [unit for unit in plan.units if not (shards.done(unit) and images.complete(unit))]
-    job = Job(root, inputs.device, spec.batch_size, images.kept)
+    job = Job(root, prepared.inputs.device, spec.batch_size, images.kept)
     _work(executor, job, plan, pending, progress, seconds)
 
-    progress.note("scoring")
     with timed(seconds, "score"):
-        rows = score(spec, plan, shards, reference)
-        write_results(store, rows)
+        _score(spec, prepared, reference, progress)
     made = sum(len(unit.chunk.prompts) for unit in pending)
     facts = {
-        **account(spec, plan, checkpoints, identities, inputs.device),
+        **account(spec, plan, prepared.checkpoints, prepared.identities, prepared.inputs.device),
         "images_made": made,
         "images_found": plan.images - made,
         "started": started,
@@ -103,13 +107,59 @@ def run_experiment(
     return Outcome(root, write_report(root), made, plan.images - made)
 
 
+def score_run(root: Path, progress: RunProgress) -> Path:
+    """Score the complete run in the folder `root` again and return its new page; makes no image.
+
+    Raises StoreError where shards are missing or damaged, InputError as `run_experiment`.
+    """
+    spec = load_spec(root / "spec.yaml")
+    prepared = _prepare(spec, root, progress, {})
+    shards = ShardStore(prepared.store)
+    missing = [unit for unit in prepared.plan.units if not shards.done(unit)]
+    if missing:
+        images = sum(len(unit.chunk.prompts) for unit in missing)
+        again = f"sdbench run {root / 'spec.yaml'} --out {root}"
+        raise StoreError(
+            f"{root}: {images} of {prepared.plan.images} images are not made yet; go on: {again}"
+        )
+    _score(spec, prepared, _reference(spec, prepared, progress), progress)
+    return write_report(root)
+
+
+def _prepare(spec: ExperimentSpec, root: Path, progress: RunProgress, seconds: dict[str, float]) -> _Prepared:
+    with timed(seconds, "prepare"):
+        inputs = _inputs(spec)
+        store = LocalStore(root)
+        progress.note(f"{spec.name}: reading checkpoints")
+        checkpoints = _identify(inputs.sources, store)
+        identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
+        plan = make_plan(spec, checkpoints, inputs.prompts, identities)
+        for cell in plan.cells:
+            cell.checkpoint.source.check(cell)  # refuses impossible cells now
+    return _Prepared(inputs, store, checkpoints, identities, plan)
+
+
+def _score(
+    spec: ExperimentSpec,
+    prepared: _Prepared,
+    reference: Mapping[str, Real],
+    progress: RunProgress,
+) -> None:
+    progress.note("scoring")
+    scores = score(spec, prepared.plan, ShardStore(prepared.store), reference)
+    write_flagged(prepared.store, scores.flagged)
+    write_results(prepared.store, scores.rows)
+
+
 def _inputs(spec: ExperimentSpec) -> _Inputs:
     full_precision()
     sources = locate_all(spec.checkpoints)
     prompts = load_prompts(spec.prompts)
     if spec.distances and len(prompts) < FEWEST:
         raise InputError(f"prompts: {len(prompts)} prompt, a distance needs {FEWEST} images at least")
-    reference = load_reference(spec.reference, spec.image_size) if spec.reference else None
+    reference = None
+    if spec.reference is not None and not isinstance(spec.reference, StatsReference):
+        reference = load_reference(spec.reference, spec.image_size)
     device = provenance.best_device()
     extractors = {name: build_extractor(name, device) for name in extractor_names(spec)}
     return _Inputs(sources, prompts, reference, device, extractors)
@@ -142,24 +192,21 @@ def _known_digests(store: LocalStore) -> dict[str, str]:
             raise StoreError(f"{store.path(WEIGHTS_CACHE)}: damaged; delete it and run again") from None
 
 
-def _reference(
-    spec: ExperimentSpec,
-    inputs: _Inputs,
-    identities: Mapping[str, str],
-    store: LocalStore,
-    progress: RunProgress,
-) -> dict[str, np.ndarray]:
+def _reference(spec: ExperimentSpec, prepared: _Prepared, progress: RunProgress) -> dict[str, Real]:
+    inputs = prepared.inputs
+    protocols = [PROTOCOLS[name] for name in spec.distances]
+    if isinstance(spec.reference, StatsReference):
+        return prepare_stats(spec.reference, protocols, inputs.extractors, spec.image_size)
     if inputs.reference is None:
         return {}
-    needed = {PROTOCOLS[name].extractor for name in spec.distances}
     features = {}
-    for name in sorted(needed):
+    for name in sorted({protocol.extractor for protocol in protocols}):
         progress.note(f"features of the reference images by {name}")
-        extractor = inputs.extractors[name]
+        extractor, identity = inputs.extractors[name], prepared.identities[name]
         features[name] = reference_features(
-            store, inputs.reference, extractor, identities[name], spec.batch_size
+            prepared.store, inputs.reference, extractor, identity, spec.batch_size
         )
-    return features
+    return prepare_all(protocols, features)
 
 
 def _work(

@@ -1,9 +1,9 @@
 """Shards: one Parquet file per unit, a row per image, readable with pandas or DuckDB alone.
 
-Columns: prompt_id, prompt, seed, sha256 (of the uint8 pixels), clip_score (null without a CLIP
-extractor), flags (comma-joined, empty when fine), and for each extractor features_<name> and, where
-it reads text, text_features_<name> as float32 lists of fixed size. The file's metadata holds the unit's
-identity and how it was made.
+Columns: prompt_id, prompt, seed, sha256 (of the uint8 pixels), thumbnail (8x8 RGB, 192 bytes), clip_score
+(null without a CLIP extractor), flags (comma-joined, empty when fine), and for each extractor features_<name>
+and, where it reads text, text_features_<name> as float32 lists of fixed size. The file's metadata holds the
+unit's identity and how it was made.
 """
 
 from __future__ import annotations
@@ -42,10 +42,12 @@ class Shard:
     """What a unit leaves behind: n images with their features, in prompt order.
 
     `features` and `text_features` map an extractor's name to float32 [n, d]; the other sequences have n
-    entries. `clip_scores` is None without a CLIP extractor.
+    entries. `clip_scores` is None without a CLIP extractor. `thumbnails` is uint8 [n, 192], and None in
+    a shard from before there were any.
     """
 
     sha256: Sequence[str]
+    thumbnails: np.ndarray | None
     flags: Sequence[str]
     clip_scores: np.ndarray | None
     features: Mapping[str, np.ndarray]
@@ -118,12 +120,20 @@ def _table(unit: Unit, shard: Shard) -> pa.Table:
         "prompt": pa.array([prompt.text for prompt in prompts]),
         "seed": pa.array([unit.cell.seed] * len(prompts), pa.int64()),
         "sha256": pa.array(shard.sha256, pa.string()),
+        **_thumbnails(shard),
         "clip_score": _scores(shard.clip_scores, len(prompts)),
         "flags": pa.array(shard.flags, pa.string()),
     }
     columns |= {f"features_{name}": fixed_size_lists(rows) for name, rows in shard.features.items()}
     columns |= {f"text_features_{name}": fixed_size_lists(rows) for name, rows in shard.text_features.items()}
     return pa.table(columns)
+
+
+def _thumbnails(shard: Shard) -> dict[str, pa.Array]:
+    if shard.thumbnails is None:
+        return {}
+    rows = [row.tobytes() for row in shard.thumbnails]
+    return {"thumbnail": pa.array(rows, pa.binary(shard.thumbnails.shape[1]))}
 
 
 def _scores(scores: np.ndarray | None, count: int) -> pa.Array:
@@ -143,12 +153,17 @@ def _shard(unit: Unit, table: pa.Table) -> Shard:
     scores = table["clip_score"]
     return Shard(
         sha256=table["sha256"].to_pylist(),
+        thumbnails=_rows_of_bytes(table["thumbnail"]) if "thumbnail" in table.column_names else None,
         flags=table["flags"].to_pylist(),
         clip_scores=None if scores.null_count else scores.to_numpy(),
         features=arrays("features_"),
         text_features=arrays("text_features_"),
         made=Made(**json.loads(table.schema.metadata[_MADE])),
     )
+
+
+def _rows_of_bytes(column: pa.ChunkedArray) -> np.ndarray:
+    return np.stack([np.frombuffer(row, np.uint8) for row in column.to_pylist()])
 
 
 def rows_of_lists(column: pa.ChunkedArray) -> np.ndarray:

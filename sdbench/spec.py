@@ -32,6 +32,7 @@ __all__ = [
     "FEWEST",
     "CheckpointSpec",
     "CocoPrompts",
+    "CocoReference",
     "ExperimentSpec",
     "FilePrompts",
     "FolderReference",
@@ -41,6 +42,7 @@ __all__ = [
     "SamplerSpec",
     "ShapesPrompts",
     "ShapesReference",
+    "StatsReference",
     "load_spec",
 ]
 
@@ -162,9 +164,24 @@ class ShapesReference(_Part):
 
 
 class FolderReference(_Part):
-    """All images of a folder, cropped centrally and resized (Lanczos) to the spec's image size."""
+    """All images of a folder, .zip, .tar or .npz, cropped centrally and resized (Lanczos)."""
 
     source: Literal["folder"]
+    path: str
+
+
+class CocoReference(_Part):
+    """The images that a COCO captions JSON lists, taken from the folder or archive `path`."""
+
+    source: Literal["coco"]
+    path: str
+    captions: str
+
+
+class StatsReference(_Part):
+    """What `sdbench stats make` or another tool stored of a reference set: a file per protocol."""
+
+    source: Literal["stats"]
     path: str
 
 
@@ -172,7 +189,9 @@ PromptsSpec = Annotated[
     Annotated[ShapesPrompts | FilePrompts | CocoPrompts | ListPrompts, Field(discriminator="source")],
     BeforeValidator(_prompts),
 ]
-ReferenceSpec = Annotated[ShapesReference | FolderReference, Field(discriminator="source")]
+ReferenceSpec = Annotated[
+    ShapesReference | FolderReference | CocoReference | StatsReference, Field(discriminator="source")
+]
 
 
 class ExperimentSpec(_Part):
@@ -256,6 +275,8 @@ _PARTS: dict[str, type[BaseModel]] = {
     "prompts.list": ListPrompts,
     "reference.shapes": ShapesReference,
     "reference.folder": FolderReference,
+    "reference.coco": CocoReference,
+    "reference.stats": StatsReference,
 }
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sdbench import provenance
+from sdbench.audit import first_sight, thumbnail
 from sdbench.digest import digest_pixels
 from sdbench.errors import InputError
 from sdbench.extractors import build_extractor
@@ -18,7 +20,7 @@ from sdbench.plan import Unit
 from sdbench.registry import Checkpoint
 from sdbench.shards import Made, Shard, ShardStore
 from sdbench.stages.extract import clip_scores, image_features, text_features
-from sdbench.stages.generate import flag, generate_images
+from sdbench.stages.generate import generate_images
 from sdbench.store import LocalStore
 from sdbench.timing import timed
 
@@ -84,7 +86,12 @@ class Worker:
             texts = text_features(extractors, [p.text for p in unit.chunk.prompts], self._job.batch_size)
         shard = Shard(
             sha256=[digest_pixels(image) for batch in batches for image in batch],
-            flags=[flag(image) for batch in batches for image in batch],
+            thumbnails=np.stack([thumbnail(image) for batch in batches for image in batch]),
+            flags=[
+                first_sight(image, finite=bool(finite))
+                for images in made
+                for image, finite in zip(images.pixels, images.finite, strict=True)
+            ],
             clip_scores=clip_scores(features, texts),
             features=features,
             text_features=texts,

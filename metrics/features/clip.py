@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,31 @@ from numpy.typing import NDArray
 
 from metrics.errors import MetricsError
 from metrics.features.base import module_digest, one_line
-from metrics.preprocess import resize_and_crop
+from metrics.features.hub import hub_file
+from metrics.preprocess import Fit, crop_and_resize, resize_and_crop
 
-__all__ = ["ClipExtractor", "Normalisation", "clip_from_files", "clip_vit_l_14", "pretrained_clip"]
+__all__ = [
+    "PUBLISHED",
+    "ClipExtractor",
+    "Normalisation",
+    "clip_from_files",
+    "clip_vit_b_32",
+    "clip_vit_h_14",
+    "clip_vit_l_14",
+    "clip_vit_l_14_336",
+    "pretrained_clip",
+]
 
 Tokenizer = Callable[[list[str]], torch.Tensor]
+
+# OpenAI trained with QuickGELU; open_clip's plain configurations compute another function.
+PUBLISHED = {
+    "clip-vit-b-32": ("ViT-B-32-quickgelu", "timm/vit_base_patch32_clip_224.openai"),
+    "clip-vit-h-14": ("ViT-H-14", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),
+    "clip-vit-l-14": ("ViT-L-14-quickgelu", "timm/vit_large_patch14_clip_224.openai"),
+    "clip-vit-l-14-336": ("ViT-L-14-336-quickgelu", "timm/vit_large_patch14_clip_336.openai"),
+}
+"""Extractor -> open_clip's name of the architecture, and the repository that holds the weights."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +76,12 @@ class ClipExtractor:
     tokenizer: Tokenizer
     normalisation: Normalisation
     device: str
+    fit: Fit = resize_and_crop
 
     @torch.inference_mode()
     def images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the features [B, dim] of images uint8 [B, H, W, 3]."""
-        pixels = torch.tensor(resize_and_crop(images, self.normalisation.size), device=self.device)
+        pixels = torch.tensor(self.fit(images, self.normalisation.size), device=self.device)
         mean = torch.tensor(self.normalisation.mean, device=self.device)
         std = torch.tensor(self.normalisation.std, device=self.device)
         inputs = ((pixels / 255 - mean) / std).permute(0, 3, 1, 2)
@@ -103,25 +124,49 @@ def clip_from_files(config: Path, weights: Path, tokenizer: Tokenizer, device: s
 
 
 def clip_vit_l_14(weights: Path | None = None, device: str = "cpu") -> ClipExtractor:
-    """Build "clip-vit-l-14": OpenAI's ViT-L/14, from a file or else from open_clip's cache or the net."""
-    # OpenAI trained with QuickGELU; open_clip's plain ViT-L-14 config computes another function.
-    return pretrained_clip("clip-vit-l-14", "ViT-L-14-quickgelu", weights, device)
+    """Build "clip-vit-l-14": OpenAI's ViT-L/14, from a file or else from the hub's cache or the net."""
+    return _published("clip-vit-l-14", weights, device)
 
 
-def pretrained_clip(name: str, architecture: str, weights: Path | None, device: str) -> ClipExtractor:
-    """Build a model of open_clip's list with ``weights`` (a state dict or safetensors), or OpenAI's without.
+def clip_vit_b_32(weights: Path | None = None, device: str = "cpu") -> ClipExtractor:
+    """Build "clip-vit-b-32": OpenAI's ViT-B/32."""
+    return _published("clip-vit-b-32", weights, device)
 
-    Raises MetricsError where the weights cannot be had or do not fit.
+
+def clip_vit_h_14(weights: Path | None = None, device: str = "cpu") -> ClipExtractor:
+    """Build "clip-vit-h-14": OpenCLIP's ViT-H/14, trained on LAION-2B (laion2b_s32b_b79k)."""
+    return _published("clip-vit-h-14", weights, device)
+
+
+def clip_vit_l_14_336(weights: Path | None = None, device: str = "cpu") -> ClipExtractor:
+    """Build "clip-vit-l-14-336": OpenAI's ViT-L/14 at 336 pixels, cropped before resized, as in CMMD."""
+    return replace(_published("clip-vit-l-14-336", weights, device), fit=crop_and_resize)
+
+
+def _published(name: str, weights: Path | None, device: str) -> ClipExtractor:
+    """Build a published model with ``weights``, or those of its repository; MetricsError if not to be had."""
+    architecture, repository = PUBLISHED[name]
+    try:
+        found = weights or hub_file(repository, "open_clip_model.safetensors")
+    except Exception as error:  # the hub client and the sockets below it raise types of their own
+        why = f"{one_line(error)}; give the file by path where there is no network"
+        raise MetricsError(f"{name}: cannot fetch the weights ({why})") from error
+    return pretrained_clip(name, architecture, found, device)
+
+
+def pretrained_clip(name: str, architecture: str, weights: Path, device: str) -> ClipExtractor:
+    """Build a model of open_clip's list with ``weights``, a state dict or safetensors.
+
+    Raises MetricsError where there is no such file or it does not fit.
     """
     import open_clip
 
-    if weights is not None and not weights.is_file():
+    if not weights.is_file():
         raise MetricsError(f"{name}: the weights {weights} do not exist")
     try:
-        model = open_clip.create_model(architecture, pretrained="openai" if weights is None else str(weights))
-    except Exception as error:  # many libraries speak here: hub client, sockets, safetensors, pickle, torch
-        remedy = "give the file by path where there is no network" if weights is None else "check the file"
-        raise MetricsError(f"{name}: cannot load the weights ({one_line(error)}); {remedy}") from error
+        model = open_clip.create_model(architecture, pretrained=str(weights))
+    except Exception as error:  # many libraries speak here: safetensors, pickle, torch
+        raise MetricsError(f"{name}: cannot load {weights} ({one_line(error)}); check the file") from error
     normalisation = Normalisation.of(open_clip.get_model_preprocess_cfg(model))
     return _extractor(name, architecture, model, open_clip.get_tokenizer(architecture), normalisation, device)
 

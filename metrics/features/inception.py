@@ -1,13 +1,15 @@
 """The Inception v3 network that FID was defined on, in torch-fidelity's port of the original graph.
 
 Szegedy et al., "Rethinking the Inception architecture for computer vision" (2016), as the 2015-12-05 frozen
-graph of Heusel et al. (2017): 1008 outputs, other pooling than torchvision's, TensorFlow 1's resizing.
-torchmetrics wraps the same network but antialiases by default, which is another figure.
+graph of Heusel et al. (2017): 1008 outputs, other pooling than torchvision's. The network is one, the ways
+that pictures are brought to its 299x299 pixels are three, and each is an extractor of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,37 +18,86 @@ from numpy.typing import NDArray
 
 from metrics.errors import MetricsError
 from metrics.features.base import module_digest, one_line
-from metrics.preprocess import check_images
+from metrics.preprocess import check_images, crop_and_resize, resize_float
 
-__all__ = ["InceptionExtractor", "inception_v3"]
+__all__ = ["InceptionExtractor", "inception_v3", "inception_v3_256", "inception_v3_clean"]
 
-_LAYER = "2048"
+_EDGE = 299
+_FEATURES = 2048
+Resize = Callable[[NDArray[np.uint8], str], torch.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class InceptionExtractor:
-    """The 2048 features of the last pooling layer; the network resizes to 299x299 by itself."""
+    """The 2048 features of the last pooling layer.
+
+    ``resize`` brings images uint8 [B, H, W, 3] to float32 [B, 3, 299, 299] in 0..255 on a device; ``trunk``
+    takes those on the scale -1..1 to features [B, 2048].
+    """
 
     name: str
     digest: str
     dim: int
-    model: torch.nn.Module
+    resize: Resize
+    trunk: torch.nn.Module
+    device: str
 
     @torch.inference_mode()
     def images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the features [B, 2048] of images uint8 [B, H, W, 3]."""
         check_images(images)
-        device = next(self.model.parameters()).device
-        (features,) = self.model(torch.tensor(images, device=device).permute(0, 3, 1, 2))
+        features = self.trunk((self.resize(images, self.device) - 128) / 128)
         return np.asarray(features.cpu(), dtype=np.float32)
 
 
 def inception_v3(weights: Path | None = None, device: str = "cpu") -> InceptionExtractor:
-    """Build "inception-v3" with ``weights`` (torch-fidelity's weights-inception-2015-12-05-6726825d.pth).
+    """Build "inception-v3", resized as TensorFlow 1 does, with ``weights`` of torch-fidelity.
 
-    Without a path they come from torch hub's cache, or the net. Raises MetricsError where they cannot be had,
-    hold anything but tensors, or do not fit.
+    The file is weights-inception-2015-12-05-6726825d.pth; without a path it comes from torch hub's cache, or
+    the net. Raises MetricsError where it cannot be had, holds anything but tensors, or does not fit.
     """
+    return InceptionExtractor("inception-v3", *_network(weights, device, _like_tensorflow))
+
+
+def inception_v3_clean(weights: Path | None = None, device: str = "cpu") -> InceptionExtractor:
+    """Build "inception-v3-clean": the same network after clean-fid's antialiased resize in float32."""
+    return InceptionExtractor("inception-v3-clean", *_network(weights, device, _clean))
+
+
+def inception_v3_256(weights: Path | None = None, device: str = "cpu") -> InceptionExtractor:
+    """Build "inception-v3-256": a central square of 256 pixels first, then as "inception-v3"."""
+    return InceptionExtractor("inception-v3-256", *_network(weights, device, _via_256))
+
+
+def _like_tensorflow(images: NDArray[np.uint8], device: str) -> torch.Tensor:
+    """Resize as the graph of 2015 did: bilinear, corners not aligned as anyone does now, no antialiasing."""
+    from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
+
+    pixels = torch.tensor(images, device=device).permute(0, 3, 1, 2).float()
+    resized: torch.Tensor = interpolate_bilinear_2d_like_tensorflow1x(
+        pixels, size=(_EDGE, _EDGE), align_corners=False
+    )
+    return resized
+
+
+def _clean(images: NDArray[np.uint8], device: str) -> torch.Tensor:
+    return torch.tensor(resize_float(images, _EDGE), device=device).permute(0, 3, 1, 2)
+
+
+def _via_256(images: NDArray[np.uint8], device: str) -> torch.Tensor:
+    return _like_tensorflow(crop_and_resize(images, 256), device)
+
+
+def _network(
+    weights: Path | None, device: str, resize: Resize
+) -> tuple[str, int, Resize, torch.nn.Module, str]:
+    digest, trunk = _load(weights, device)
+    return digest, _FEATURES, resize, trunk, device
+
+
+@cache
+def _load(weights: Path | None, device: str) -> tuple[str, torch.nn.Module]:
+    """Return the weights' digest, and the network up to the last pooling, once for all three extractors."""
     # Imported here, because it takes seconds and only Inception users should wait.
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
@@ -57,8 +108,12 @@ def inception_v3(weights: Path | None = None, device: str = "cpu") -> InceptionE
         else:
             torch.load(weights, map_location="cpu", weights_only=True)
         path = None if weights is None else str(weights)
-        model = FeatureExtractorInceptionV3("inception-v3", [_LAYER], feature_extractor_weights_path=path)
+        model = FeatureExtractorInceptionV3(
+            "inception-v3", [str(_FEATURES)], feature_extractor_weights_path=path
+        )
     except Exception as error:  # sockets, pickle, torch: each has its own type, all mean the same here
         source = "torch hub (give the file by path where there is no network)" if weights is None else weights
         raise MetricsError(f"inception-v3: cannot load weights from {source}: {one_line(error)}") from error
-    return InceptionExtractor("inception-v3", module_digest(model), int(_LAYER), model.to(device))
+    # Its own forward takes 8-bit pixels only; its layers stand in the order in which they are applied.
+    layers = [layer for name, layer in model.named_children() if name != "fc"]
+    return module_digest(model), torch.nn.Sequential(*layers, torch.nn.Flatten()).to(device)

@@ -28,11 +28,13 @@ OnStep = Callable[[int, int], None]
 class Images:
     """A batch: uint8 [B, H, W, 3], and the evaluations of the denoiser (NFE) that each image took.
 
-    Both halves of guidance are counted. None stands for a model that cannot be watched.
+    Both halves of guidance are counted. None stands for a model that cannot be watched. `finite` [B] says
+    which images are made of finite numbers; the others are black.
     """
 
     pixels: np.ndarray
     evaluations: int | None
+    finite: np.ndarray
 
 
 class Model(Protocol):
@@ -46,7 +48,7 @@ class Model(Protocol):
         """The images of a batch of prompts under the settings of `cell`.
 
         All that is random depends on the seed of the cell and each prompt's id alone. Raises ValueError
-        where the model cannot make such images, or makes values that are not finite.
+        where the model cannot make such images.
         """
 
 

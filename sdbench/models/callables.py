@@ -69,7 +69,7 @@ class CallableModel:
                 f"the model gave {pixels.dtype} {list(pixels.shape)}, asked for "
                 f"uint8 {[len(prompts), *sides, 3]}"
             )
-        return Images(pixels, None)
+        return Images(pixels, None, np.ones(len(prompts), bool))
 
 
 def load_callable(source: CallableSource, device: str) -> CallableModel:

@@ -63,8 +63,13 @@ class PipelineModel:
                 **self._noise(prompts, cell),
                 **self._extras(cell, on_step),
             ).images
-        pixels = _quantised(images, (len(prompts), cell.height, cell.width, 3))
-        return Images(pixels, count.rows // len(prompts) if denoisers else None)
+        shape = (len(prompts), cell.height, cell.width, 3)
+        if images.shape != shape:
+            raise ValueError(f"the pipeline made images of shape {images.shape}, asked for {shape}")
+        finite = np.isfinite(images).all(axis=(1, 2, 3))
+        black_instead = np.where(finite[:, None, None, None], images, 0.0)
+        pixels = (255.0 * black_instead.clip(0.0, 1.0)).astype(np.uint8)
+        return Images(pixels, count.rows // len(prompts) if denoisers else None, finite)
 
     def _noise(self, prompts: Sequence[Prompt], cell: Cell) -> dict[str, Any]:
         seeds = [image_seed(cell.seed, prompt.id) for prompt in prompts]
@@ -150,11 +155,3 @@ def _refuse_code(source: PipelineSource, index: dict[str, Any], diffusers: Any) 
             f"checkpoint {source.name}: {source.path} names components of {foreign[0]!r}, code that "
             "is not part of diffusers or transformers"
         )
-
-
-def _quantised(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    if images.shape != shape:
-        raise ValueError(f"the pipeline made images of shape {images.shape}, asked for {shape}")
-    if not np.isfinite(images).all():
-        raise ValueError("the decoded images hold values that are not finite")
-    return (255.0 * images.clip(0.0, 1.0)).astype(np.uint8)

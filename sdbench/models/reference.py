@@ -10,7 +10,7 @@ import torch
 from reference_model import CheckpointError, LatentDiffusion, checkpoints, load_checkpoint
 from reference_model.config import ModelConfig
 from reference_model.noise import StepNoise, start_noise
-from reference_model.pipeline import generate
+from reference_model.pipeline import sample, to_pixels
 from reference_model.samplers import SAMPLERS, nfe
 from reference_model.schedule import Schedule
 from sdbench.errors import InputError, did_you_mean
@@ -42,7 +42,7 @@ class ReferenceModel:
         shape = model.config.latent_shape(cell.height, cell.width)
         ids = [prompt.id for prompt in prompts]
         with counted([model.unet]) as count:
-            pixels = generate(
+            images = sample(
                 model,
                 model.encode_prompts([prompt.text for prompt in prompts]),
                 self._empty,
@@ -54,7 +54,9 @@ class ReferenceModel:
                 step_noise=StepNoise(cell.seed, ids, shape),
                 on_step=on_step,
             )
-        return Images(pixels.cpu().numpy(), count.rows // len(prompts))
+        finite = torch.isfinite(images).flatten(1).all(dim=1)
+        pixels = to_pixels(torch.where(finite[:, None, None, None], images, -1.0))
+        return Images(pixels.cpu().numpy(), count.rows // len(prompts), finite.cpu().numpy())
 
     @cached_property
     def _empty(self) -> torch.Tensor:

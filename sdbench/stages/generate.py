@@ -7,16 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
 from sdbench.errors import SamplingError
 from sdbench.models import Images, Model
 from sdbench.plan import Unit
 
-__all__ = ["flag", "generate_images"]
-
-BLACK_LEVEL = 1
-"""An image whose brightest value is at most this is black; rounding may leave a 1."""
+__all__ = ["generate_images"]
 
 
 def generate_images(
@@ -25,7 +20,7 @@ def generate_images(
     """The unit's images in prompt order, batch by batch.
 
     `tick` is told how many of the unit's images are done, in fractions while a batch is under way.
-    Raises SamplingError where a value is not finite, with the prompts that it happened to.
+    Raises SamplingError where the model fails, with the prompts that it happened to.
     """
     prompts = unit.chunk.prompts
     for start in range(0, len(prompts), batch_size):
@@ -39,10 +34,3 @@ def generate_images(
         except ValueError as error:
             where = f"cell {unit.cell.folder}, prompts {batch[0].id} to {batch[-1].id}"
             raise SamplingError(f"{where}: {error}") from error
-
-
-def flag(image: np.ndarray) -> str:
-    """What is wrong with an image [H, W, 3] at first sight: "black", "constant", or "" when nothing is."""
-    if image.max() <= BLACK_LEVEL:
-        return "black"
-    return "constant" if (image == image[:1, :1]).all() else ""

@@ -7,101 +7,142 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metrics import (
-    PROTOCOLS,
-    Estimate,
-    KernelReference,
-    MetricsError,
-    Moments,
-    Protocol,
-    clip_score_estimate,
-    frechet_estimate,
-    kernel_estimate,
-)
+from metrics import PROTOCOLS, Estimate, MetricsError, Protocol
+from metrics.evaluate import Reference, evaluate
+from sdbench.audit import NOT_FINITE, TRUNCATED, Flagged, audit, counts_in_words
 from sdbench.errors import InputError
 from sdbench.plan import Cell, Plan
-from sdbench.results import ResultRow
+from sdbench.references import Real
+from sdbench.results import FlaggedRow, ResultRow
 from sdbench.shards import Made, Shard, ShardStore
 from sdbench.spec import ExperimentSpec
 
-__all__ = ["score"]
+__all__ = ["Figure", "Sample", "Scores", "measure", "score"]
 
 
 @dataclass(frozen=True)
-class _CellData:
-    """All shards of a cell put together; features float32 [n, d] in prompt order."""
+class Sample:
+    """n images that are measured together: ids, features float32 [n, d] by extractor, and the audit."""
 
-    features: dict[str, np.ndarray]
-    text_features: dict[str, np.ndarray]
-    n: int
-    flagged: int
-    made: tuple[Made, ...]
+    ids: Sequence[str]
+    features: Mapping[str, np.ndarray]
+    text_features: Mapping[str, np.ndarray]
+    audit: Sequence[Flagged]
+
+    @property
+    def flagged(self) -> int:
+        """How many images have a flag."""
+        return sum(1 for image in self.audit if image.flags)
+
+    def flagged_rows(self, cell: str) -> list[FlaggedRow]:
+        """The images with a flag, in order."""
+        return [
+            FlaggedRow(cell, id_, image.flags, "" if image.like is None else self.ids[image.like])
+            for id_, image in zip(self.ids, self.audit, strict=True)
+            if image.flags
+        ]
 
 
 @dataclass(frozen=True)
-class _Reference:
-    """What the distances compare with, per extractor: computed once for all cells."""
+class Figure:
+    """A figure over all images; the note says more, such as what it is without the flagged ones."""
 
-    moments: dict[str, Moments]
-    kernels: dict[str, KernelReference]
+    estimate: Estimate
+    note: str
 
 
-def score(
-    spec: ExperimentSpec, plan: Plan, shards: ShardStore, reference: Mapping[str, np.ndarray]
-) -> list[ResultRow]:
+@dataclass(frozen=True)
+class Scores:
+    """The results of a run: a row per cell and protocol, and a row per flagged image."""
+
+    rows: list[ResultRow]
+    flagged: list[FlaggedRow]
+
+
+def score(spec: ExperimentSpec, plan: Plan, shards: ShardStore, reference: Mapping[str, Real]) -> Scores:
     """The results of the plan's cells, in plan order, protocols in spec order.
 
-    `reference` holds the features [m, d] of the reference images per extractor. Flagged images are
-    counted and stay in: a metric that drops them would flatter the checkpoint.
-    Raises StoreError for a missing or damaged shard, InputError where a metric cannot be computed.
+    `reference` holds what each protocol needs of the reference images, by its name. Raises StoreError for
+    a missing or damaged shard, InputError where a metric cannot be computed.
     """
-    protocols = [PROTOCOLS[name] for name in spec.metrics]
-    real = _Reference(
-        {p.extractor: Moments.of(reference[p.extractor]) for p in protocols if p.metric == "frechet"},
-        {p.extractor: KernelReference.of(reference[p.extractor]) for p in protocols if p.metric == "kernel"},
-    )
-    rows = []
+    scores = Scores([], [])
     for cell in plan.cells:
-        data = _collect([shards.read(unit) for unit in plan.units_of(cell)])
-        for protocol in protocols:
-            try:
-                estimate = _estimate(protocol, data, real)
-            except MetricsError as error:
-                raise InputError(f"{protocol.name} of cell {cell.folder}: {error}") from None
-            rows.append(_row(spec, cell, protocol, estimate, data))
-    return rows
+        parts = [shards.read(unit) for unit in plan.units_of(cell)]
+        ids = [prompt.id for unit in plan.units_of(cell) for prompt in unit.chunk.prompts]
+        sample = _together(ids, parts)
+        scores.flagged.extend(sample.flagged_rows(cell.folder))
+        for name in spec.metrics:
+            figure = measure(PROTOCOLS[name], sample, reference.get(name), f"cell {cell.folder}")
+            made = [part.made for part in parts]
+            scores.rows.append(_row(spec, cell, PROTOCOLS[name], figure, sample, made))
+    return scores
 
 
-def _collect(shards: Sequence[Shard]) -> _CellData:
-    def together(parts: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def measure(protocol: Protocol, sample: Sample, real: Real | None, where: str) -> Figure:
+    """The protocol's figure over all images of the sample.
+
+    Flagged images stay in, since a metric that drops them would flatter the checkpoint; the note counts
+    them and gives the figure without them. InputError, which names `where`, where there is no figure.
+    """
+    prepared = real.prepared if real else None
+    try:
+        estimate = _estimate(protocol, sample, prepared, np.ones(len(sample.ids), bool))
+    except MetricsError as error:
+        raise InputError(f"{protocol.name} of {where}: {error}") from None
+    notes = [estimate.note, real.note if real else ""]
+    if sample.flagged:
+        notes.append(_about_flagged(protocol, sample, prepared))
+    return Figure(estimate, "; ".join(note for note in notes if note))
+
+
+def _estimate(protocol: Protocol, sample: Sample, real: Reference | None, kept: np.ndarray) -> Estimate:
+    text = sample.text_features.get(protocol.extractor)
+    return evaluate(
+        protocol,
+        generated=sample.features[protocol.extractor][kept],
+        real=real,
+        text=None if text is None else text[kept],
+    )
+
+
+def _about_flagged(protocol: Protocol, sample: Sample, real: Reference | None) -> str:
+    flags = [image.flags for image in sample.audit]
+    absent = any(word in given for word in (NOT_FINITE, TRUNCATED) for given in flags)
+    included = f"{sample.flagged} flagged images ({counts_in_words(flags)}) are included"
+    included += ", black in place of those not finite or truncated" if absent else ""
+    kept = np.array([not given for given in flags])
+    try:
+        rest = _estimate(protocol, sample, real, kept)
+    except MetricsError:
+        return f"{included}; too few are left for a figure without them"
+    error = "" if rest.standard_error is None else f" ± {rest.standard_error:.3g}"
+    return f"{included}; without them {rest.value:.6g}{error} (n = {rest.n})"
+
+
+def _together(ids: Sequence[str], shards: Sequence[Shard]) -> Sample:
+    def joined(parts: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    return _CellData(
-        features=together([shard.features for shard in shards]),
-        text_features=together([shard.text_features for shard in shards]),
-        n=sum(len(shard.sha256) for shard in shards),
-        flagged=sum(1 for shard in shards for flags in shard.flags if flags),
-        made=tuple(shard.made for shard in shards),
+    thumbnails = [shard.thumbnails for shard in shards if shard.thumbnails is not None]
+    flags = [given for shard in shards for given in shard.flags]
+    sha256 = [digest for shard in shards for digest in shard.sha256]
+    complete = len(thumbnails) == len(shards)
+    return Sample(
+        ids,
+        joined([shard.features for shard in shards]),
+        joined([shard.text_features for shard in shards]),
+        audit(flags, sha256, np.concatenate(thumbnails) if complete else None),
     )
-
-
-def _estimate(protocol: Protocol, data: _CellData, real: _Reference) -> Estimate:
-    features = data.features[protocol.extractor]
-    match protocol.metric:
-        case "frechet":
-            return frechet_estimate(real=real.moments[protocol.extractor], generated=features)
-        case "kernel":
-            return kernel_estimate(real=real.kernels[protocol.extractor], generated=features)
-        case "clip_score":
-            return clip_score_estimate(image=features, text=data.text_features[protocol.extractor])
 
 
 def _row(
-    spec: ExperimentSpec, cell: Cell, protocol: Protocol, estimate: Estimate, data: _CellData
+    spec: ExperimentSpec,
+    cell: Cell,
+    protocol: Protocol,
+    figure: Figure,
+    sample: Sample,
+    made: Sequence[Made],
 ) -> ResultRow:
-    notes = [estimate.note] if estimate.note else []
-    if data.flagged:
-        notes.append(f"{data.flagged} flagged images (black or of one colour) are included")
     return ResultRow(
         checkpoint=cell.checkpoint.name,
         sampler=cell.sampler.name,
@@ -111,20 +152,20 @@ def _row(
         protocol=protocol.name,
         label=protocol.label,
         better=protocol.better,
-        value=estimate.value,
-        standard_error=estimate.standard_error,
-        note="; ".join(notes),
-        n=data.n,
-        flagged=data.flagged,
-        nfe=data.made[0].nfe,
+        value=figure.estimate.value,
+        standard_error=figure.estimate.standard_error,
+        note=figure.note,
+        n=len(sample.ids),
+        flagged=sample.flagged,
+        nfe=made[0].nfe,
         image_size=f"{cell.height}x{cell.width}",
         seed=cell.seed,
         precision=cell.precision,
-        batch_size=_distinct(str(made.batch_size) for made in data.made),
-        device=_distinct(made.device for made in data.made),
+        batch_size=_distinct(str(part.batch_size) for part in made),
+        device=_distinct(part.device for part in made),
         weights_digest=cell.checkpoint.weights_digest,
         spec_digest=spec.digest,
-        versions=_distinct(made.versions for made in data.made),
+        versions=_distinct(part.versions for part in made),
     )
 
 

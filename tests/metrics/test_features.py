@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import pickle
-import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,16 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
-from metrics import MetricsError
+import metrics.features.clip as module
+from metrics import PROTOCOLS, MetricsError, evaluate
 from metrics.features import EXTRACTORS
-from metrics.features.clip import pretrained_clip
+from metrics.features.clip import ClipExtractor, pretrained_clip
+from metrics.features.hub import hub_file
+from metrics.preprocess import crop_and_resize
+from tests.metrics.published import published_weights
 
 MODEL_CFG: dict[str, Any] = {
     "embed_dim": 16,
@@ -135,96 +139,102 @@ def test_wrong_files_get_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_published_clips_load_by_path_with_their_own_tokenizer(tmp_path: Path) -> None:
-    """The way of clip-vit-l-14 (1.7 GB), on a small model under open_clip's own format."""
+@pytest.fixture(
+    params=["tiny", *(pytest.param(name, marks=pytest.mark.weights) for name in module.PUBLISHED)]
+)
+def clip(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ClipExtractor, str, Path]:
+    """Return extractor, architecture and weights: of a small random CLIP of 77 tokens, or a real one."""
+    if request.param != "tiny":
+        weights = published_weights(request.param)
+        return EXTRACTORS[request.param](weights), module.PUBLISHED[request.param][0], weights  # type: ignore[return-value]
     text_cfg = {**MODEL_CFG["text_cfg"], "context_length": 77, "vocab_size": 49408}
-    config = tmp_path / "tiny-test-clip.json"
+    config, weights = tmp_path / "tiny-test-clip.json", tmp_path / "tiny.pt"
     config.write_text(json.dumps({**MODEL_CFG, "text_cfg": text_cfg}))
     open_clip.add_model_config(config)
     torch.manual_seed(0)
-    model = open_clip.CLIP(**{**MODEL_CFG, "text_cfg": text_cfg}).eval()
-    weights = tmp_path / "tiny.pt"
-    torch.save(model.state_dict(), weights)
+    torch.save(open_clip.CLIP(**{**MODEL_CFG, "text_cfg": text_cfg}).state_dict(), weights)
+    return pretrained_clip("tiny", "tiny-test-clip", weights, "cpu"), "tiny-test-clip", weights
 
-    extractor = pretrained_clip("tiny", "tiny-test-clip", weights, "cpu")
-    images, texts = noise(2, 50, 40, 3), ["a cat", "word " * 200]
-    transform = open_clip.image_transform(32, is_train=False)
-    tokens = open_clip.get_tokenizer("tiny-test-clip")(texts)
-    assert (tokens.max(dim=1).values == 49407).all(), "a cut prompt keeps its end token"
-    from PIL import Image
 
+def test_clip_scores_are_those_of_open_clip_itself(clip: tuple[ClipExtractor, str, Path]) -> None:
+    extractor, architecture, weights = clip
+    images, texts = noise(3, 50, 50, 3), ["a cat", "a dog on a roof", "word " * 200]
+    model, _, transform = open_clip.create_model_and_transforms(architecture, pretrained=str(weights))
     with torch.no_grad():
-        expected = model.encode_image(torch.stack([transform(Image.fromarray(image)) for image in images]))
-        expected_texts = model.encode_text(tokens)
-    np.testing.assert_allclose(extractor.images(images), expected, atol=1e-5)
-    np.testing.assert_allclose(extractor.texts(texts), expected_texts, atol=1e-5)
+        pixels = torch.stack([transform(Image.fromarray(image)) for image in images])
+        image_features = model.eval().encode_image(pixels)
+        text_features = model.encode_text(open_clip.get_tokenizer(architecture)(texts))
+    expected = torch.nn.functional.cosine_similarity(image_features, text_features)
+    found = {"generated": extractor.images(images), "text": extractor.texts(texts)}
+    raw = evaluate(PROTOCOLS["clip-score-vit-l-14"], **found)
+    np.testing.assert_allclose(raw.per_image, expected, atol=1e-5)
+    scaled = evaluate(PROTOCOLS["clip-score-x100-vit-l-14"], **found)
+    assert scaled.value == pytest.approx(100 * max(float(expected.mean()), 0), abs=1e-3)
+
+
+def test_a_prompt_of_more_than_77_tokens_keeps_its_end_token(clip: tuple[ClipExtractor, str, Path]) -> None:
+    extractor = clip[0]
+    tokens = extractor.tokenizer(["word " * 200, "word"])
+    assert tokens.shape == (2, 77)
+    assert tokens[0, -1] == 49407
+    # What stands behind the cut does not count, what stands before it does.
+    cut, same, other = extractor.texts(["word " * 200, "word " * 75, "word " * 74 + "cat"])
+    np.testing.assert_allclose(cut, same, atol=1e-5)
+    assert not np.allclose(cut, other, atol=1e-5)
+
+
+def test_the_clip_of_cmmd_crops_before_it_resizes(
+    clip: tuple[ClipExtractor, str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = clip[0]
+    monkeypatch.setattr(module, "pretrained_clip", lambda name, *others: replace(plain, name=name))
+    extractor = EXTRACTORS["clip-vit-l-14-336"](clip[2])
+    images, size = noise(2, 45, 71, 3), plain.normalisation.size
+    assert extractor.name == "clip-vit-l-14-336"
+    features = extractor.images(images)
+    np.testing.assert_allclose(features, plain.images(crop_and_resize(images, size)), atol=1e-6)
 
 
 def test_clip_weights_that_are_not_there_get_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(MetricsError, match=r"clip-vit-l-14: the weights .*none.pt do not exist"):
-        EXTRACTORS["clip-vit-l-14"](tmp_path / "none.pt")
+    def offline(repository: str, file: str) -> Path:
+        raise OSError(f"no route to {repository}\nand a long story")
 
-    asked = []
-
-    def offline(architecture: str, **settings: object) -> None:
-        asked.append(architecture)
-        raise RuntimeError("no route to the hub\nand a long story")
-
-    monkeypatch.setattr(open_clip, "create_model", offline)
-    with pytest.raises(MetricsError, match=r"no route to the hub.*give the file by path") as caught:
-        EXTRACTORS["clip-vit-l-14"]()
-    assert "\n" not in str(caught.value)
-    assert open_clip.get_model_config(asked[0])["quick_gelu"], "OpenAI's weights want QuickGELU"
+    monkeypatch.setattr(module, "hub_file", offline)
+    for name, (_, repository) in module.PUBLISHED.items():
+        for weights, words in (
+            (None, f"no route to {repository}; give the file by path where there is no network"),
+            (tmp_path / "none", "the weights .*none do not exist"),
+        ):
+            with pytest.raises(MetricsError, match=f"{name}: .*{words}") as caught:
+                EXTRACTORS[name](weights)
+            assert "\n" not in str(caught.value)
 
 
-def test_inception_computes_what_torch_fidelity_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from torch_fidelity import feature_extractor_inceptionv3 as port
-
-    torch.manual_seed(0)
-    with monkeypatch.context() as patch:  # random weights in place of the published ones
-        patch.setattr(port, "load_state_dict_from_url", lambda *args, **settings: {})
-        patch.setattr(port.FeatureExtractorInceptionV3, "load_state_dict", lambda *args: None)
-        theirs = port.FeatureExtractorInceptionV3("random", ["2048"])
-    weights = tmp_path / "inception.pth"
-    torch.save(theirs.state_dict(), weights)
-
-    extractor = EXTRACTORS["inception-v3"](weights)
-    images = noise(2, 40, 60, 3)
-    features = extractor.images(images)
-    assert features.shape == (2, extractor.dim) == (2, 2048)
-    assert features.dtype == np.float32
-    np.testing.assert_allclose(features, theirs(torch.tensor(images).permute(0, 3, 1, 2))[0], atol=1e-6)
-    assert features.std() > 0
-    with pytest.raises(MetricsError, match="8-bit RGB"):
-        extractor.images(images.astype(np.float32))
-
-
-class Malice:
-    """Something that only an unlimited unpickler would build."""
-
-
-def test_inception_weights_that_cannot_be_used_get_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_holds_no_weights_gets_one_line(
+    clip: tuple[ClipExtractor, str, Path], tmp_path: Path
 ) -> None:
-    pickled = tmp_path / "pickled.pth"
-    pickled.write_bytes(pickle.dumps(Malice()))
-    wrong = tmp_path / "wrong.pth"
-    torch.save({"weight": torch.zeros(1)}, wrong)
-    for path in (tmp_path / "none.pth", pickled, wrong):
-        with pytest.raises(
-            MetricsError, match=f"inception-v3: cannot load weights from .*{path.name}"
-        ) as caught:
-            EXTRACTORS["inception-v3"](path)
-        assert "\n" not in str(caught.value)
+    (tmp_path / "wrong").write_bytes(b"no weights")
+    with pytest.raises(MetricsError, match=r"tiny: cannot load .*wrong .*check the file") as caught:
+        pretrained_clip("tiny", clip[1], tmp_path / "wrong", "cpu")
+    assert "\n" not in str(caught.value)
 
-    def offline(*args: object, **settings: object) -> None:
-        assert settings["weights_only"] is True
-        raise OSError("no network")
 
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
-    with pytest.raises(MetricsError, match=r"torch hub \(give the file by path.*no network"):
-        EXTRACTORS["inception-v3"]()
+def test_openais_weights_get_quickgelu_and_laions_do_not() -> None:
+    for name, (architecture, repository) in module.PUBLISHED.items():
+        quick = open_clip.get_model_config(architecture).get("quick_gelu", False)
+        assert quick == repository.endswith(".openai"), name
+
+
+def test_a_file_of_the_hub_comes_from_its_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *names: str(tmp_path))
+    assert hub_file("org/name", "file") == tmp_path
+
+    def offline(self: object, repository: str) -> None:
+        raise OSError(f"{repository} cannot be reached")
+
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *names: None)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", offline)
+    with pytest.raises(OSError, match="org/name cannot be reached"):
+        hub_file("org/name", "file")

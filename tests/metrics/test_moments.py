@@ -31,6 +31,22 @@ def test_merging_parts_gives_the_moments_of_the_whole(offset: float) -> None:
         np.testing.assert_allclose(merged.covariance, whole.covariance, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_shards_of_any_size_in_any_order_merge_to_the_whole(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    features = (rng.gamma(2.0, size=(600, 12)) * np.logspace(0, 2, 12) + 30).astype(np.float32)
+    whole = Moments.of(features)
+    cuts = np.sort(rng.choice(np.arange(1, 300), 40, replace=False)) * 2
+    shards = [Moments.of(shard) for shard in np.split(features, cuts)]
+    while len(shards) > 1:  # a random tree: neither order nor grouping is kept
+        first, second = (shards.pop(rng.integers(len(shards))) for _ in range(2))
+        shards.append(merge(first, second))
+    assert shards[0].n == 600
+    np.testing.assert_allclose(shards[0].mean, whole.mean, rtol=1e-13)
+    scale = np.sqrt(np.outer(np.diag(whole.covariance), np.diag(whole.covariance)))
+    assert (np.abs(shards[0].covariance - whole.covariance) / scale).max() < 1e-13
+
+
 @pytest.mark.parametrize(
     ("features", "words"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from metrics import PROTOCOLS
 from metrics.features import EXTRACTORS
@@ -15,14 +16,30 @@ def test_every_protocol_is_complete_and_points_at_an_extractor() -> None:
         assert protocol.version >= 1
         assert protocol.extractor in EXTRACTORS
         assert protocol.preprocessing
-        assert protocol.better == ("higher" if protocol.metric == "clip_score" else "lower")
+        assert protocol.agrees_with
+        distance = protocol.metric in ("frechet", "kernel", "cmmd")
+        assert protocol.better == ("lower" if distance else "higher")
+        assert protocol.needs_reference == ("clip_score" not in protocol.metric)
     assert len({protocol.label for protocol in PROTOCOLS.values()}) == len(PROTOCOLS)
 
 
 def test_only_inception_distances_are_called_fid() -> None:
     for protocol in PROTOCOLS.values():
-        is_fid = protocol.extractor == "inception-v3" and protocol.metric == "frechet"
+        is_fid = protocol.extractor.startswith("inception-v3") and protocol.metric == "frechet"
         assert ("FID" in protocol.label) == is_fid
+
+
+def test_every_protocol_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "protocols.md").read_text(encoding="utf-8")
+    assert [name for name in PROTOCOLS if f"`{name}`" not in text] == []
+
+
+def test_the_two_clip_score_conventions_share_their_features_and_are_labelled_apart() -> None:
+    for variant in ("vit-l-14", "vit-b-32", "vit-h-14"):
+        raw, scaled = PROTOCOLS[f"clip-score-{variant}"], PROTOCOLS[f"clip-score-x100-{variant}"]
+        assert raw.extractor == scaled.extractor
+        assert "raw cosine" in raw.label
+        assert "x100 and clipped" in scaled.label
 
 
 def test_the_formulas_do_not_load_torch() -> None:

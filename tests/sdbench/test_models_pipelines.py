@@ -16,7 +16,7 @@ import torch
 pytest.importorskip("diffusers", reason="needs the extra sdbench[diffusers]")
 
 from reference_model.noise import start_noise
-from sdbench.errors import InputError, SamplingError
+from sdbench.errors import InputError
 from sdbench.models.sources import PipelineSource, ReferenceSource
 from sdbench.plan import Cell, Chunk, Unit
 from sdbench.prompts import Prompt
@@ -250,17 +250,23 @@ def test_identity_is_that_of_the_files_that_count(stable_diffusion: Path, tmp_pa
     assert source.identify() != original
 
 
-def test_images_that_are_not_finite_end_the_run(
+def test_an_image_that_is_not_finite_is_black_and_named_so(
     stable_diffusion: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from diffusers import AutoencoderKL
 
     decode = AutoencoderKL.decode
 
-    def broken(self: Any, *args: Any, **options: Any) -> Any:
-        return tuple(part * float("nan") for part in decode(self, *args, **options))
+    def breaking(self: Any, *args: Any, **options: Any) -> Any:
+        images = decode(self, *args, **options)[0]
+        images[1, 0, 2, 3] = float("nan")
+        return (images,)
 
-    monkeypatch.setattr(AutoencoderKL, "decode", broken)
     source = PipelineSource("tiny", stable_diffusion)
-    with pytest.raises(SamplingError, match=r"cell tiny_default4_s4_.*, prompts a to c: .*not finite"):
-        images(source, cell(source, "default"))
+    fine = images(source, cell(source, "default"))
+    monkeypatch.setattr(AutoencoderKL, "decode", breaking)
+    unit = Unit(cell(source, "default"), Chunk(0, PROMPTS), ())
+    (made,) = generate_images(source.load("cpu"), unit, 3, lambda done: None)
+    assert made.finite.tolist() == [True, False, True]
+    assert made.pixels[1].max() == 0
+    assert (made.pixels[[0, 2]] == fine[[0, 2]]).all()

@@ -1,51 +1,61 @@
-"""The stages by themselves: flags, non-finite images, scoring."""
+"""The stages by themselves: images that are not finite, scoring."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+from torch import Tensor
 
-from metrics import Moments, frechet_distance
-from sdbench.errors import SamplingError
+from metrics import PROTOCOLS, Moments, clip_score_estimate, frechet_distance
 from sdbench.models.sources import ReferenceSource
 from sdbench.plan import Plan, make_plan
 from sdbench.prompts import Prompt
+from sdbench.references import prepare_all
 from sdbench.registry import Checkpoint
 from sdbench.results import ResultRow
 from sdbench.shards import Made, Shard, ShardStore
 from sdbench.spec import ExperimentSpec
-from sdbench.stages.generate import flag
 from sdbench.stages.score import score
 from sdbench.store import LocalStore
 
 Run = Callable[[dict[str, Any], Path], Any]
 
 
-def test_flags() -> None:
-    image = np.full((8, 8, 3), (10, 200, 30), np.uint8)
-    assert flag(image) == "constant"
-    image[4, 4, 2] = 31
-    assert flag(image) == ""
-    assert flag(np.zeros((8, 8, 3), np.uint8)) == "black"
-    assert flag(np.random.default_rng(0).integers(0, 2, (8, 8, 3), dtype=np.uint8)) == "black"
-
-
-def test_an_image_that_is_not_finite_is_an_error_that_names_it(
+def test_images_that_are_not_finite_are_black_and_flagged_and_counted(
     tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from reference_model import LatentDiffusion
 
     decode = LatentDiffusion.decode
-    monkeypatch.setattr(LatentDiffusion, "decode", lambda self, latents: decode(self, latents) * float("nan"))
-    with pytest.raises(
-        SamplingError, match=r"cell tiny_plms2_s2_\w+, prompts 000000-\w+ to 000002-\w+: .*not finite"
-    ):
-        run_tiny(tiny, tmp_path / "run")
-    assert not (tmp_path / "run" / "shards").exists()
+
+    def breaking(self: LatentDiffusion, latents: Tensor) -> Tensor:
+        images = decode(self, latents)
+        images[0, 1, 2, 3] = float("nan")
+        return images
+
+    monkeypatch.setattr(LatentDiffusion, "decode", breaking)
+    run_tiny({**tiny, "guidance_scales": [2]}, tmp_path / "run")
+    # Batches of 3 in units of 4: the first of each of the batches 0-2, 3, and 4-5.
+    broken = {"000000", "000003", "000004"}
+    with (tmp_path / "run" / "flagged.csv").open() as stream:
+        assert [(row["image"][:6], row["flags"]) for row in csv.DictReader(stream)] == [
+            (id_, "not finite") for id_ in sorted(broken)
+        ]
+    for path in (tmp_path / "run" / "images").rglob("*.png"):
+        assert (np.asarray(Image.open(path)).max() == 0) == (path.name[:6] in broken)
+    with (tmp_path / "run" / "results.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            assert (row["n"], row["flagged"]) == ("6", "3")
+            said = "3 flagged images (3 not finite) are included, black in place of those not finite"
+            assert said in row["note"]
+            assert row["note"].endswith("(n = 3)")
 
 
 class TestScore:
@@ -90,13 +100,15 @@ class TestScore:
         folder: Path,
         *,
         flags: tuple[str, ...] = ("",) * 10,
+        sha256: Sequence[str] = [str(i) for i in range(10)],
         devices: tuple[str, str] = ("cpu", "cpu"),
     ) -> list[ResultRow]:
         shards = ShardStore(LocalStore(folder))
         for unit, device in zip(plan.units, devices, strict=True):
             part = slice(unit.chunk.start, unit.chunk.start + 5)
             shard = Shard(
-                sha256=["0" * 64] * 5,
+                sha256=sha256[part],
+                thumbnails=np.repeat(np.arange(part.start, part.stop, dtype=np.uint8)[:, None] * 20, 192, 1),
                 flags=flags[part],
                 clip_scores=None,
                 features={
@@ -107,7 +119,8 @@ class TestScore:
                 made=Made(102, 5, device, "torch=1"),
             )
             shards.write(unit, shard)
-        return score(spec, plan, shards, {"inception-v3": features["real"]})
+        reference = prepare_all([PROTOCOLS["fid-inception-tf"]], {"inception-v3": features["real"]})
+        return score(spec, plan, shards, reference).rows
 
     def test_figures_are_those_of_all_images(
         self, spec: ExperimentSpec, plan: Plan, features: dict[str, np.ndarray], tmp_path: Path
@@ -119,7 +132,9 @@ class TestScore:
         assert clip.standard_error == pytest.approx(cosines.std(ddof=1) / np.sqrt(10))
         real, generated = Moments.of(features["real"]), Moments.of(features["inception"])
         assert fid.value == pytest.approx(frechet_distance(real=real, generated=generated))
-        assert (fid.n, fid.flagged, fid.note, fid.nfe, fid.image_size) == (10, 0, "", 102, "64x128")
+        assert (fid.n, fid.flagged, fid.nfe, fid.image_size) == (10, 0, 102, "64x128")
+        assert fid.note.startswith("no standard error: n = 10 images")
+        assert clip.note == ""
         assert (clip.better, fid.better) == ("higher", "lower")
         assert fid.spec_digest == spec.digest
 
@@ -128,10 +143,26 @@ class TestScore:
     ) -> None:
         fine = self.rows(spec, plan, features, tmp_path / "fine")
         flags = ("", "black", "", "", "", "", "", "constant", "", "")
-        rows = self.rows(spec, plan, features, tmp_path / "flagged", flags=flags)
-        assert [row.flagged for row in rows] == [2, 2]
+        sha256 = [str(min(i, 8)) for i in range(10)]
+        rows = self.rows(spec, plan, features, tmp_path / "flagged", flags=flags, sha256=sha256)
+        assert [row.flagged for row in rows] == [3, 3]
         assert [row.value for row in rows] == [row.value for row in fine]
-        assert all("2 flagged images" in row.note and "included" in row.note for row in rows)
+        kept = {name: part[[0, 2, 3, 4, 5, 6, 8]] for name, part in features.items() if name != "real"}
+        without = frechet_distance(real=Moments.of(features["real"]), generated=Moments.of(kept["inception"]))
+        counted = "3 flagged images (1 black, 1 constant, 1 duplicate) are included; without them "
+        assert rows[1].note.endswith(f"; {counted}{without:.6g} (n = 7)")
+        clip = clip_score_estimate(image=kept["image"], text=kept["text"])
+        assert rows[0].note == f"{counted}{clip.value:.6g} ± {clip.standard_error:.3g} (n = 7)"
+
+    def test_shards_without_thumbnails_are_read(
+        self, spec: ExperimentSpec, plan: Plan, features: dict[str, np.ndarray], tmp_path: Path
+    ) -> None:
+        rows = self.rows(spec, plan, features, tmp_path)
+        for path in tmp_path.rglob("*.parquet"):
+            table = pq.read_table(path)
+            pq.write_table(table.drop_columns(["thumbnail"]), path)
+        reference = prepare_all([PROTOCOLS["fid-inception-tf"]], {"inception-v3": features["real"]})
+        assert score(spec, plan, ShardStore(LocalStore(tmp_path)), reference).rows == rows
 
     def test_a_cell_made_on_two_devices_says_so(
         self, spec: ExperimentSpec, plan: Plan, features: dict[str, np.ndarray], tmp_path: Path

@@ -1,0 +1,101 @@
+"""The Frechet distance of a set of images without one of them, or without two, for all of them at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics._spectrum import Spectrum
+from metrics.uncertainty import Estimate, jackknife_error
+
+__all__ = ["Jackknife", "LeaveOut"]
+
+
+@dataclass(frozen=True, eq=False)
+class Jackknife:
+    """What leaving images out tells of a distance: errors (metrics.uncertainty.jackknife_error) and limit.
+
+    ``limit`` is the distance as 1/n goes to 0, by the straight line through n and n - 1.
+    """
+
+    per_image: NDArray[np.float64]
+    per_pair: NDArray[np.float64]
+    limit: float
+
+    def estimate(self, value: float) -> Estimate:
+        """Return a value of this set with the distance's error."""
+        error = jackknife_error(self.per_image, self.per_pair)
+        return Estimate(value, error, self.per_image.size, self.per_image, per_pair=self.per_pair)
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOut:
+    """Generated features beside a real mean, covariance trace and factor, ready to lose images.
+
+    ``distance`` is that of the whole set. One eigendecomposition serves all methods.
+    """
+
+    n: int
+    real_trace: float
+    gap: NDArray[np.float64]
+    centred: NDArray[np.float64]
+    spectrum: Spectrum
+
+    @classmethod
+    def of(
+        cls,
+        features: NDArray[np.float64],
+        mean: NDArray[np.float64],
+        trace: float,
+        factor: NDArray[np.float64],
+    ) -> LeaveOut:
+        """Decompose features [n, d], n >= 2."""
+        centre = features.mean(axis=0)
+        centred = features - centre
+        return cls(len(features), trace, centre - mean, centred, Spectrum.of(centred, factor))
+
+    @property
+    def squares(self) -> NDArray[np.float64]:
+        """|c_i|^2: [n]."""
+        return np.asarray(np.einsum("ij,ij->i", self.centred, self.centred))
+
+    @property
+    def distance(self) -> float:
+        """The distance of the whole set."""
+        traces = self.real_trace + float(self.squares.sum()) / (self.n - 1)
+        # Rounding can leave -1e-16 for equal sets.
+        return max(float(self.gap @ self.gap) + traces - 2 * self.spectrum.trace, 0.0)
+
+    def without_one(self) -> NDArray[np.float64]:
+        """Return the distance of the set without image i, for every i: [n], n >= 3."""
+        n, squares = self.n, self.squares
+        gaps = self.gap @ self.gap - 2 * self.centred @ self.gap / (n - 1) + squares / (n - 1) ** 2
+        traces = (squares.sum() - n / (n - 1) * squares) / (n - 2)
+        return np.asarray(self.real_trace + gaps + traces - 2 * self.spectrum.without_one())
+
+    def without_two(self, partners: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the distance of the set without the images i and partners[i]: [n], n >= 4."""
+        n, squares = self.n, self.squares
+        lost = squares + squares[partners]
+        together = lost + 2 * np.einsum("ij,ij->i", self.centred, self.centred[partners])
+        shift = self.centred @ self.gap
+        gaps = self.gap @ self.gap - 2 * (shift + shift[partners]) / (n - 2) + together / (n - 2) ** 2
+        traces = (squares.sum() - lost - together / (n - 2)) / (n - 3)
+        return np.asarray(self.real_trace + gaps + traces - 2 * self.spectrum.without_two(partners))
+
+    def jackknife(self) -> Jackknife:
+        """Leave out every image, and n pairs of images; n >= 4.
+
+        Partners stand a third of the set apart, so that images of one prompt, which stand together, do not
+        meet.
+        """
+        n, without = self.n, self.without_one()
+        partners = np.roll(np.arange(n), -max(1, n // 3))
+        both = without + without[partners]
+        return Jackknife(
+            per_image=(n - 1) * (without.mean() - without),
+            per_pair=n * self.distance - (n - 1) * both + (n - 2) * self.without_two(partners),
+            limit=n * self.distance - (n - 1) * float(without.mean()),
+        )

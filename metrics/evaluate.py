@@ -1,0 +1,92 @@
+"""From features to a figure, by protocol: the one place that knows which formula a protocol names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from metrics.clip_score import clip_score_estimate, clip_score_x100_estimate
+from metrics.cmmd import CmmdReference, cmmd_estimate
+from metrics.errors import MetricsError
+from metrics.frechet import FrechetReference, frechet_estimate
+from metrics.kernel import KernelReference, kernel_estimate
+from metrics.moments import Moments
+from metrics.precision_recall import (
+    ManifoldReference,
+    coverage_estimate,
+    density_estimate,
+    precision_estimate,
+    recall_estimate,
+)
+from metrics.protocols import Protocol
+from metrics.uncertainty import Estimate
+
+__all__ = ["Reference", "evaluate", "prepare"]
+
+Reference = FrechetReference | KernelReference | CmmdReference | ManifoldReference
+"""What a formula needs of the real images, computed once for all cells that are compared with them."""
+
+_NEIGHBOURHOODS = {
+    "precision": (precision_estimate, 3),
+    "recall": (recall_estimate, 3),
+    "density": (density_estimate, 5),
+    "coverage": (coverage_estimate, 5),
+}
+"""Formula and k, as the papers that introduced them recommend."""
+
+
+def prepare(protocol: Protocol, features: ArrayLike | Moments) -> Reference:
+    """Return what the protocol's formula needs of the real features [m, d].
+
+    Moments alone, as files of statistics hold them, are enough for a Frechet distance. Raises MetricsError
+    for unusable features, for moments where the formula needs the features, and for a protocol without
+    reference.
+    """
+    if isinstance(features, Moments):
+        if protocol.metric != "frechet":
+            raise MetricsError(f"{protocol.name} needs the real features, not only their mean and covariance")
+        return FrechetReference.of(features)
+    match protocol.metric:
+        case "frechet":
+            return FrechetReference.of(Moments.of(features))
+        case "kernel":
+            return KernelReference.of(features)
+        case "cmmd":
+            return CmmdReference.of(features)
+        case "precision" | "recall" | "density" | "coverage":
+            return ManifoldReference.of(features, _NEIGHBOURHOODS[protocol.metric][1])
+        case "clip_score" | "clip_score_x100":
+            raise MetricsError(f"{protocol.name} compares with no real images")
+
+
+def evaluate(
+    protocol: Protocol,
+    *,
+    generated: ArrayLike,
+    real: Reference | None = None,
+    text: ArrayLike | None = None,
+    prompts: Sequence[str] | None = None,
+) -> Estimate:
+    """Return the protocol's figure of generated features [n, d], with its standard error.
+
+    ``real`` is what ``prepare`` returned for the same protocol, ``text`` [n, d] the features of each image's
+    prompt. ``prompts`` [n] are the prompts themselves: the CLIP score's error treats images of one prompt as
+    one cluster. Raises MetricsError where what the protocol needs is missing or the features are unusable.
+    """
+    match (protocol.metric, real):
+        case ("frechet", FrechetReference()):
+            return frechet_estimate(real=real, generated=generated)
+        case ("kernel", KernelReference()):
+            return kernel_estimate(real=real, generated=generated)
+        case ("cmmd", CmmdReference()):
+            return cmmd_estimate(real=real, generated=generated)
+        case (metric, ManifoldReference(neighbours=k)) if k == _NEIGHBOURHOODS.get(metric, (None, 0))[1]:
+            return _NEIGHBOURHOODS[metric][0](real=real, generated=generated)
+        case ("clip_score", _) if text is not None:
+            return clip_score_estimate(image=generated, text=text, prompts=prompts)
+        case ("clip_score_x100", _) if text is not None:
+            return clip_score_x100_estimate(image=generated, text=text, prompts=prompts)
+        case _:
+            needs = "a prepared reference of its own metric" if protocol.needs_reference else "text features"
+            raise MetricsError(f"{protocol.name} needs {needs}")

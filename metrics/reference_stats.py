@@ -1,0 +1,151 @@
+"""Statistics of real image sets as files: our own format, and those of other tools.
+
+    NAME.safetensors   our own: mean, covariance, features where kept, and what they were made of and with
+    NAME.npz           mu and sigma, as pytorch-fid, clean-fid and ADM's evaluator read and write them; feats,
+                       as clean-fid writes for KID; arr_0, ADM's images, which are no statistics yet
+
+Tables of numbers only: nothing is unpickled. Files of other tools say neither how nor, mostly, from how many
+images they were made; ``check_stats`` says what that leaves open.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from metrics._stats import Stats, check_stats
+from metrics.adm_images import adm_shape
+from metrics.errors import MetricsError
+from metrics.moments import Moments
+
+__all__ = ["Stats", "check_stats", "read_stats", "write_stats"]
+
+_HEADER = "sdbench-statistics"
+_NAMED = ("protocol", "version", "n", "image_size", "image_digest", "weights_digest", "versions")
+
+
+def write_stats(path: Path, stats: Stats) -> None:
+    """Write ``stats`` in the format that the suffix names; the file is there whole or not at all.
+
+    A .safetensors file keeps everything, and wants protocol, version and n; an .npz file keeps mu and sigma
+    alone, for other tools. Raises MetricsError for another suffix, for statistics that do not describe
+    themselves, and where the file cannot be written.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        match path.suffix:
+            case ".safetensors":
+                aside.write_bytes(_packed(path, stats))
+            case ".npz":
+                with aside.open("wb") as stream:
+                    np.savez(stream, mu=stats.moments.mean, sigma=stats.moments.covariance)
+            case _:
+                raise MetricsError(
+                    f"{path}: statistics are written as .safetensors (all) or .npz (mu, sigma)"
+                )
+        aside.replace(path)
+    except OSError as error:
+        raise MetricsError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read_stats(path: Path) -> Stats:
+    """Return the statistics that a file of any known format holds.
+
+    Raises MetricsError in one line where there is no such file, it is damaged, it holds images or pickles
+    instead, or its numbers are no mean and covariance.
+    """
+    if not path.is_file():
+        raise MetricsError(f"{path}: there is no such file of statistics")
+    if path.suffix == ".safetensors":
+        return _unpacked(path)
+    if zipfile.is_zipfile(path):
+        return _from_npz(path)
+    raise MetricsError(
+        f"{path}: is neither .safetensors nor .npz; pickles are not read, since reading one runs its code"
+    )
+
+
+def _packed(path: Path, stats: Stats) -> bytes:
+    if stats.protocol is None or stats.version is None or stats.n is None:
+        raise MetricsError(f"{path}: statistics without protocol, version and n can only be written as .npz")
+    arrays: dict[str, NDArray[Any]] = {"mean": stats.moments.mean, "covariance": stats.moments.covariance}
+    if stats.features is not None:
+        arrays["features"] = stats.features
+    header = {name: getattr(stats, name) for name in _NAMED}
+    header["versions"] = dict(stats.versions)
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return safetensors.numpy.save(contiguous, {_HEADER: json.dumps(header, sort_keys=True)})
+
+
+def _unpacked(path: Path) -> Stats:
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})[_HEADER])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        known = {name: header[name] for name in _NAMED}
+        n, size = int(known["n"]), known["image_size"]
+        mean, covariance = arrays["mean"], arrays["covariance"]
+    except (safetensors.SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        why = str(error).splitlines()[0]
+        raise MetricsError(f"{path}: is no file of statistics made by sdbench, or damaged: {why}") from None
+    features = arrays.get("features")
+    if features is not None and len(features) != n:
+        raise MetricsError(f"{path}: holds the features of {len(features)} images and says that it has {n}")
+    known["image_size"] = tuple(size) if size else None
+    return Stats(_moments(path, mean, covariance, n), features=features, origin="sdbench", **known)
+
+
+def _from_npz(path: Path) -> Stats:
+    """Read what pytorch-fid, clean-fid and ADM write; they cannot be told apart by what a file holds."""
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = set(archive.files)
+            wanted = {"mu", "sigma"} if {"mu", "sigma"} <= names else {"feats"} & names
+            arrays = {name: archive[name] for name in wanted}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise MetricsError(f"{path}: cannot be read as .npz: {error}") from None
+    if "feats" in arrays:
+        features = np.asarray(arrays["feats"], dtype=np.float32)
+        return Stats(Moments.of(features), n=len(features), features=features, origin="feats .npz")
+    if arrays:
+        n, size = _images_beside(path, names)
+        moments = _moments(path, arrays["mu"], arrays["sigma"], n or 0)
+        return Stats(moments, n=n, image_size=size, origin="mu/sigma .npz")
+    if "arr_0" in names:
+        raise MetricsError(f"{path}: holds images (arr_0), not statistics: make statistics of it first")
+    raise MetricsError(f"{path}: holds {', '.join(sorted(names)) or 'nothing'}; mu and sigma are needed")
+
+
+def _images_beside(path: Path, names: set[str]) -> tuple[int | None, tuple[int, int] | None]:
+    """Return n and size of the images that ADM's reference batches hold beside their statistics."""
+    if "arr_0" not in names:
+        return None, None
+    n, height, width = adm_shape(path)
+    return n, (height, width)
+
+
+def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any], n: int) -> Moments:
+    """Return the arrays as moments; MetricsError where they cannot be a mean [d] and a covariance [d, d]."""
+    if mean.ndim != 1 or covariance.shape != (mean.size, mean.size) or mean.size == 0:
+        raise MetricsError(
+            f"{path}: a mean [d] and a covariance [d, d] are needed, got {list(mean.shape)} and "
+            f"{list(covariance.shape)}"
+        )
+    mean, covariance = mean.astype(np.float64), covariance.astype(np.float64)
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise MetricsError(f"{path}: mean or covariance hold NaN or infinity")
+    # float32 files are symmetric to six digits.
+    if not np.allclose(covariance, covariance.T, rtol=1e-4, atol=1e-6 * np.abs(covariance).max()):
+        raise MetricsError(f"{path}: the covariance is not symmetric")
+    return Moments(n, mean, (covariance + covariance.T) / 2)

@@ -1,0 +1,164 @@
+"""The plane of distance against CLIP score: regions of confidence, and who dominates whom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.compare import compare
+from metrics.errors import MetricsError
+from metrics.uncertainty import Estimate
+
+__all__ = ["PlanePoint", "Region", "confidence_region", "curve_dominance", "dominance"]
+
+
+@dataclass(frozen=True, eq=False)
+class PlanePoint:
+    """A cell of the picture: a distance (lower is better) and an agreement (higher is better).
+
+    Both figures come from the same images in the same order and carry ``per_image``.
+    """
+
+    distance: Estimate
+    agreement: Estimate
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """The two values: [2]."""
+        return np.array([self.distance.value, self.agreement.value])
+
+    @property
+    def per_image(self) -> NDArray[np.float64]:
+        """What each image contributes to both: [n, 2]. Raises MetricsError where a figure lacks it."""
+        for estimate in (self.distance, self.agreement):
+            if estimate.per_image is None:
+                raise MetricsError(f"no region without figures per image: {estimate.note or 'none are kept'}")
+        distances, agreements = np.asarray(self.distance.per_image), np.asarray(self.agreement.per_image)
+        if len(distances) != len(agreements):
+            raise MetricsError(f"a distance of {len(distances)} images, an agreement of {len(agreements)}")
+        return np.column_stack([distances, agreements])
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """An ellipse: the points p with (p - centre)' covariance^-1 (p - centre) <= radius^2."""
+
+    centre: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    radius: float
+
+    def outline(self, points: int = 100) -> NDArray[np.float64]:
+        """Return points [points, 2] of the edge, the last one equal to the first."""
+        angles = np.linspace(0, 2 * np.pi, points)
+        circle = np.column_stack([np.cos(angles), np.sin(angles)])
+        return np.asarray(self.centre + self.radius * circle @ np.linalg.cholesky(self.covariance).T)
+
+    def contains(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which points [..., 2] lie inside."""
+        gaps = points - self.centre
+        return np.asarray((gaps * (gaps @ np.linalg.inv(self.covariance))).sum(-1) <= self.radius**2)
+
+
+def confidence_region(point: PlanePoint, *, cells: int = 1) -> Region:
+    """Return the 95% region of a cell; with ``cells`` of the picture, they hold all at once with 95%.
+
+    The two figures are jointly normal; each cell's region has level 1 - 0.05 / cells (Bonferroni), and a
+    squared distance of two normal dimensions exceeds r^2 with probability exp(-r^2 / 2).
+    """
+    covariance = _covariance(point.per_image, [point.distance.standard_error, point.agreement.standard_error])
+    return Region(point.centre, covariance, math.sqrt(-2 * math.log(0.05 / cells)))
+
+
+def dominance(a: PlanePoint, b: PlanePoint) -> float:
+    """Return the probability that cell a is truly better than b in both, given what was measured.
+
+    The true differences are normal about the measured ones, with the covariance of the paired differences of
+    the images; nothing else is assumed of them (flat prior). Both cells must hold the same prompts in the
+    same order. Raises MetricsError where figures per image are missing or differ in number.
+    """
+    images_a, images_b = _same_images([a, b])
+    pairs = [compare(a.distance, b.distance), compare(a.agreement, b.agreement)]
+    covariance = _covariance(images_a - images_b, [pair.standard_error for pair in pairs])
+    errors = np.sqrt(np.diag(covariance))
+    gap = (a.centre - b.centre) * np.array([-1.0, 1.0])
+    if not errors.all():
+        return float(np.prod([_certain(g, e) for g, e in zip(gap, errors, strict=True)]))
+    h, k = gap / errors
+    return bivariate_normal_cdf(h, k, -covariance[0, 1] / errors.prod())
+
+
+def curve_dominance(a: Sequence[PlanePoint], b: Sequence[PlanePoint], *, seed: int) -> float:
+    """Return the probability that the curve through the cells a leaves every cell of b behind.
+
+    A cell is behind a curve if some point of it, cells joined by straight lines in their order, is as good in
+    both figures. 10,000 joint normal draws of all cells, so the probability is good to 0.01; else as
+    ``dominance``.
+    """
+    points = [*a, *b]
+    images = np.hstack(_same_images(points))
+    mean = np.concatenate([point.centre for point in points])
+    draws = np.random.default_rng(seed).multivariate_normal(mean, np.cov(images.T) / len(images), 10_000)
+    planes = draws.reshape(-1, len(points), 2) * np.array([1.0, -1.0])
+    return float(_behind(planes[:, : len(a)], planes[:, len(a) :]).all(axis=1).mean())
+
+
+def bivariate_normal_cdf(h: float, k: float, correlation: float) -> float:
+    """Return P(X < h, Y < k) of standard normals.
+
+    Plackett, "A reduction formula for normal multivariate integrals" (1954): the derivative in the
+    correlation is the density, so the probability is that of independence plus an integral over sin(angle) =
+    correlation.
+    """
+    normal = NormalDist()
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    half = math.asin(max(-1.0, min(1.0, correlation))) / 2
+    angles = half * (nodes + 1)
+    density = np.exp(-(h * h + k * k - 2 * h * k * np.sin(angles)) / (2 * np.cos(angles) ** 2))
+    probability = normal.cdf(h) * normal.cdf(k) + half * float(weights @ density) / (2 * math.pi)
+    return min(max(probability, 0.0), 1.0)
+
+
+def _covariance(images: NDArray[np.float64], errors: Sequence[float | None]) -> NDArray[np.float64]:
+    """Return the covariance [2, 2] of two figures from their images' parts [n, 2] and their errors.
+
+    The errors can be sharper than the parts say (metrics.frechet); what the figures share is first order.
+    """
+    known = np.array(errors, dtype=np.float64)
+    bound = 0.999 * known.prod()
+    shared = np.clip(np.cov(images.T)[0, 1] / len(images), -bound, bound)
+    return np.array([[known[0] ** 2, shared], [shared, known[1] ** 2]])
+
+
+def _certain(gap: float, error: float) -> float:
+    """Return the probability that a gap is truly above 0, also where it has no error."""
+    return NormalDist().cdf(gap / error) if error > 0 else float(gap > 0)
+
+
+def _same_images(points: Sequence[PlanePoint]) -> list[NDArray[np.float64]]:
+    images = [point.per_image for point in points]
+    counts = sorted({len(part) for part in images})
+    if len(counts) > 1:
+        raise MetricsError(f"cells of {counts[0]} and {counts[-1]} images cannot be compared image by image")
+    return images
+
+
+def _behind(curves: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which points [s, b, 2] some point of curves [s, a, 2] is nowhere above: [s, b].
+
+    Along a segment start + t step, 0 <= t <= 1, each coordinate bounds t from below or from above.
+    """
+    last = max(curves.shape[1] - 1, 1)
+    start = curves[:, :last, None]
+    step = (np.roll(curves, -1, axis=1) - curves)[:, :last, None]
+    room = points[:, None] - start
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = room / step
+    standing = np.where(room >= 0, 0.0, np.inf)
+    least = np.where(step < 0, reach, np.where(step > 0, 0.0, standing)).max(axis=-1)
+    most = np.where(step > 0, reach, 1.0).min(axis=-1)
+    return np.asarray((np.maximum(least, 0) <= np.minimum(most, 1)).any(axis=1))

@@ -1,0 +1,102 @@
+"""The audit of samples: images that no figure should include unseen.
+
+At first sight, image by image: not finite or truncated (black stands in their place), black, constant (of one
+colour), or flagged by whoever made it. Within a cell: a duplicate of an earlier image, bit for bit, or a near
+duplicate, whose thumbnail is an earlier one's. The earlier one stays unflagged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+__all__ = ["Flagged", "audit", "counts_in_words", "first_sight", "thumbnail"]
+
+NOT_FINITE, BLACK, CONSTANT, TRUNCATED = "not finite", "black", "constant", "truncated"
+DUPLICATE, NEAR_DUPLICATE = "duplicate", "near duplicate"
+
+BLACK_LEVEL = 1
+"""An image whose brightest value is at most this is black; rounding may leave a 1."""
+
+THUMBNAIL = 8
+"""Edge of a thumbnail in pixels."""
+
+NEAR = 2.0
+"""Two thumbnails of at most this root mean square difference, in 8-bit levels, are of one picture.
+
+Noise of 4 levels in every pixel moves a thumbnail by 0.7, JPEG of quality 90 mostly by 1.2; of 600 different
+scenes of the embedded family, whose plain shapes are alike as few pictures are, no two come closer than 8.9.
+Difference hashes of 64 bits, the usual means, are equal for 10 pairs of these scenes.
+"""
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """What is wrong with an image, comma-joined, "" for nothing; `like`: the place of the one it repeats."""
+
+    flags: str
+    like: int | None = None
+
+
+def first_sight(image: np.ndarray, *, finite: bool = True) -> str:
+    """What is wrong with an image uint8 [H, W, 3] by itself, "" for nothing."""
+    if not finite:
+        return NOT_FINITE
+    if image.max() <= BLACK_LEVEL:
+        return BLACK
+    return CONSTANT if (image == image[:1, :1]).all() else ""
+
+
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """An image uint8 [H, W, 3] averaged down to 8x8 pixels: uint8 [192]."""
+    small = Image.fromarray(image).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    return np.asarray(small).reshape(-1)
+
+
+def audit(flags: Sequence[str], sha256: Sequence[str], thumbnails: np.ndarray | None) -> list[Flagged]:
+    """The flags of n images with the duplicates among those that have none.
+
+    `thumbnails` is uint8 [n, 192]; without it near duplicates are not looked for.
+    """
+    fine = [place for place, given in enumerate(flags) if not given]
+    found = [Flagged(given) for given in flags]
+    first: dict[str, int] = {}
+    for place in fine:
+        earlier = first.setdefault(sha256[place], place)
+        if earlier != place:
+            found[place] = Flagged(DUPLICATE, earlier)
+    if thumbnails is not None:
+        left = np.array([place for place in fine if not found[place].flags], dtype=int)
+        for place, earlier in _near(thumbnails[left]):
+            found[left[place]] = Flagged(NEAR_DUPLICATE, int(left[earlier]))
+    return found
+
+
+def _near(thumbnails: np.ndarray) -> list[tuple[int, int]]:
+    """(place, earliest other place) for each of n thumbnails that comes close to an earlier one.
+
+    The difference of two means is at most the root mean square difference (Cauchy and Schwarz), so in order
+    of their means only a short stretch has to be compared with each.
+    """
+    values = thumbnails.astype(np.float32)
+    means = values.mean(axis=1)
+    order = np.argsort(means, kind="stable")
+    ends = np.searchsorted(means[order], means[order] + NEAR, side="right")
+    earliest: dict[int, int] = {}
+    for start, end in enumerate(ends):
+        stretch = order[start + 1 : end]
+        distances = np.sqrt(np.mean((values[stretch] - values[order[start]]) ** 2, axis=1))
+        for other in stretch[distances <= NEAR]:
+            early, late = sorted((int(order[start]), int(other)))
+            earliest[late] = min(early, earliest.get(late, early))
+    return sorted(earliest.items())
+
+
+def counts_in_words(flags: Iterable[str]) -> str:
+    """How often each flag stands there: "2 black, 1 duplicate"; an image counts once for each of its own."""
+    counts = Counter(word for given in flags if given for word in given.split(","))
+    return ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))

@@ -1,0 +1,100 @@
+"""`sdbench score IMAGES`: score images that any tool made; `sdbench score RUN`: score a run again."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdbench.errors import InputError
+
+if TYPE_CHECKING:
+    from sdbench.results import ResultRow
+
+__all__ = ["add_parser", "run"]
+
+SCORES = Path("scores")
+MAPPINGS = ("index", "name", "sidecar", "csv", "jsonl", "coco")
+
+
+def add_parser(commands: Any, name: str) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = commands.add_parser(
+        name,
+        help="score images that any tool made, or a run again",
+        description="Score a folder, .zip, .tar or .npz of generated images by named protocols, each figure "
+        "with its standard error. Given a run folder instead, score the run again from its shards.",
+    )
+    parser.add_argument("images", metavar="IMAGES|RUN", help="images of one size, or a run folder")
+    parser.add_argument("--metrics", metavar="A,B", help="names of protocols, such as fid-inception-clean")
+    parser.add_argument(
+        "--reference",
+        metavar="PATH",
+        help="real images (folder, .zip, .tar, .npz), a file of statistics, or shapes:COUNT:SEED",
+    )
+    parser.add_argument("--prompts", metavar="FILE", help="where the prompts are, for CLIP scores")
+    parser.add_argument(
+        "--mapping",
+        choices=MAPPINGS,
+        help="how images and prompts belong together: index (in order of name, a line each; the default), "
+        "name (the file's stem is the prompt id), sidecar (IMAGE.txt), csv (columns file, prompt), jsonl "
+        "(metadata.jsonl of an ImageFolder), coco (the stem is the image id of a captions JSON)",
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="where results go (default: scores/NAME)")
+    parser.set_defaults(run=run, resumable=True)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    root = Path(args.images)
+    if (root / "spec.yaml").is_file():
+        _score_run(root, args)
+    else:
+        _score_images(args)
+
+
+def _score_run(root: Path, args: argparse.Namespace) -> None:
+    given = [name for name in ("metrics", "reference", "prompts", "mapping", "out") if getattr(args, name)]
+    if given:
+        raise InputError(f"{root} is a run, and its spec says everything: leave --{given[0]} away")
+    from sdbench.display import display_for
+    from sdbench.progress import RunProgress
+    from sdbench.runner import score_run
+
+    with RunProgress(display_for()) as progress:
+        page = score_run(root, progress)
+    print(f"results: {root / 'results.csv'}")
+    print(f"report: {page}")
+
+
+def _score_images(args: argparse.Namespace) -> None:
+    if not args.metrics:
+        raise InputError("--metrics is missing: name protocols, such as --metrics fid-inception-clean")
+    from sdbench.display import display_for
+    from sdbench.progress import ImageProgress
+    from sdbench.scoring import Request, score_images
+
+    names = tuple(name.strip() for name in args.metrics.split(","))
+    request = Request(args.images, args.prompts, args.mapping or MAPPINGS[0], args.reference, names)
+    root = args.out or SCORES / Path(args.images).resolve().stem
+    with ImageProgress(display_for()) as progress:
+        rows = score_images(request, root, progress)
+    print("\n".join(_table(rows)))
+    print(f"results: {root / 'results.csv'}")
+
+
+def _table(rows: Sequence[ResultRow]) -> list[str]:
+    """Protocol, figure with its standard error and n in columns, notes below."""
+    cells = [
+        (
+            row.protocol,
+            f"{row.value:.6g}",
+            "± ?" if row.standard_error is None else f"± {row.standard_error:.2g}",
+            f"n = {row.n}",
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in cells) for column in range(4)]
+    table = ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in cells]
+    return table + [f"{row.protocol}: {row.note}" for row in rows if row.note]

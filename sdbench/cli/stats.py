@@ -1,0 +1,61 @@
+"""`sdbench stats make IMAGES`: statistics of real images as a file that runs can compare with."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any, name: str) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = commands.add_parser(
+        name,
+        help="statistics of real images, to compare with",
+        description="Statistics of reference images: features, mean and covariance by one protocol.",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    make = actions.add_parser(
+        "make",
+        help="measure images once",
+        description="Measure a folder, .zip, .tar or .npz of real images by a protocol. A spec names the "
+        "file as reference: {source: stats, path: FILE}, sdbench score as --reference FILE.",
+    )
+    make.add_argument("images", metavar="IMAGES", help="real images")
+    make.add_argument("--protocol", metavar="NAME", required=True, help="such as fid-inception-clean")
+    make.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        required=True,
+        help="FILE.safetensors keeps everything; FILE.npz mu and sigma alone, as pytorch-fid reads them",
+    )
+    make.add_argument(
+        "--size",
+        metavar="N|HxW",
+        type=_size,
+        help="crop centrally and resize to so many pixels first (default: images stay as they are)",
+    )
+    make.set_defaults(run=run, resumable=True)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    from sdbench.display import display_for
+    from sdbench.progress import ImageProgress
+    from sdbench.statistics import make_stats
+
+    with ImageProgress(display_for()) as progress:
+        stats = make_stats(args.images, args.protocol, args.out, args.size, progress)
+    print(f"{stats.n} images, {stats.moments.dim} dimensions: {args.out}")
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a side such as 512 nor HxW such as 512x768")
+    height = int(match[1])
+    return height, int(match[2] or height)

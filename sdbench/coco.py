@@ -1,0 +1,61 @@
+"""COCO captions files: captions by id, and the images that they describe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sdbench.errors import InputError
+from sdbench.paths import existing_file
+
+__all__ = ["captions", "captions_of_images", "image_files"]
+
+SOURCE = "http://images.cocodataset.org/annotations/annotations_trainval2017.zip"
+
+_Result = TypeVar("_Result")
+
+
+def captions(text: str, what: str) -> dict[int, str]:
+    """Caption by annotation id, of the file at the path `text`; empty ones are left out.
+
+    InputError, which calls the file `what`, where it is missing or no COCO captions file.
+    """
+    return _parsed(text, what, _captions)
+
+
+def captions_of_images(text: str, what: str) -> dict[int, str]:
+    """Each image's first caption (that of the lowest annotation id) by image id; InputError as above."""
+
+    def first(content: Any) -> dict[int, str]:
+        texts = _captions(content)
+        ordered = sorted(content["annotations"], key=lambda a: int(a["id"]), reverse=True)
+        return {int(a["image_id"]): texts[int(a["id"])] for a in ordered if int(a["id"]) in texts}
+
+    return _parsed(text, what, first)
+
+
+def image_files(text: str, what: str) -> set[str]:
+    """The names of the image files that the captions file lists; InputError as above."""
+    return _parsed(text, what, lambda content: {str(image["file_name"]) for image in content["images"]})
+
+
+def _captions(content: Any) -> dict[int, str]:
+    texts = {int(a["id"]): " ".join(a["caption"].split()) for a in content["annotations"]}
+    return {id_: text for id_, text in texts.items() if text}
+
+
+def _parsed(text: str, what: str, read: Callable[[Any], _Result]) -> _Result:
+    path = _existing(text, what)
+    try:
+        return read(json.loads(path.read_bytes()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{what}: {path} is not a COCO captions file") from None
+
+
+def _existing(text: str, what: str) -> Path:
+    try:
+        return existing_file(text, what)
+    except InputError as error:
+        raise InputError(f"{error}: the captions are in {SOURCE}") from None

@@ -1,0 +1,20 @@
+"""Published weights for the tests marked `weights`: from the weights folder, or the test is skipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdbench.extractors import WEIGHTS_FILES
+from sdbench.models.home import weights_folder
+
+__all__ = ["published_weights"]
+
+
+def published_weights(extractor: str) -> Path:
+    """Return the file of an extractor's published weights; skips the test where it is not there."""
+    path = weights_folder() / WEIGHTS_FILES[extractor]
+    if not path.is_file():
+        pytest.skip(f"the weights of {extractor} are not there: {path}")
+    return path

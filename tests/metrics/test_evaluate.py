@@ -1,0 +1,101 @@
+"""Dispatch: every protocol reaches its own formula, and nothing else is taken for what it needs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from metrics import (
+    PROTOCOLS,
+    CmmdReference,
+    KernelReference,
+    MetricsError,
+    Moments,
+    Protocol,
+    clip_score_estimate,
+    cmmd_estimate,
+    evaluate,
+    frechet_estimate,
+    kernel_estimate,
+    prepare,
+)
+from metrics.clip_score import clip_score_x100_estimate
+from metrics.precision_recall import (
+    ManifoldReference,
+    coverage_estimate,
+    density_estimate,
+    precision_estimate,
+    recall_estimate,
+)
+
+SHIFTS = np.array([0.0, 0.3, 1.0])[:, None, None]
+REAL, GENERATED, TEXT = np.random.default_rng(0).normal(size=(3, 40, 6)) + SHIFTS
+
+DIRECT = {
+    "frechet": lambda: frechet_estimate(real=Moments.of(REAL), generated=GENERATED),
+    "kernel": lambda: kernel_estimate(real=KernelReference.of(REAL), generated=GENERATED),
+    "cmmd": lambda: cmmd_estimate(real=CmmdReference.of(REAL), generated=GENERATED),
+    "precision": lambda: precision_estimate(real=ManifoldReference.of(REAL, 3), generated=GENERATED),
+    "recall": lambda: recall_estimate(real=ManifoldReference.of(REAL, 3), generated=GENERATED),
+    "density": lambda: density_estimate(real=ManifoldReference.of(REAL, 5), generated=GENERATED),
+    "coverage": lambda: coverage_estimate(real=ManifoldReference.of(REAL, 5), generated=GENERATED),
+    "clip_score": lambda: clip_score_estimate(image=GENERATED, text=TEXT),
+    "clip_score_x100": lambda: clip_score_x100_estimate(image=GENERATED, text=TEXT),
+}
+ONE_EACH = {protocol.metric: protocol for protocol in PROTOCOLS.values()}
+
+
+@pytest.mark.parametrize("metric", DIRECT)
+def test_each_metric_is_its_formula(metric: str) -> None:
+    protocol, expected = ONE_EACH[metric], DIRECT[metric]()
+    real = prepare(protocol, REAL) if protocol.needs_reference else None
+    estimate = evaluate(protocol, generated=GENERATED, real=real, text=TEXT)
+    assert estimate.value == expected.value
+    assert estimate.standard_error == expected.standard_error
+
+
+def test_prompts_reach_the_clip_scores_error() -> None:
+    prompts = ["a", "b"] * 20
+    for metric, formula in (
+        ("clip_score", clip_score_estimate),
+        ("clip_score_x100", clip_score_x100_estimate),
+    ):
+        estimate = evaluate(ONE_EACH[metric], generated=GENERATED, text=TEXT, prompts=prompts)
+        expected = formula(image=GENERATED, text=TEXT, prompts=prompts)
+        assert estimate.standard_error == expected.standard_error
+        assert estimate.standard_error != DIRECT[metric]().standard_error
+
+
+def test_every_metric_has_a_protocol() -> None:
+    assert set(ONE_EACH) == set(DIRECT)
+
+
+@pytest.mark.parametrize("protocol", ONE_EACH.values(), ids=ONE_EACH)
+def test_what_a_protocol_needs_is_asked_for(protocol: Protocol) -> None:
+    needs = "a prepared reference of its own metric" if protocol.needs_reference else "text features"
+    with pytest.raises(MetricsError, match=f"{protocol.name} needs {needs}"):
+        evaluate(protocol, generated=GENERATED)
+
+
+def test_a_reference_of_another_metric_is_refused() -> None:
+    for metric, other in (
+        ("frechet", "kernel"),
+        ("kernel", "cmmd"),
+        ("precision", "density"),
+        ("coverage", "recall"),
+    ):
+        with pytest.raises(MetricsError, match="a prepared reference of its own metric"):
+            evaluate(ONE_EACH[metric], generated=GENERATED, real=prepare(ONE_EACH[other], REAL))
+
+
+def test_moments_do_for_frechet_distances_alone() -> None:
+    moments = Moments.of(REAL)
+    prepared = prepare(ONE_EACH["frechet"], moments)
+    assert (
+        evaluate(ONE_EACH["frechet"], generated=GENERATED, real=prepared).value == DIRECT["frechet"]().value
+    )
+    for metric in ("kernel", "cmmd", "recall", "coverage"):
+        with pytest.raises(MetricsError, match="needs the real features, not only their mean"):
+            prepare(ONE_EACH[metric], moments)
+    with pytest.raises(MetricsError, match="compares with no real images"):
+        prepare(ONE_EACH["clip_score"], REAL)
