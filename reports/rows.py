@@ -138,13 +138,15 @@ def curve_names(results: pd.DataFrame) -> pd.Series[str]:
 def first_protocol(results: pd.DataFrame, better: str) -> str:
     """Return the first protocol whose ``better`` is "lower" (a distance) or "higher" (a score).
 
+    Among the scores a CLIP score comes before precision, recall and their like.
+
     Raises ReportError where the run has none.
     """
     names = results.loc[results["better"] == better, "protocol"]
     if names.empty:
         what = "distance (better: lower)" if better == "lower" else "CLIP score (better: higher)"
         raise ReportError(f"the results hold no {what}: name such a metric in the spec")
-    return str(names.iloc[0])
+    return str(next((name for name in names if name.startswith("clip-score")), names.iloc[0]))
 
 
 def has_plane(results: pd.DataFrame) -> bool:

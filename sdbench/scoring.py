@@ -74,12 +74,11 @@ def score_images(request: Request, root: Path, progress: ImageProgress) -> list[
     image_size = images.image_size()
     reals, real_identity = _reals(reference, distances, extractors, image_size, store, progress)
     looked = _look(images, captions, extractors, progress)
-    texts = (
-        text_features(extractors, [caption.prompt for caption in captions], BATCH_SIZE) if captions else {}
-    )
+    prompts = [caption.prompt for caption in captions]
+    texts = text_features(extractors, prompts, BATCH_SIZE) if captions else {}
     found = audit(looked.flags, looked.sha256, looked.thumbnails)
-    sample = Sample(images.names, looked.features, texts, found)
-    identity = [looked.sha256, [caption.prompt for caption in captions], request.metrics, real_identity]
+    sample = Sample(images.names, prompts, looked.features, texts, found)
+    identity = [looked.sha256, prompts, request.metrics, real_identity]
     rows = []
     for protocol in protocols:
         figure = measure(protocol, sample, reals.get(protocol.name), request.images)

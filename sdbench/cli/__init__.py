@@ -11,17 +11,20 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sdbench.cli import img2img, models, plot, report, run, shapes, txt2img
+from sdbench.cli import img2img, models, plot, regress, report, run, score, shapes, stats, txt2img
 from sdbench.errors import SdbenchError, one_line
 
 __all__ = ["main"]
 
 COMMANDS = {
     "run": run,
+    "score": score,
+    "stats": stats,
     "plot": plot,
     "report": report,
     "models": models,
     "shapes": shapes,
+    "regress": regress,
     "txt2img": txt2img,
     "img2img": img2img,
 }

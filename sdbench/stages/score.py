@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from metrics.evaluate import Reference, evaluate
 from sdbench.audit import NOT_FINITE, TRUNCATED, Flagged, audit, counts_in_words
 from sdbench.errors import InputError
 from sdbench.plan import Cell, Plan
+from sdbench.prompts import Prompt
 from sdbench.references import Real
 from sdbench.results import FlaggedRow, ResultRow
 from sdbench.shards import Made, Shard, ShardStore
@@ -22,9 +24,13 @@ __all__ = ["Figure", "Sample", "Scores", "measure", "score"]
 
 @dataclass(frozen=True)
 class Sample:
-    """n images that are measured together: ids, features float32 [n, d] by extractor, and the audit."""
+    """n images that are measured together: ids, features float32 [n, d] by extractor, and the audit.
+
+    `prompts` are the n texts that the images were made of; empty where nothing reads text.
+    """
 
     ids: Sequence[str]
+    prompts: Sequence[str]
     features: Mapping[str, np.ndarray]
     text_features: Mapping[str, np.ndarray]
     audit: Sequence[Flagged]
@@ -68,8 +74,8 @@ def score(spec: ExperimentSpec, plan: Plan, shards: ShardStore, reference: Mappi
     scores = Scores([], [])
     for cell in plan.cells:
         parts = [shards.read(unit) for unit in plan.units_of(cell)]
-        ids = [prompt.id for unit in plan.units_of(cell) for prompt in unit.chunk.prompts]
-        sample = _together(ids, parts)
+        prompts = [prompt for unit in plan.units_of(cell) for prompt in unit.chunk.prompts]
+        sample = _together(prompts, parts)
         scores.flagged.extend(sample.flagged_rows(cell.folder))
         for name in spec.metrics:
             figure = measure(PROTOCOLS[name], sample, reference.get(name), f"cell {cell.folder}")
@@ -102,6 +108,7 @@ def _estimate(protocol: Protocol, sample: Sample, real: Reference | None, kept: 
         generated=sample.features[protocol.extractor][kept],
         real=real,
         text=None if text is None else text[kept],
+        prompts=None if text is None else list(compress(sample.prompts, kept)),
     )
 
 
@@ -119,7 +126,7 @@ def _about_flagged(protocol: Protocol, sample: Sample, real: Reference | None) -
     return f"{included}; without them {rest.value:.6g}{error} (n = {rest.n})"
 
 
-def _together(ids: Sequence[str], shards: Sequence[Shard]) -> Sample:
+def _together(prompts: Sequence[Prompt], shards: Sequence[Shard]) -> Sample:
     def joined(parts: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -128,7 +135,8 @@ def _together(ids: Sequence[str], shards: Sequence[Shard]) -> Sample:
     sha256 = [digest for shard in shards for digest in shard.sha256]
     complete = len(thumbnails) == len(shards)
     return Sample(
-        ids,
+        [prompt.id for prompt in prompts],
+        [prompt.text for prompt in prompts],
         joined([shard.features for shard in shards]),
         joined([shard.text_features for shard in shards]),
         audit(flags, sha256, np.concatenate(thumbnails) if complete else None),

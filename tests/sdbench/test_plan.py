@@ -15,9 +15,7 @@ PROMPTS = tuple(Prompt(f"p{i}", f"picture {i}") for i in range(5))
 
 
 def checkpoint(name: str, weights: str = "", config: str = "default") -> Checkpoint:
-    return Checkpoint(
-        ReferenceSource(name, Path(f"{name}.ckpt")), weights or f"weights of {name}", config
-    )
+    return Checkpoint(ReferenceSource(name, Path(f"{name}.ckpt")), weights or f"weights of {name}", config)
 
 
 def spec(**changes: object) -> ExperimentSpec:

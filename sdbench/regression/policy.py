@@ -1,0 +1,60 @@
+"""What is allowed: the worst verdict that passes, case by case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sdbench.errors import InputError, did_you_mean, one_line
+from sdbench.regression.cases import Case
+from sdbench.regression.verdicts import Verdict
+from sdbench.strict_yaml import load_yaml
+
+__all__ = ["Policy", "load_policy"]
+
+ORDER = (Verdict.IDENTICAL, Verdict.ROUNDING, Verdict.DRIFT)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The default and what differs from it: patterns of case names, of which the last that fits counts."""
+
+    default: Verdict = Verdict.ROUNDING
+    cases: dict[str, Verdict] = field(default_factory=dict)
+
+    def allowed(self, case: Case) -> Verdict:
+        """The worst verdict that the case may get."""
+        fitting = [verdict for pattern, verdict in self.cases.items() if fnmatchcase(case.name, pattern)]
+        return fitting[-1] if fitting else self.default
+
+    def passes(self, case: Case, verdict: Verdict) -> bool:
+        """Whether the verdict is no worse than what is allowed; never so for CHANGED and UNDECIDED."""
+        return verdict in ORDER[: ORDER.index(self.allowed(case)) + 1]
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy: the keys `default` and `cases`; InputError in one line for anything else."""
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"policy {path}: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"policy {path}: not YAML: {one_line(error)}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("cases", {}), dict):
+        raise InputError(f"policy {path}: must be a mapping with the keys default and cases")
+    for key in content:
+        if key not in ("default", "cases"):
+            hint = did_you_mean(str(key), ["default", "cases"])
+            raise InputError(f"policy {path}: unknown key {key!r}; {hint}")
+    cases = {str(name): _verdict(path, word) for name, word in content.get("cases", {}).items()}
+    return Policy(_verdict(path, content.get("default", Verdict.ROUNDING)), cases)
+
+
+def _verdict(path: Path, word: Any) -> Verdict:
+    if word not in ORDER:
+        raise InputError(f"policy {path}: {word!r} cannot be allowed; {did_you_mean(str(word), ORDER)}")
+    return Verdict(word)

@@ -1,0 +1,39 @@
+"""Testbeds: denoisers with prompts, and what their images are judged by.
+
+A new one is a file and a line in ``TESTBEDS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from sdbench.errors import InputError, did_you_mean
+from sdbench.regression.testbeds._testbed import Testbed, signal_power
+from sdbench.regression.testbeds.gaussian import GaussianTestbed
+from sdbench.regression.testbeds.mixture import MixtureTestbed
+from sdbench.regression.testbeds.shapes import ShapesTestbed
+
+__all__ = [
+    "TESTBEDS",
+    "GaussianTestbed",
+    "MixtureTestbed",
+    "ShapesTestbed",
+    "Testbed",
+    "load_testbed",
+    "signal_power",
+]
+
+TESTBEDS: dict[str, Callable[[], Testbed]] = {
+    "gaussian": GaussianTestbed,
+    "mixture": MixtureTestbed,
+    "shapes": ShapesTestbed,
+}
+
+
+@cache
+def load_testbed(name: str) -> Testbed:
+    """The testbed ``name``, made once a process; InputError for an unknown name."""
+    if name not in TESTBEDS:
+        raise InputError(f"unknown testbed {name!r}: {did_you_mean(name, TESTBEDS)}")
+    return TESTBEDS[name]()

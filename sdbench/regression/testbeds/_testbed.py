@@ -1,0 +1,68 @@
+"""What a testbed is, and what those with a closed form share."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reference_model.schedule import Schedule
+from sdbench.regression.subject import Unet
+
+__all__ = ["PIXELS_PER_UNIT", "Testbed", "channel_moments", "decode_channels", "signal_power"]
+
+PIXELS_PER_UNIT = 1 / 3
+"""Images of a closed-form testbed show latents from -3 to 3; a few pixels lie outside and are clamped."""
+
+
+class Testbed(Protocol):
+    """A denoiser, n prompts, and two figures for each image: agreement with its prompt, and distance.
+
+    ``digest`` changes when results may. ``shape`` is (C, h, w) of the latents of one image.
+    """
+
+    prompts: tuple[str, ...]
+    shape: tuple[int, int, int]
+    schedule: Schedule
+
+    @property
+    def digest(self) -> str:
+        """Identity of the data and the weights."""
+
+    def unet(self, dtype: torch.dtype) -> Unet:
+        """The denoiser in that precision."""
+
+    def contexts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Of all prompts [n, L, D] and of the empty one [1, L, D]."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents [B, C, h, w] -> images [B, 3, H, W], about [-1, 1], in the precision of the latents."""
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Images uint8 [n, H, W, 3] of all prompts in order -> features [n, d]."""
+
+    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How well each image fits its prompt [n], higher is better."""
+
+    def distances(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How far each image's features lie from those of true data of its prompt [n]."""
+
+
+def signal_power(schedule: Schedule, timesteps: Tensor) -> Tensor:
+    """Alpha at timesteps [B], float64 [B]; between two of the schedule its logarithm is linear."""
+    logs = schedule.alphas_cumprod.log().numpy()
+    return torch.from_numpy(np.exp(np.interp(timesteps.double().numpy(), np.arange(len(logs)), logs)))
+
+
+def decode_channels(latents: Tensor) -> Tensor:
+    """The first three channels of latents [B, 4, h, w] as an image [B, 3, h, w]."""
+    return latents[:, :3] * PIXELS_PER_UNIT
+
+
+def channel_moments(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Mean and mean square of each channel in latent units: [n, 6] from uint8 [n, H, W, 3]."""
+    values = ((images + 0.5) / 127.5 - 1) / PIXELS_PER_UNIT
+    return np.concatenate([values.mean(axis=(1, 2)), (values**2).mean(axis=(1, 2))], axis=1, dtype=np.float32)

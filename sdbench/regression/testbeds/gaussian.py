@@ -1,0 +1,90 @@
+"""Normally distributed latents, whose best denoiser and whose ODE have a closed form.
+
+For x_0 ~ N(mu, s^2) latents of signal power a are N(sqrt(a) mu, a s^2 + 1 - a), and the best guess of eps is
+linear in x. The empty prompt has the mean 0, so that guidance by w gives the denoiser of N(w mu, s^2).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reference_model.config import ScheduleConfig
+from reference_model.schedule import Schedule
+from sdbench.digest import digest_value
+from sdbench.regression.subject import Unet
+from sdbench.regression.testbeds._testbed import channel_moments, decode_channels, signal_power
+
+__all__ = ["GaussianTestbed"]
+
+PROMPTS = 512
+SPREAD = (0.3, 0.6, 0.9, 1.2)
+"""Standard deviation of x_0 in each channel: details and coarse structure, below and above the noise."""
+
+MEAN_SPREAD = 0.4
+"""Of the prompts' means about 0."""
+
+
+class GaussianTestbed:
+    """512 prompts, each a mean; latents [4, 4, 4]."""
+
+    shape = (4, 4, 4)
+    prompts = tuple(f"mean {number}" for number in range(PROMPTS))
+
+    def __init__(self) -> None:
+        self.schedule = Schedule(ScheduleConfig())
+        means = np.random.default_rng(0).normal(scale=MEAN_SPREAD, size=(PROMPTS, 1, len(SPREAD)))
+        self.means = torch.from_numpy(means.astype(np.float32))
+
+    @property
+    def digest(self) -> str:
+        """Of the means and spreads."""
+        return digest_value(["gaussian", self.means.flatten().tolist(), SPREAD])
+
+    def unet(self, dtype: torch.dtype) -> Unet:
+        """The posterior mean of eps."""
+        variance = torch.tensor(SPREAD, dtype=torch.float64).reshape(4, 1, 1) ** 2
+
+        def denoise(x: Tensor, t: Tensor, context: Tensor) -> Tensor:
+            power = signal_power(self.schedule, t).reshape(-1, 1, 1, 1)
+            mean = context[:, 0, :, None, None]
+            slope = (1 - power).sqrt() / (power * variance + 1 - power)
+            return slope.to(dtype) * (x - power.sqrt().to(dtype) * mean)
+
+        return denoise
+
+    def standardise(self, x: Tensor, power: Tensor, context: Tensor) -> Tensor:
+        """Latents [B, 4, 4, 4] of signal power [B] as quantiles, which are constant along the ODE."""
+        power = power.double().reshape(-1, 1, 1, 1)
+        variance = torch.tensor(SPREAD, dtype=torch.float64).reshape(4, 1, 1) ** 2
+        return (x - power.sqrt() * context[:, 0, :, None, None]) / (power * variance + 1 - power).sqrt()
+
+    def contexts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The means themselves, and 0."""
+        return self.means.to(dtype), torch.zeros_like(self.means[:1], dtype=dtype)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Three of the four channels."""
+        return decode_channels(latents)
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Mean and mean square of each channel, [n, 6]."""
+        return channel_moments(images)
+
+    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Mean logarithm of the density of the prompt's distribution, up to a constant."""
+        mean, square = np.split(features.astype(np.float64), 2, axis=1)
+        mu, variance = self._moments()
+        return -((square - 2 * mu * mean + mu**2) / (2 * variance)).mean(axis=1)
+
+    def distances(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Euclidean distance to the moments of the prompt's distribution."""
+        mu, variance = self._moments()
+        expected = np.concatenate([mu, mu**2 + variance], axis=1)
+        return np.asarray(np.linalg.norm(features - expected, axis=1))
+
+    def _moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        variance = np.broadcast_to(np.square(SPREAD[:3]), (PROMPTS, 3))
+        return self.means[:, 0, :3].double().numpy(), variance

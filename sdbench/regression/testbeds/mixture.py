@@ -1,0 +1,83 @@
+"""A mixture of four normal distributions at each pixel: a denoiser in closed form that is not linear.
+
+A prompt says which component is likely; the empty prompt finds all equally likely.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reference_model.config import ScheduleConfig
+from reference_model.schedule import Schedule
+from sdbench.digest import digest_value
+from sdbench.regression.subject import Unet
+from sdbench.regression.testbeds._testbed import channel_moments, decode_channels, signal_power
+
+__all__ = ["MixtureTestbed"]
+
+PROMPTS = 512
+CENTRES = ((1.2, 1.2, 1.2, 1.2), (1.2, -1.2, -1.2, 1.2), (-1.2, 1.2, -1.2, -1.2), (-1.2, -1.2, 1.2, -1.2))
+SPREAD = 0.5
+LIKELY, UNLIKELY = 0.7, 0.1
+"""Probability of the component that a prompt names, and of each other one."""
+
+
+class MixtureTestbed:
+    """512 prompts, each naming one of four components; latents [4, 4, 4]."""
+
+    shape = (4, 4, 4)
+    prompts = tuple(f"component {number % 4}" for number in range(PROMPTS))
+
+    def __init__(self) -> None:
+        self.schedule = Schedule(ScheduleConfig())
+        self.centres = torch.tensor(CENTRES, dtype=torch.float64)
+        named = torch.nn.functional.one_hot(torch.arange(PROMPTS) % 4, 4).double()
+        self.weights = UNLIKELY + (LIKELY - UNLIKELY) * named
+
+    @property
+    def digest(self) -> str:
+        """Of the components and the prompts' weights."""
+        return digest_value(["mixture", CENTRES, SPREAD, LIKELY, UNLIKELY])
+
+    def unet(self, dtype: torch.dtype) -> Unet:
+        """The posterior mean of eps."""
+        centres = self.centres.to(dtype)
+
+        def denoise(x: Tensor, t: Tensor, context: Tensor) -> Tensor:
+            power = signal_power(self.schedule, t).reshape(-1, 1, 1, 1)
+            variance = (power * SPREAD**2 + 1 - power).to(dtype)
+            root = power.sqrt().to(dtype)
+            offsets = x[:, None] - root[:, None] * centres[None, :, :, None, None]
+            fits = -(offsets**2).sum(dim=2) / (2 * variance)
+            shares = (fits + context[:, 0, :, None, None]).softmax(dim=1)
+            expected = torch.einsum("bkhw,kc->bchw", shares, centres)
+            return (1 - power).sqrt().to(dtype) / variance * (x - root * expected)
+
+        return denoise
+
+    def contexts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Logarithms of the components' weights."""
+        return self.weights.log()[:, None].to(dtype), torch.full((1, 1, 4), 0.25, dtype=dtype).log()
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Three of the four channels."""
+        return decode_channels(latents)
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Mean and mean square of each channel, [n, 6]."""
+        return channel_moments(images)
+
+    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Mean logarithm of the density of the named component, up to a constant."""
+        mean, square = np.split(features.astype(np.float64), 2, axis=1)
+        named = self.centres[self.weights.argmax(dim=1), :3].numpy()
+        return -((square - 2 * named * mean + named**2) / (2 * SPREAD**2)).mean(axis=1)
+
+    def distances(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Euclidean distance to the moments of the prompt's mixture."""
+        centres, weights = self.centres[:, :3].numpy(), self.weights.numpy()
+        expected = np.concatenate([weights @ centres, weights @ (centres**2 + SPREAD**2)], axis=1)
+        return np.asarray(np.linalg.norm(features - expected, axis=1))

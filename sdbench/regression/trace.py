@@ -1,0 +1,99 @@
+"""Run a case and keep what it passes through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reference_model.noise import start_noise
+from sdbench.regression.cases import Case
+from sdbench.regression.subject import Subject
+from sdbench.regression.testbeds import Testbed
+
+__all__ = ["TRACED", "Trace", "run"]
+
+TRACED = 8
+"""Prompts whose whole trajectory is kept, the first ones; all others count by their images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A case as it ran, K steps, P traced prompts of n.
+
+    x, pred_x0 [K, P, C, h, w] in the precision of the run; decoded [P, 3, H, W], about [-1, 1];
+    images uint8 [n, H, W, 3], black where they are not finite; calls: of the denoiser, per image.
+    """
+
+    x: Tensor
+    pred_x0: Tensor
+    decoded: Tensor
+    images: NDArray
+    calls: int
+    finite: bool
+
+
+@torch.inference_mode()
+def run(
+    testbed: Testbed,
+    case: Case,
+    subject: Subject,
+    seed: int,
+    *,
+    count: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Trace:
+    """Run a case on the first ``count`` prompts of its testbed (default: all).
+
+    Raises:
+        ValueError: steps or eta that the sampler cannot use.
+    """
+    count = count or len(testbed.prompts)
+    batches = [
+        _run_batch(testbed, case, subject, seed, range(first, min(first + subject.batch_size, count)), dtype)
+        for first in range(0, count, subject.batch_size)
+    ]
+    x, pred_x0, decoded = (torch.cat(parts, dim=-4)[..., :TRACED, :, :, :] for parts in _columns(batches))
+    finite = all(bool(batch.decoded.isfinite().all()) for batch in batches)
+    shown = [batch.decoded.nan_to_num(nan=-1.0, posinf=-1.0, neginf=-1.0) for batch in batches]
+    images = torch.cat([subject.to_pixels(decoded) for decoded in shown])
+    return Trace(x, pred_x0, decoded, images.numpy(), batches[0].calls, finite)
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    x: Tensor
+    pred_x0: Tensor
+    decoded: Tensor
+    calls: int
+
+
+def _columns(batches: list[_Batch]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    return [b.x for b in batches], [b.pred_x0 for b in batches], [b.decoded for b in batches]
+
+
+def _run_batch(
+    testbed: Testbed, case: Case, subject: Subject, seed: int, rows: range, dtype: torch.dtype
+) -> _Batch:
+    ids = [str(row) for row in rows]
+    context, uncond = testbed.contexts(dtype)
+    denoise = subject.guide(testbed.unet(dtype), context[rows.start : rows.stop], uncond, case.guidance_scale)
+    calls = 0
+
+    def counted(x: Tensor, t: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return denoise(x, t)
+
+    noise = torch.stack([start_noise(seed, id_, testbed.shape) for id_ in ids]).to(dtype)
+    grid = subject.sampler.grid(testbed.schedule, case.steps, case.eta)
+    draw = subject.step_noise(seed, ids, testbed.shape)
+    steps = list(subject.sampler.run(counted, noise, grid, draw))
+    return _Batch(
+        x=torch.stack([step.x for step in steps]),
+        pred_x0=torch.stack([step.pred_x0 for step in steps]),
+        decoded=testbed.decode(steps[-1].x),
+        calls=calls,
+    )

@@ -1,0 +1,81 @@
+"""PLMS, DDIM and DPM-Solver++ written another way: the same formulas in another order of operations.
+
+The keywords plant faults inside the loop, where no wrapper reaches. `store` is applied to the state after
+every step.
+"""
+
+from __future__ import annotations
+
+from reference_model.samplers import Step
+
+
+def keep(x):
+    return x
+
+
+def ask(denoise, x, grid, index):
+    return denoise(x, grid.timesteps[index].expand(len(x)))
+
+
+def ddim_step(grid, index, x, eps, draw=None):
+    """x' = c x + d eps with both coefficients in float64, instead of the detour over pred_x0."""
+    alpha, alpha_prev = grid.alphas[index].double(), grid.alphas_prev[index]
+    sigma = grid.sigmas[index]
+    scale = (alpha_prev / alpha).sqrt()
+    shift = (1 - alpha_prev - sigma**2).sqrt() - (alpha_prev * (1 - alpha) / alpha).sqrt()
+    x_prev = scale * x + shift * eps
+    if sigma > 0:
+        x_prev = sigma * draw().to(x) + x_prev
+    return x_prev, x / alpha.sqrt() - (1 / alpha - 1).sqrt() * eps
+
+
+def ddim(denoise, x, grid, draw, *, store=keep):
+    for index in reversed(range(len(grid.timesteps))):
+        eps = ask(denoise, x, grid, index)
+        x, pred_x0 = ddim_step(grid, index, x, eps, draw)
+        x = store(x)
+        yield Step(x, pred_x0, eps)
+
+
+NUMERATORS = {0: ((1,), 1), 1: ((3, -1), 2), 2: ((23, -16, 5), 12), 3: ((55, -59, 37, -9), 24)}
+
+
+def plms(denoise, x, grid, draw, *, store=keep, late=False, corrected=True):
+    """`late`: the history lags one step behind. `corrected`: the first step asks at both of its ends."""
+    history, seen = [], []
+    for index in reversed(range(len(grid.timesteps))):
+        eps = ask(denoise, x, grid, index)
+        if index == len(grid.timesteps) - 1 and corrected:
+            ahead, _ = ddim_step(grid, index, x, eps)
+            combined = 0.5 * eps + 0.5 * ask(denoise, ahead, grid, index - 1)
+        else:
+            numerators, denominator = NUMERATORS[len(history)]
+            combined = sum(n * e for n, e in zip(numerators, [eps, *history], strict=True)) / denominator
+        x, pred_x0 = ddim_step(grid, index, x, combined)
+        x = store(x)
+        seen = [eps, *seen]
+        history = seen[1:4] if late else seen[:3]
+        yield Step(x, pred_x0, eps)
+
+
+def dpm_solver(denoise, x, grid, draw, *, store=keep, late=False):
+    """`late`: the prediction of two steps before is taken for that of one step before."""
+    lambdas = (grid.alphas / (1 - grid.alphas)).sqrt().log()
+    seen = []
+    for index in reversed(range(len(grid.timesteps))):
+        eps = ask(denoise, x, grid, index)
+        alpha, end = grid.alphas[index], grid.alphas_prev[index]
+        x0 = x / alpha.sqrt() - (1 / alpha - 1).sqrt() * eps
+        before = seen[1 if late else 0 :][:1]
+        towards = x0
+        if before and index > 0:
+            stride = lambdas[index - 1] - lambdas[index]
+            weight = stride / (lambdas[index] - lambdas[index + 1]) / 2
+            towards = (1 + weight) * x0 - weight * before[0]
+        shrink = ((1 - end) / (1 - alpha)).sqrt()
+        x = store(shrink * x + (end.sqrt() - shrink * alpha.sqrt()) * towards)
+        seen = [x0, *seen]
+        yield Step(x, x0, eps)
+
+
+REWRITTEN = {"ddim": ddim, "plms": plms, "dpm-solver++": dpm_solver}

@@ -1,0 +1,40 @@
+"""The embedded family as a testbed: both precisions, and figures that tell good images from bad ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from catalogue import subject_of
+
+from reference_model import shapes
+from sdbench.regression import Case
+from sdbench.regression.testbeds import load_testbed
+from sdbench.regression.trace import run
+
+
+@pytest.fixture(scope="module")
+def bed():
+    return load_testbed("shapes")
+
+
+def test_both_precisions_walk_the_same_way(bed):
+    """Far closer than the first step is long, and yet not equal."""
+    case = Case("shapes", "ddim", 2, 3.0)
+    single, double = (
+        run(bed, case, subject_of("ddim"), 0, count=2, dtype=dtype)
+        for dtype in (torch.float32, torch.float64)
+    )
+    assert double.x.dtype == double.decoded.dtype == torch.float64
+    apart = (single.decoded - double.decoded).abs().max()
+    assert 0 < apart < 1e-3
+    assert np.abs(single.images.astype(int) - double.images).max() <= 1
+
+
+def test_true_pictures_beat_those_of_other_prompts(bed):
+    pictures, captions = shapes.reference_set(len(bed.prompts), 0)
+    assert tuple(captions) == bed.prompts
+    right, wrong = bed.features(pictures), bed.features(np.roll(pictures, 1, axis=0))
+    assert bed.scores(right).mean() > bed.scores(wrong).mean() + 0.1
+    np.testing.assert_allclose(bed.distances(right), 0, atol=1e-6)
+    assert bed.distances(wrong).mean() > 0.1

@@ -1,0 +1,5 @@
+"""All that the project needs."""
+
+
+def test_my_sampler(sampler_regression):
+    sampler_regression("my_sampler:mine", baseline="sampler-baseline")
