@@ -19,7 +19,7 @@ def project(tmp_path):
 
 
 def run_pytest(project, *more):
-    command = [sys.executable, "-m", "pytest", "-q", *more]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "sdbench.pytest_plugin", *more]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
 
