@@ -29,7 +29,7 @@ class Budget:
 
 BUDGETS: dict[str, Budget] = {
     # About an hour and a half on two CPU cores.
-    "cpu": Budget(60_000, 4_500, 16, 1_200, 256, 500, 500, 1_500, 400, 2_400, 128),
+    "cpu": Budget(60_000, 4_500, 16, 1_200, 256, 500, 500, 1_500, 1_000, 2_400, 128),
     # A few minutes on one data-centre GPU.
     "gpu": Budget(262_144, 10_000, 96, 3_500, 512, 1_000, 1_200, 2_500, 1_000, 3_500, 512),
     # Seconds: for tests of the machinery; the pictures mean nothing.
