@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from numpy.typing import ArrayLike
 
@@ -22,7 +22,7 @@ from metrics.precision_recall import (
 from metrics.protocols import Protocol
 from metrics.uncertainty import Estimate
 
-__all__ = ["Reference", "evaluate", "prepare"]
+__all__ = ["Reference", "evaluate", "prepare", "prepare_all"]
 
 Reference = FrechetReference | KernelReference | CmmdReference | ManifoldReference
 """What a formula needs of the real images, computed once for all cells that are compared with them."""
@@ -58,6 +58,25 @@ def prepare(protocol: Protocol, features: ArrayLike | Moments) -> Reference:
             return ManifoldReference.of(features, _NEIGHBOURHOODS[protocol.metric][1])
         case "clip_score" | "clip_score_x100":
             raise MetricsError(f"{protocol.name} compares with no real images")
+
+
+def prepare_all(
+    protocols: Iterable[Protocol], features: Mapping[str, ArrayLike | Moments]
+) -> dict[str, Reference]:
+    """Return what each protocol needs, by its name, of the real features by extractor.
+
+    Protocols that need the same of the same features share it, since 10,000 images take their time. Raises
+    MetricsError as ``prepare``.
+    """
+    made: dict[tuple[str, object], Reference] = {}
+    prepared = {}
+    for protocol in protocols:
+        formula, k = _NEIGHBOURHOODS.get(protocol.metric, (None, None))
+        key = protocol.extractor, protocol.metric if formula is None else k
+        if key not in made:
+            made[key] = prepare(protocol, features[protocol.extractor])
+        prepared[protocol.name] = made[key]
+    return prepared
 
 
 def evaluate(

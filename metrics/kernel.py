@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics._checks import as_features, check_same_dimension
+from metrics._pairs import row_sums
 from metrics.uncertainty import Estimate, standard_error_of_mean
 
 __all__ = ["KernelReference", "kernel_estimate"]
-
-_BLOCK_ROWS = 2048
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class KernelReference:
         """Compare all pairs of features [m, d], m >= 2, once; MetricsError for unusable ones."""
         rows = as_features(features, "real", minimum=2)
         m = len(rows)
-        total = float((_row_sums(rows, rows) - _self_kernel(rows)).sum())
+        total = float((row_sums(_kernel, rows, rows) - _self_kernel(rows)).sum())
         return cls(rows, total / (m * (m - 1)))
 
 
@@ -51,8 +50,8 @@ def kernel_estimate(*, real: KernelReference, generated: ArrayLike) -> Estimate:
     check_same_dimension(real.features.shape[1], features.shape[1])
     n = len(features)
 
-    within = (_row_sums(features, features) - _self_kernel(features)) / (n - 1)
-    across = _row_sums(features, real.features) / len(real.features)
+    within = (row_sums(_kernel, features, features) - _self_kernel(features)) / (n - 1)
+    across = row_sums(_kernel, features, real.features) / len(real.features)
     value = real.mean_kernel + float(within.mean()) - 2 * float(across.mean())
     if n == 2:
         note = "no standard error: 2 images, at least 3 are needed"
@@ -74,9 +73,3 @@ def _kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float6
 def _self_kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return k(x_i, x_i): [n, d] -> [n]."""
     return np.asarray((np.einsum("ij,ij->i", x, x) / x.shape[1] + 1.0) ** 3)
-
-
-def _row_sums(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sum over y of k(x_i, y): [n]. In blocks, so 10,000 x 10,000 pairs need no 800 MB."""
-    starts = range(0, len(x), _BLOCK_ROWS)
-    return np.concatenate([_kernel(x[start : start + _BLOCK_ROWS], y).sum(axis=1) for start in starts])

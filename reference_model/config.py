@@ -170,14 +170,18 @@ class ModelConfig:
     # Not part of the text that `digest` hashes, so that digests from before it was known stay valid.
     use_ema: bool = field(default=False, repr=False)
 
+    @property
+    def side_multiple(self) -> int:
+        """What the sides of an image must be multiples of, in pixels: 64 for Stable Diffusion v1."""
+        return self.autoencoder.downsampling * int(2 ** (len(self.unet.channel_mult) - 1))
+
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """The latents of an image of so many pixels: (channels, height / f, width / f).
 
         Raises:
             ValueError: a side that the autoencoder and the UNet cannot halve as often as they have to.
         """
-        f = self.autoencoder.downsampling
-        multiple = f * 2 ** (len(self.unet.channel_mult) - 1)
+        f, multiple = self.autoencoder.downsampling, self.side_multiple
         if height < 1 or width < 1 or height % multiple or width % multiple:
             raise ValueError(f"image sides must be multiples of {multiple}, got {height} x {width}")
         return self.unet.in_channels, height // f, width // f

@@ -11,7 +11,14 @@ from sdbench.plan import Unit
 from sdbench.prompts import Prompt
 from sdbench.store import LocalStore
 
-__all__ = ["ImageStore"]
+__all__ = ["ImageStore", "as_png"]
+
+
+def as_png(image: np.ndarray) -> bytes:
+    """An image uint8 [H, W, 3] as the bytes of a PNG file."""
+    sink = io.BytesIO()
+    Image.fromarray(image).save(sink, "PNG")
+    return sink.getvalue()
 
 
 class ImageStore:
@@ -24,10 +31,8 @@ class ImageStore:
     def write(self, unit: Unit, start: int, pixels: np.ndarray) -> None:
         """Keep what the policy keeps of the unit's images from `start` on: uint8 [B, H, W, 3]."""
         for prompt, image in zip(self._wanted(unit)[start:], pixels, strict=False):
-            sink = io.BytesIO()
-            Image.fromarray(image).save(sink, "PNG")
             # The shard holds the digest of the pixels, so a file lost to a power failure can be noticed.
-            self._store.write(_key(unit, prompt), sink.getvalue(), durable=False)
+            self._store.write(_key(unit, prompt), as_png(image), durable=False)
 
     def complete(self, unit: Unit) -> bool:
         """Whether every image of the unit that is to be kept is there."""

@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 
 from metrics import MetricsError, Protocol
 from metrics.evaluate import Reference as Prepared
-from metrics.evaluate import prepare
+from metrics.evaluate import prepare, prepare_all
 from metrics.features import Extractor
 from metrics.reference_stats import check_stats, read_stats
 from sdbench.coco import image_files
 from sdbench.digest import SHORT, digest_bytes, digest_value
 from sdbench.errors import InputError, StoreError, one_line
+from sdbench.extractors import features_identity
 from sdbench.image_sets import ImageSet, open_image_set
 from sdbench.paths import existing_file
 from sdbench.shards import fixed_size_lists, rows_of_lists
@@ -28,7 +29,7 @@ from sdbench.spec import FEWEST, CocoReference, FolderReference, ShapesReference
 from sdbench.stages.extract import image_features
 from sdbench.store import LocalStore
 
-__all__ = ["Real", "Reference", "load_reference", "prepare_all", "prepare_stats", "reference_features"]
+__all__ = ["Real", "Reference", "load_reference", "prepare_images", "prepare_stats", "reference_features"]
 
 PROBE = 16
 """So many images of a rendered set stand for all of it: a change to the renderer changes them too."""
@@ -89,15 +90,29 @@ def reference_features(
     return features
 
 
-def prepare_all(protocols: Iterable[Protocol], features: Mapping[str, np.ndarray]) -> dict[str, Real]:
-    """What each protocol needs of the reference features [m, d] by extractor, by the protocol's name.
+def prepare_images(
+    store: LocalStore,
+    reference: Reference,
+    protocols: Iterable[Protocol],
+    extractors: Mapping[str, Extractor],
+    batch_size: int,
+    note: Callable[[str], None],
+) -> dict[str, Real]:
+    """What each protocol, all of which compare with real images, needs of them, by the protocol's name.
 
-    InputError where they cannot be used.
+    `note` is told which features are computed. InputError where the images or features cannot be used.
     """
+    protocols = list(protocols)
+    features = {}
+    for name in sorted({protocol.extractor for protocol in protocols}):
+        note(f"features of the reference images by {name}")
+        network = extractors[name]
+        features[name] = reference_features(store, reference, network, features_identity(network), batch_size)
     try:
-        return {p.name: Real(prepare(p, features[p.extractor])) for p in protocols if p.needs_reference}
+        prepared = prepare_all(protocols, features)
     except MetricsError as error:
         raise InputError(f"reference: {error}") from None
+    return {name: Real(needed) for name, needed in prepared.items()}
 
 
 def prepare_stats(
@@ -106,7 +121,7 @@ def prepare_stats(
     extractors: Mapping[str, Extractor],
     image_size: tuple[int, int],
 ) -> dict[str, Real]:
-    """As `prepare_all`, from a file of statistics; `image_size` (height, width) is that of generated images.
+    """As `prepare_images`, from a file of statistics; `image_size` (height, width) is the generated images'.
 
     InputError where the file cannot be read or is of another protocol, extractor or weights; what it leaves
     open otherwise stands in the notes.

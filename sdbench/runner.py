@@ -20,15 +20,15 @@ from sdbench.images import ImageStore
 from sdbench.manifest import account, now, write_manifest
 from sdbench.models import Source
 from sdbench.plan import Plan, Unit, make_plan
+from sdbench.precision import full_precision
 from sdbench.progress import RunProgress
 from sdbench.prompts import Prompt, load_prompts
 from sdbench.references import (
     Real,
     Reference,
     load_reference,
-    prepare_all,
+    prepare_images,
     prepare_stats,
-    reference_features,
 )
 from sdbench.registry import Checkpoint, locate_all
 from sdbench.reporting import write_report
@@ -38,7 +38,7 @@ from sdbench.spec import FEWEST, ExperimentSpec, StatsReference, load_spec
 from sdbench.stages.score import score
 from sdbench.store import LocalStore
 from sdbench.timing import timed
-from sdbench.worker import Job, full_precision
+from sdbench.worker import Job
 
 __all__ = ["Outcome", "run_experiment", "score_run"]
 
@@ -199,14 +199,9 @@ def _reference(spec: ExperimentSpec, prepared: _Prepared, progress: RunProgress)
         return prepare_stats(spec.reference, protocols, inputs.extractors, spec.image_size)
     if inputs.reference is None:
         return {}
-    features = {}
-    for name in sorted({protocol.extractor for protocol in protocols}):
-        progress.note(f"features of the reference images by {name}")
-        extractor, identity = inputs.extractors[name], prepared.identities[name]
-        features[name] = reference_features(
-            prepared.store, inputs.reference, extractor, identity, spec.batch_size
-        )
-    return prepare_all(protocols, features)
+    return prepare_images(
+        prepared.store, inputs.reference, protocols, inputs.extractors, spec.batch_size, progress.note
+    )
 
 
 def _work(

@@ -16,18 +16,18 @@ from sdbench import provenance
 from sdbench.audit import TRUNCATED, audit, first_sight, thumbnail
 from sdbench.digest import digest_file, digest_pixels, digest_value
 from sdbench.errors import InputError, did_you_mean
-from sdbench.extractors import build_extractor, features_identity
+from sdbench.extractors import build_extractor
 from sdbench.image_sets import Batch, ImageSet, open_image_set
 from sdbench.pairing import Caption, captions_of
 from sdbench.paths import existing_file
+from sdbench.precision import full_precision
 from sdbench.progress import ImageProgress
-from sdbench.references import Real, load_reference, prepare_all, prepare_stats, reference_features
+from sdbench.references import Real, load_reference, prepare_images, prepare_stats
 from sdbench.results import ResultRow, write_flagged, write_results
 from sdbench.spec import FEWEST, FolderReference, ShapesReference, StatsReference
 from sdbench.stages.extract import Features, image_features, text_features
 from sdbench.stages.score import Figure, Sample, measure
 from sdbench.store import LocalStore
-from sdbench.worker import full_precision
 
 __all__ = ["Request", "find_protocols", "score_images"]
 
@@ -176,12 +176,8 @@ def _reals(
         file = existing_file(spec.path, "reference.path")
         return prepare_stats(spec, protocols, extractors, image_size), digest_file(file)
     reference = load_reference(spec, image_size)
-    features = {}
-    for name in sorted({protocol.extractor for protocol in protocols}):
-        progress.note(f"features of the reference images by {name}")
-        network = extractors[name]
-        features[name] = reference_features(store, reference, network, features_identity(network), BATCH_SIZE)
-    return prepare_all(protocols, features), reference.identity
+    prepared = prepare_images(store, reference, protocols, extractors, BATCH_SIZE, progress.note)
+    return prepared, reference.identity
 
 
 def _row(

@@ -13,11 +13,11 @@ from sdbench import provenance
 from sdbench.errors import InputError
 from sdbench.extractors import build_extractor
 from sdbench.image_sets import ImageSet, open_image_set
+from sdbench.precision import full_precision
 from sdbench.progress import ImageProgress
 from sdbench.scoring import BATCH_SIZE, find_protocols
 from sdbench.spec import FEWEST
 from sdbench.stages.extract import image_features
-from sdbench.worker import full_precision
 
 __all__ = ["make_stats"]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from sdbench import provenance
 from sdbench.audit import first_sight, thumbnail
@@ -17,6 +16,7 @@ from sdbench.extractors import build_extractor
 from sdbench.images import ImageStore
 from sdbench.models import Images, Model
 from sdbench.plan import Unit
+from sdbench.precision import full_precision
 from sdbench.registry import Checkpoint
 from sdbench.shards import Made, Shard, ShardStore
 from sdbench.stages.extract import clip_scores, image_features, text_features
@@ -24,7 +24,7 @@ from sdbench.stages.generate import generate_images
 from sdbench.store import LocalStore
 from sdbench.timing import timed
 
-__all__ = ["Job", "Tick", "UnitReport", "Worker", "full_precision"]
+__all__ = ["Job", "Tick", "UnitReport", "Worker"]
 
 Tick = Callable[[Unit, float], None]
 """Told how many of a unit's images are done, in fractions."""
@@ -113,11 +113,3 @@ class Worker:
     def _made(self, nfe: int | None) -> Made:
         device = provenance.device_name(self._job.device)
         return Made(nfe, self._job.batch_size, device, provenance.versions())
-
-
-def full_precision() -> None:
-    """Keep float32 at float32 on GPUs, and the choice of convolutions the same from run to run."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["Extractor", "TextExtractor", "module_digest", "one_line"]
+__all__ = ["Extractor", "TextExtractor", "module_digest", "normalised", "one_line"]
 
 
 class Extractor(Protocol):
@@ -36,6 +37,14 @@ class TextExtractor(Extractor, Protocol):
 
     def texts(self, texts: list[str]) -> NDArray[np.float32]:
         """Return the features [B, dim] of B texts."""
+
+
+def normalised(
+    pixels: NDArray[np.uint8], mean: Sequence[float], std: Sequence[float], device: str
+) -> torch.Tensor:
+    """Bring pixels uint8 [B, H, W, 3] to float32 [B, 3, H, W]: on the 0..1 scale, less mean, over std."""
+    shift, scale = (torch.tensor(values, device=device) for values in (mean, std))
+    return ((torch.tensor(pixels, device=device) / 255 - shift) / scale).permute(0, 3, 1, 2)
 
 
 def module_digest(module: torch.nn.Module) -> str:

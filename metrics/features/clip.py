@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from metrics.errors import MetricsError
-from metrics.features.base import module_digest, one_line
+from metrics.features.base import module_digest, normalised, one_line
 from metrics.features.hub import hub_file
 from metrics.preprocess import Fit, crop_and_resize, resize_and_crop
 
@@ -81,10 +81,8 @@ class ClipExtractor:
     @torch.inference_mode()
     def images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the features [B, dim] of images uint8 [B, H, W, 3]."""
-        pixels = torch.tensor(self.fit(images, self.normalisation.size), device=self.device)
-        mean = torch.tensor(self.normalisation.mean, device=self.device)
-        std = torch.tensor(self.normalisation.std, device=self.device)
-        inputs = ((pixels / 255 - mean) / std).permute(0, 3, 1, 2)
+        wanted = self.normalisation
+        inputs = normalised(self.fit(images, wanted.size), wanted.mean, wanted.std, self.device)
         return _to_numpy(self.model.encode_image(inputs))
 
     @torch.inference_mode()

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from metrics.errors import MetricsError
-from metrics.features.base import module_digest, one_line
+from metrics.features.base import module_digest, normalised, one_line
 from metrics.features.hub import hub_file
 from metrics.preprocess import stretch
 
@@ -41,9 +41,7 @@ class Dinov2Extractor:
     @torch.inference_mode()
     def images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the features [B, dim] of images uint8 [B, H, W, 3], stretched to 224x224."""
-        pixels = torch.tensor(stretch(images, _EDGE), device=self.device)
-        mean, std = (torch.tensor(values, device=self.device) for values in (_MEAN, _STD))
-        inputs = ((pixels / 255 - mean) / std).permute(0, 3, 1, 2)
+        inputs = normalised(stretch(images, _EDGE), _MEAN, _STD, self.device)
         return np.asarray(self.model(inputs).last_hidden_state[:, 0].cpu(), dtype=np.float32)
 
 

@@ -7,14 +7,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from torch import Tensor
-
 from reference_model.checkpoints._safetensors import looks_like_safetensors, read_safetensors
 from reference_model.checkpoints._stored import StoredTensor
 from reference_model.checkpoints._torch_files import read_legacy, read_zip
 from reference_model.errors import CheckpointError
 
-__all__ = ["DAMAGE", "open_weights", "read_tensors"]
+__all__ = ["DAMAGE", "open_weights"]
 
 DAMAGE = (
     EOFError,
@@ -62,11 +60,6 @@ def open_weights(path: Path) -> dict[str, StoredTensor]:
     if any(tensor.offset + tensor.extent > size for tensor in tensors.values()):
         raise CheckpointError(f"{path} is damaged: its end is missing; download or copy it again")
     return tensors
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Name -> tensor of a whole file, in memory; see `open_weights`."""
-    return {name: tensor.read() for name, tensor in open_weights(path).items()}
 
 
 def _reader(head: bytes) -> Callable[[Path], dict[str, StoredTensor]]:

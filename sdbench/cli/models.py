@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import Any
 
+from sdbench.models.catalogue import LAYOUTS
+
 __all__ = ["add_parser", "run"]
 
 
@@ -25,8 +27,8 @@ def add_parser(commands: Any, name: str) -> None:
     )
     fetch.add_argument(
         "--layout",
-        choices=("original", "diffusers"),
-        default="original",
+        choices=LAYOUTS,
+        default=LAYOUTS[0],
         help="of sd-v1-N: one .ckpt file (default), or the diffusers folder",
     )
     fetch.add_argument(

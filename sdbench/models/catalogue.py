@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["OPENRAIL_M", "SD_V1", "SHAPES", "Licence", "Published"]
+__all__ = ["LAYOUTS", "OPENRAIL_M", "SD_V1", "SHAPES", "Licence", "Published"]
 
 SHAPES = ("shapes-v1-1", "shapes-v1-2", "shapes-v1-3", "shapes-v1-4")
 """The embedded family: its weights come with the package."""
+
+LAYOUTS = ("original", "diffusers")
+"""What a published checkpoint can be fetched as: one file, or a diffusers folder."""
 
 
 @dataclass(frozen=True)

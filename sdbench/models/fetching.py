@@ -18,9 +18,7 @@ from sdbench.models.records import Record, file_digests, write_record
 from sdbench.models.users import user_models
 from sdbench.registry import hub_folder, known_names, repository_folder
 
-__all__ = ["LAYOUTS", "Download", "fetch", "wanted_download"]
-
-LAYOUTS = ("original", "diffusers")
+__all__ = ["Download", "fetch", "wanted_download"]
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sdbench.errors import InputError
 from sdbench.models import Source
 from sdbench.models.catalogue import SD_V1
 from sdbench.models.entry import ModelEntry
 from sdbench.models.hub import is_hub_id
 from sdbench.models.records import file_digests, read_record
-from sdbench.models.sources import CallableSource, PipelineSource, ReferenceSource
+from sdbench.models.sources import PipelineSource, ReferenceSource
 from sdbench.models.training_facts import training_facts
 from sdbench.models.users import user_models
 from sdbench.registry import NotFetchedError, known_names, locate
@@ -29,7 +27,7 @@ def verify(name: str) -> list[str]:
     Raises InputError where they differ from what was fetched, or nothing was recorded to compare with.
     """
     source = _locate(name)
-    path = _path(source)
+    path = source.path if isinstance(source, ReferenceSource | PipelineSource) else None
     if path is None or read_record(path) is None:
         raise InputError(
             f"{name}: {path or 'it'} was not fetched by sdbench, so there is nothing to compare with"
@@ -71,12 +69,3 @@ def _locate(name: str) -> Source:
     if name not in known_names() and is_hub_id(name):
         return locate(ModelEntry(name=name.split("/")[1], diffusers=name))
     return locate(ModelEntry(name=name))
-
-
-def _path(source: Source) -> Path | None:
-    match source:
-        case ReferenceSource() | PipelineSource():
-            return source.path
-        case CallableSource():
-            return None
-    return None

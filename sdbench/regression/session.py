@@ -58,7 +58,8 @@ def check(
         if (not given or r.case.sampler in samplers) and (not quick or r.case.testbed in QUICK_TESTBEDS)
     ]
     names = {r.case.sampler for r in chosen}
-    for missing in [name for name in samplers if name not in names] or ([""] if not chosen else []):
+    missing = next((name for name in samplers if name not in names), None if chosen else "")
+    if missing is not None:
         known = sorted({r.case.sampler for r in baseline.records})
         raise InputError(f"the baseline has no such case of {missing!r}: {did_you_mean(missing, known)}")
     results = tuple(check_case(r, _subject(r.case, samplers), baseline.seed) for r in chosen)
@@ -105,15 +106,17 @@ def _samplers(given: Sequence[str]) -> dict[str, Sampler]:
     return samplers
 
 
+def _sampler(name: str, samplers: dict[str, Sampler]) -> Sampler:
+    """The one that was given under the name, else the one that the name stands for."""
+    return samplers.get(name) or resolve_sampler(name)
+
+
 def _subject(case: Case, samplers: dict[str, Sampler]) -> Subject:
-    if case.sampler in samplers:
-        return Subject(samplers[case.sampler])
-    return Subject(resolve_sampler(case.sampler))
+    return Subject(_sampler(case.sampler, samplers))
 
 
 def _exact(name: str, samplers: dict[str, Sampler]) -> list[ExactResult]:
-    sampler = samplers.get(name) or resolve_sampler(name)
     try:
-        return check_exactly(name, sampler, SAMPLERS.get(name))
+        return check_exactly(name, _sampler(name, samplers), SAMPLERS.get(name))
     except ValueError as error:
         raise InputError(f"{name}: {one_line(error)}") from None

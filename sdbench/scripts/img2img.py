@@ -12,16 +12,16 @@ from torch import Tensor
 from reference_model import LatentDiffusion
 from reference_model.image_to_image import encode_init, image_tensor, rounded_down, steps_to_run, vary
 from sdbench.errors import InputError, one_line
+from sdbench.precision import full_precision
 from sdbench.progress import ImageProgress
 from sdbench.provenance import best_device
 from sdbench.scripts.arguments import IMG2IMG_OUTDIR
 from sdbench.scripts.loop import Outcome, write_images
-from sdbench.scripts.model import model_source, open_model, precision_scope, side_multiple
+from sdbench.scripts.model import model_source, open_model, precision_scope
 from sdbench.scripts.noise import BatchNoise
 from sdbench.scripts.prompts import prompt_batches
 from sdbench.scripts.settings import Img2ImgSettings
 from sdbench.scripts.surprises import about_image, about_prompts, about_steps, about_strength, fitting_size
-from sdbench.worker import full_precision
 
 __all__ = ["image_to_image"]
 
@@ -64,7 +64,7 @@ def _open(path: str) -> Image.Image:
 
 def _init_images(picture: Image.Image, model: LatentDiffusion, progress: ImageProgress) -> Tensor:
     """The picture as [1, 3, H, W], of a size that the original makes, or the next smaller one that works."""
-    multiple = side_multiple(model.config)
+    multiple = model.config.side_multiple
     size = rounded_down(picture.size, MULTIPLE)
     if 0 in size or size != rounded_down(size, multiple):
         size, lines = fitting_size(picture.size, multiple, "--init-img")

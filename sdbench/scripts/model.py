@@ -18,7 +18,7 @@ from sdbench.registry import known_names, locate_all
 from sdbench.scripts.arguments import CKPT, CONFIG
 from sdbench.scripts.settings import Settings
 
-__all__ = ["ModelSource", "model_source", "open_model", "precision_scope", "side_multiple"]
+__all__ = ["ModelSource", "model_source", "open_model", "precision_scope"]
 
 LAION_CONFIG = "configs/latent-diffusion/txt2img-1p4B-eval.yaml"
 LAION_CKPT = "models/ldm/text2img-large/model.ckpt"
@@ -90,8 +90,3 @@ def open_model(source: ModelSource, settings: Settings, device: str) -> LatentDi
 def precision_scope(precision: str, device: str) -> AbstractContextManager[object]:
     """Half precision for "autocast" on a GPU, as in the original; float32 otherwise."""
     return torch.autocast("cuda") if precision == "autocast" and device == "cuda" else nullcontext()
-
-
-def side_multiple(config: ModelConfig) -> int:
-    """What the sides of an image must be multiples of, in pixels: 64 for Stable Diffusion v1."""
-    return config.autoencoder.downsampling * int(2 ** (len(config.unet.channel_mult) - 1))

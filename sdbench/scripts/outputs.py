@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torchvision.utils import make_grid
 
 from sdbench.errors import InputError
+from sdbench.images import as_png
 from sdbench.store import LocalStore
 
 __all__ = ["OutputFolder", "image_grid"]
@@ -47,9 +46,7 @@ class OutputFolder:
         return self._save(key, image)
 
     def _save(self, key: str, image: np.ndarray) -> Path:
-        sink = io.BytesIO()
-        Image.fromarray(image).save(sink, "PNG")
-        self._store.write(key, sink.getvalue(), durable=False)
+        self._store.write(key, as_png(image), durable=False)
         return self._store.path(key)
 
 

@@ -10,16 +10,16 @@ from reference_model import LatentDiffusion
 from reference_model.pipeline import generate
 from reference_model.samplers import SAMPLERS, nfe
 from sdbench.errors import InputError
+from sdbench.precision import full_precision
 from sdbench.progress import ImageProgress
 from sdbench.provenance import best_device
 from sdbench.scripts.arguments import TXT2IMG_OUTDIR
 from sdbench.scripts.loop import Outcome, write_images
-from sdbench.scripts.model import model_source, open_model, precision_scope, side_multiple
+from sdbench.scripts.model import model_source, open_model, precision_scope
 from sdbench.scripts.noise import BatchNoise
 from sdbench.scripts.prompts import prompt_batches
 from sdbench.scripts.settings import Txt2ImgSettings
 from sdbench.scripts.surprises import about_prompts, about_steps, about_text, fitting_size
-from sdbench.worker import full_precision
 
 __all__ = ["text_to_image"]
 
@@ -49,7 +49,7 @@ class _TextSampler:
         self._settings = settings
         self._device = device
         self._eta = SAMPLERS[settings.sampler].takes_eta * settings.ddim_eta
-        size, lines = fitting_size((settings.W, settings.H), side_multiple(model.config), "--W, --H")
+        size, lines = fitting_size((settings.W, settings.H), model.config.side_multiple, "--W, --H")
         progress.notes(lines)
         shape = model.config.latent_shape(size[1], size[0])
         self._noise = BatchNoise(settings.seed, device, (settings.n_samples, *shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import metrics.cmmd
+import metrics._pairs
 from metrics import CmmdReference, MetricsError, cmmd_estimate
 
 
@@ -52,7 +52,7 @@ def test_standard_error_matches_repeated_draws() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     real, generated = draw(0, 50), draw(1, 33, shift=0.5)
     whole = cmmd_estimate(real=CmmdReference.of(real), generated=generated)
-    monkeypatch.setattr(metrics.cmmd, "_BLOCK_ROWS", 7)
+    monkeypatch.setattr(metrics._pairs, "_BLOCK_ROWS", 7)
     blocks = cmmd_estimate(real=CmmdReference.of(real), generated=generated)
     assert blocks.value == pytest.approx(whole.value, rel=1e-9)
     assert blocks.standard_error == pytest.approx(whole.standard_error, rel=1e-9)

@@ -20,6 +20,8 @@ from metrics import (
     prepare,
 )
 from metrics.clip_score import clip_score_x100_estimate
+from metrics.evaluate import prepare_all
+from metrics.frechet import FrechetReference
 from metrics.precision_recall import (
     ManifoldReference,
     coverage_estimate,
@@ -99,3 +101,17 @@ def test_moments_do_for_frechet_distances_alone() -> None:
             prepare(ONE_EACH[metric], moments)
     with pytest.raises(MetricsError, match="compares with no real images"):
         prepare(ONE_EACH["clip_score"], REAL)
+
+
+def test_protocols_share_what_they_need_of_the_same_features() -> None:
+    names = ["fd", "kd", "precision", "recall", "density", "coverage"]
+    of = {name: PROTOCOLS[f"{name}-shapes-clip"] for name in names}
+    precision_elsewhere = PROTOCOLS["precision-dinov2-vit-l-14"]
+    features = {"shapes-clip": REAL, precision_elsewhere.extractor: REAL + 1}
+    made = prepare_all([*of.values(), precision_elsewhere], features)
+    found = {name: made[protocol.name] for name, protocol in of.items()}
+    assert found["precision"] is found["recall"]
+    assert found["density"] is found["coverage"]
+    kinds = [found[name] for name in ("fd", "kd", "precision", "density")] + [made[precision_elsewhere.name]]
+    assert len({id(reference) for reference in kinds}) == 5
+    assert [type(found[name]) for name in names[:2]] == [FrechetReference, KernelReference]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-import metrics.kernel
+import metrics._pairs
 from metrics import KernelReference, MetricsError, kernel_estimate
 
 
@@ -97,7 +97,7 @@ def test_standard_error_matches_repeated_draws(shift: float) -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     real, generated = draw(0, 50), draw(1, 33, shift=0.5)
     whole = kernel_estimate(real=KernelReference.of(real), generated=generated)
-    monkeypatch.setattr(metrics.kernel, "_BLOCK_ROWS", 7)
+    monkeypatch.setattr(metrics._pairs, "_BLOCK_ROWS", 7)
     blocks = kernel_estimate(real=KernelReference.of(real), generated=generated)
     assert blocks.value == pytest.approx(whole.value, rel=1e-12)
     assert blocks.standard_error == pytest.approx(whole.standard_error, rel=1e-10)

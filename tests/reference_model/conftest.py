@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
 import torch
 
 from reference_model import LatentDiffusion, load_checkpoint
+from reference_model.checkpoints._files import open_weights
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Name -> tensor of a whole file of weights."""
+    return {name: tensor.read() for name, tensor in open_weights(path).items()}
 
 
 class Goldens:
@@ -34,6 +41,20 @@ def goldens() -> Goldens:
 @pytest.fixture(scope="session")
 def tiny() -> LatentDiffusion:
     return load_checkpoint(GOLDENS / "tiny" / "v1-tiny.ckpt", GOLDENS / "tiny" / "v1-tiny.yaml")
+
+
+@pytest.fixture(scope="session")
+def peer(tmp_path_factory):
+    """The same kind of model by another implementation, saved as a diffusers folder."""
+    from .diffusers_peer import Peer
+
+    return Peer(tmp_path_factory.mktemp("peer"))
+
+
+@pytest.fixture
+def folder(peer, tmp_path):
+    """A copy of the peer's folder that a test may change."""
+    return copytree(peer.folder, tmp_path / "copy")
 
 
 @pytest.fixture(autouse=True)

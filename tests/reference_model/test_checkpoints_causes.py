@@ -9,9 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from reference_model import CheckpointError, load_checkpoint
-from reference_model.checkpoints._files import read_tensors
 
-from .conftest import GOLDENS
+from .conftest import GOLDENS, read_tensors
 
 CKPT, YAML = GOLDENS / "tiny" / "v1-tiny.ckpt", GOLDENS / "tiny" / "v1-tiny.yaml"
 UNET = "model.diffusion_model."

@@ -4,82 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from shutil import copytree
-from types import SimpleNamespace
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from reference_model import CheckpointError, LatentDiffusion, hub, load_checkpoint
+from reference_model import CheckpointError, LatentDiffusion, load_checkpoint
 from reference_model.checkpoints import read_config
-from reference_model.checkpoints._diffusers_folder import needed_files
 from reference_model.checkpoints.diffusers import their_names
 from reference_model.config import ModelConfig
 
-WIDTHS = (32, 64, 48)
-UNET = {
-    "block_out_channels": WIDTHS,
-    "down_block_types": ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
-    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-    "cross_attention_dim": 16,
-    "attention_head_dim": 4,
-    "layers_per_block": 2,
-    "norm_num_groups": 16,
-}
-VAE = {
-    "block_out_channels": (32, 64, 64),
-    "down_block_types": ("DownEncoderBlock2D",) * 3,
-    "up_block_types": ("UpDecoderBlock2D",) * 3,
-    "latent_channels": 4,
-    "layers_per_block": 1,
-    "scaling_factor": 0.5,
-}
-TEXT = {
-    "vocab_size": 49408,
-    "hidden_size": 16,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "hidden_act": "quick_gelu",
-}
-
-
-class Peer:
-    """A tiny pipeline of random weights as diffusers builds it, saved to a folder."""
-
-    def __init__(self, folder: Path, **unet) -> None:
-        torch.manual_seed(0)
-        self.folder = folder
-        self.unet = UNet2DConditionModel(**UNET | unet).eval()
-        self.vae = AutoencoderKL(**VAE).eval()
-        self.text = CLIPTextModel(CLIPTextConfig(**TEXT)).eval()
-        for module in (self.unet, self.vae, self.text):
-            for parameter in module.parameters():
-                # Norms start as ones and zeros, which would hide a wrong name.
-                parameter.data += 0.05 * torch.randn_like(parameter)
-        scheduler = PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
-        for module, name in ((self.unet, "unet"), (self.vae, "vae"), (self.text, "text_encoder")):
-            module.save_pretrained(folder / name)
-        scheduler.save_pretrained(folder / "scheduler")
-        (folder / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
-
-
-@pytest.fixture(scope="module")
-def peer(tmp_path_factory):
-    return Peer(tmp_path_factory.mktemp("peer"))
+from .diffusers_peer import VAE, Peer
 
 
 @pytest.fixture(scope="module")
 def model(peer):
     return load_checkpoint(peer.folder)
-
-
-@pytest.fixture
-def folder(peer, tmp_path):
-    return copytree(peer.folder, tmp_path / "copy")
 
 
 def assert_same_unet(model: LatentDiffusion, peer: Peer) -> None:
@@ -272,114 +214,3 @@ def test_a_vocabulary_of_its_own(folder):
     write_tokenizer(folder / "tokenizer")
     (folder / "tokenizer" / "vocab.json").write_text("{}")
     assert "does not number its tokens" in refused(folder)
-
-
-REPOSITORY = [
-    "README.md",
-    "model_index.json",
-    "safety_checker/model.safetensors",
-    "scheduler/scheduler_config.json",
-    "text_encoder/config.json",
-    "text_encoder/model.fp16.safetensors",
-    "text_encoder/model.safetensors",
-    "text_encoder/pytorch_model.bin",
-    "tokenizer/merges.txt",
-    "tokenizer/tokenizer_config.json",
-    "tokenizer/vocab.json",
-    "unet/config.json",
-    "unet/diffusion_pytorch_model.bin",
-    "unet/diffusion_pytorch_model.fp16.safetensors",
-    "v1-4.ckpt",
-    "vae/config.json",
-    "vae/diffusion_pytorch_model.fp16.bin",
-]
-
-
-def test_only_the_needed_files_of_a_repository_are_fetched():
-    assert needed_files("o/n", REPOSITORY) == [
-        "model_index.json",
-        "scheduler/scheduler_config.json",
-        "text_encoder/config.json",
-        "text_encoder/model.safetensors",
-        "tokenizer/merges.txt",
-        "tokenizer/tokenizer_config.json",
-        "tokenizer/vocab.json",
-        "unet/config.json",
-        "unet/diffusion_pytorch_model.bin",
-        "vae/config.json",
-        "vae/diffusion_pytorch_model.fp16.bin",
-    ]
-    with pytest.raises(CheckpointError, match=r"download sd-v1-4\.ckpt from there"):
-        needed_files("o/n", ["README.md", "sd-v1-4.ckpt"])
-
-
-@pytest.fixture
-def hub_without_network(monkeypatch, tmp_path):
-    """A cache of its own, and a hub that cannot be reached."""
-
-    def unreachable(*_, **__):
-        raise ConnectionError("no route\nto host")
-
-    monkeypatch.setattr(hub.HfApi, "list_repo_files", unreachable)
-    monkeypatch.setattr(hub, "hf_hub_download", unreachable)
-    cached: dict[str, str] = {}
-    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda repo, name: cached.get(f"{repo}/{name}"))
-    return cached
-
-
-def test_a_hub_id_without_network(hub_without_network, peer, model):
-    with pytest.raises(
-        CheckpointError, match=r"cannot download it from https://huggingface\.co/some/model"
-    ) as caught:
-        load_checkpoint("some/model")
-    assert "\n" not in str(caught.value)
-    hub_without_network["some/model/model_index.json"] = str(peer.folder / "model_index.json")
-    assert load_checkpoint("some/model").weights_digest == model.weights_digest
-
-
-def test_a_cache_that_holds_only_a_part_is_not_enough(hub_without_network, folder):
-    (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
-    hub_without_network["some/model/model_index.json"] = str(folder / "model_index.json")
-    with pytest.raises(CheckpointError, match="no route to host"):
-        load_checkpoint("some/model")
-
-
-def test_offline_is_said(hub_without_network, monkeypatch):
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(CheckpointError, match="HF_HUB_OFFLINE is set and the cache does not hold some/model"):
-        load_checkpoint("some/model")
-
-
-def test_repositories_that_are_not_there_or_closed(hub_without_network, monkeypatch):
-    def answers(error):
-        def ask(*_, **__):
-            raise error("no", response=SimpleNamespace(headers={}, request=None))
-
-        monkeypatch.setattr(hub.HfApi, "list_repo_files", ask)
-
-    answers(hub.GatedRepoError)
-    with pytest.raises(CheckpointError, match="asks for an accepted licence"):
-        load_checkpoint("some/model")
-    answers(hub.RepositoryNotFoundError)
-    with pytest.raises(CheckpointError, match="does not exist"):
-        load_checkpoint("some/model")
-
-
-def test_a_file_that_is_not_there_is_no_hub_id(hub_without_network):
-    for source in ("weights/sd-v1-4.ckpt", Path("some/model"), "one", "a/b/c"):
-        with pytest.raises(CheckpointError, match="no checkpoint at"):
-            load_checkpoint(source)
-
-
-def test_the_hub_is_asked_for_what_is_needed(monkeypatch, peer, model):
-    asked = {}
-
-    def snapshot(repo, allow_patterns):
-        asked[repo] = allow_patterns
-        return str(peer.folder)
-
-    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_: None)
-    monkeypatch.setattr(hub.HfApi, "list_repo_files", lambda self, repo: REPOSITORY)
-    monkeypatch.setattr(hub, "snapshot_download", snapshot)
-    assert load_checkpoint("some/model").weights_digest == model.weights_digest
-    assert asked == {"some/model": needed_files("some/model", REPOSITORY)}

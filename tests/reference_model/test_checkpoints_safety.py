@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 from reference_model import CheckpointError, load_checkpoint
-from reference_model.checkpoints._files import open_weights, read_tensors
+from reference_model.checkpoints._files import open_weights
 from reference_model.checkpoints._unpickle import LIMIT, Call, Global, read_pickle
 
-from .conftest import GOLDENS
+from .conftest import GOLDENS, read_tensors
 
 CKPT, YAML = GOLDENS / "tiny" / "v1-tiny.ckpt", GOLDENS / "tiny" / "v1-tiny.yaml"
 WEIGHTS = {

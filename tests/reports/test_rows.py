@@ -54,6 +54,15 @@ def test_the_first_metric_of_each_direction_makes_the_axes(results: pd.DataFrame
     assert first_protocol(pd.concat([results, other]), "lower") == "fd-test"
 
 
+def test_a_clip_score_makes_the_axis_before_precision(results: pd.DataFrame) -> None:
+    scores = results[results["better"] == "higher"]
+    precision = scores.assign(protocol="precision-test")
+    assert first_protocol(pd.concat([precision, scores.assign(protocol="clip-score-test")]), "higher") == (
+        "clip-score-test"
+    )
+    assert first_protocol(precision, "higher") == "precision-test"
+
+
 def test_a_missing_axis_is_named(results: pd.DataFrame) -> None:
     with pytest.raises(ReportError, match="no CLIP score"):
         plane(results[results["better"] == "lower"])

@@ -135,7 +135,7 @@ def test_what_changes_images_starts_other_cells_beside(
 def test_shards_of_other_weights_are_not_reused(tiny: dict[str, Any], tmp_path: Path, run_tiny: Run) -> None:
     from safetensors.torch import save_file
 
-    from reference_model.checkpoints._files import read_tensors
+    from tests.reference_model.conftest import read_tensors
 
     run_tiny(tiny, tmp_path / "run")
     tensors = {k: v.clone() for k, v in read_tensors(Path(tiny["checkpoints"][0]["path"])).items()}

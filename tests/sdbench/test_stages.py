@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
-from metrics import PROTOCOLS, Moments, clip_score_estimate, frechet_distance
+from metrics import PROTOCOLS, Moments, clip_score_estimate, frechet_distance, prepare
 from sdbench.models.sources import ReferenceSource
 from sdbench.plan import Plan, make_plan
 from sdbench.prompts import Prompt
-from sdbench.references import prepare_all
+from sdbench.references import Real
 from sdbench.registry import Checkpoint
 from sdbench.results import ResultRow
 from sdbench.shards import Made, Shard, ShardStore
@@ -119,8 +119,11 @@ class TestScore:
                 made=Made(102, 5, device, "torch=1"),
             )
             shards.write(unit, shard)
-        reference = prepare_all([PROTOCOLS["fid-inception-tf"]], {"inception-v3": features["real"]})
-        return score(spec, plan, shards, reference).rows
+        return score(spec, plan, shards, self.reference(features)).rows
+
+    def reference(self, features: dict[str, np.ndarray]) -> dict[str, Real]:
+        name = "fid-inception-tf"
+        return {name: Real(prepare(PROTOCOLS[name], features["real"]))}
 
     def test_figures_are_those_of_all_images(
         self, spec: ExperimentSpec, plan: Plan, features: dict[str, np.ndarray], tmp_path: Path
@@ -161,8 +164,20 @@ class TestScore:
         for path in tmp_path.rglob("*.parquet"):
             table = pq.read_table(path)
             pq.write_table(table.drop_columns(["thumbnail"]), path)
-        reference = prepare_all([PROTOCOLS["fid-inception-tf"]], {"inception-v3": features["real"]})
-        assert score(spec, plan, ShardStore(LocalStore(tmp_path)), reference).rows == rows
+        again = score(spec, plan, ShardStore(LocalStore(tmp_path)), self.reference(features))
+        assert again.rows == rows
+
+    def test_images_of_one_prompt_are_not_taken_for_independent(
+        self, spec: ExperimentSpec, plan: Plan, features: dict[str, np.ndarray], tmp_path: Path
+    ) -> None:
+        texts = ["a", "b", "c"] * 3 + ["d"]
+        prompts = [Prompt(f"p{i}", text) for i, text in enumerate(texts)]
+        repeating = make_plan(spec, [plan.cells[0].checkpoint], prompts, dict(plan.units[0].extractors))
+        clip, _ = self.rows(spec, repeating, features, tmp_path)
+        apart = clip_score_estimate(image=features["image"], text=features["text"], prompts=texts)
+        assert clip.standard_error == apart.standard_error
+        alone = clip_score_estimate(image=features["image"], text=features["text"])
+        assert clip.standard_error != pytest.approx(alone.standard_error)
 
     def test_a_cell_made_on_two_devices_says_so(
         self, spec: ExperimentSpec, plan: Plan, features: dict[str, np.ndarray], tmp_path: Path

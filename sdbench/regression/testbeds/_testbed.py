@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from reference_model.config import ScheduleConfig
 from reference_model.schedule import Schedule
 from sdbench.regression.subject import Unet
 
-__all__ = ["PIXELS_PER_UNIT", "Testbed", "channel_moments", "decode_channels", "signal_power"]
+__all__ = ["ClosedFormTestbed", "Testbed", "signal_power"]
 
 PIXELS_PER_UNIT = 1 / 3
 """Images of a closed-form testbed show latents from -3 to 3; a few pixels lie outside and are clamped."""
@@ -57,12 +58,20 @@ def signal_power(schedule: Schedule, timesteps: Tensor) -> Tensor:
     return torch.from_numpy(np.exp(np.interp(timesteps.double().numpy(), np.arange(len(logs)), logs)))
 
 
-def decode_channels(latents: Tensor) -> Tensor:
-    """The first three channels of latents [B, 4, h, w] as an image [B, 3, h, w]."""
-    return latents[:, :3] * PIXELS_PER_UNIT
+class ClosedFormTestbed:
+    """What testbeds share whose denoiser has a closed form: latents [4, 4, 4], of which images show three."""
 
+    shape = (4, 4, 4)
 
-def channel_moments(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Mean and mean square of each channel in latent units: [n, 6] from uint8 [n, H, W, 3]."""
-    values = ((images + 0.5) / 127.5 - 1) / PIXELS_PER_UNIT
-    return np.concatenate([values.mean(axis=(1, 2)), (values**2).mean(axis=(1, 2))], axis=1, dtype=np.float32)
+    def __init__(self) -> None:
+        self.schedule = Schedule(ScheduleConfig())
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """The first three channels of latents [B, 4, h, w] as an image [B, 3, h, w]."""
+        return latents[:, :3] * PIXELS_PER_UNIT
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Mean and mean square of each channel in latent units: [n, 6] from uint8 [n, H, W, 3]."""
+        values = ((images + 0.5) / 127.5 - 1) / PIXELS_PER_UNIT
+        moments = [values.mean(axis=(1, 2)), (values**2).mean(axis=(1, 2))]
+        return np.concatenate(moments, axis=1, dtype=np.float32)

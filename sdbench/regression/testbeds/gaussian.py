@@ -11,11 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reference_model.config import ScheduleConfig
-from reference_model.schedule import Schedule
 from sdbench.digest import digest_value
 from sdbench.regression.subject import Unet
-from sdbench.regression.testbeds._testbed import channel_moments, decode_channels, signal_power
+from sdbench.regression.testbeds._testbed import ClosedFormTestbed, signal_power
 
 __all__ = ["GaussianTestbed"]
 
@@ -27,14 +25,13 @@ MEAN_SPREAD = 0.4
 """Of the prompts' means about 0."""
 
 
-class GaussianTestbed:
+class GaussianTestbed(ClosedFormTestbed):
     """512 prompts, each a mean; latents [4, 4, 4]."""
 
-    shape = (4, 4, 4)
     prompts = tuple(f"mean {number}" for number in range(PROMPTS))
 
     def __init__(self) -> None:
-        self.schedule = Schedule(ScheduleConfig())
+        super().__init__()
         means = np.random.default_rng(0).normal(scale=MEAN_SPREAD, size=(PROMPTS, 1, len(SPREAD)))
         self.means = torch.from_numpy(means.astype(np.float32))
 
@@ -64,14 +61,6 @@ class GaussianTestbed:
     def contexts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """The means themselves, and 0."""
         return self.means.to(dtype), torch.zeros_like(self.means[:1], dtype=dtype)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Three of the four channels."""
-        return decode_channels(latents)
-
-    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Mean and mean square of each channel, [n, 6]."""
-        return channel_moments(images)
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Mean logarithm of the density of the prompt's distribution, up to a constant."""

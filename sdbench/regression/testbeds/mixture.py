@@ -10,11 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reference_model.config import ScheduleConfig
-from reference_model.schedule import Schedule
 from sdbench.digest import digest_value
 from sdbench.regression.subject import Unet
-from sdbench.regression.testbeds._testbed import channel_moments, decode_channels, signal_power
+from sdbench.regression.testbeds._testbed import ClosedFormTestbed, signal_power
 
 __all__ = ["MixtureTestbed"]
 
@@ -25,14 +23,13 @@ LIKELY, UNLIKELY = 0.7, 0.1
 """Probability of the component that a prompt names, and of each other one."""
 
 
-class MixtureTestbed:
+class MixtureTestbed(ClosedFormTestbed):
     """512 prompts, each naming one of four components; latents [4, 4, 4]."""
 
-    shape = (4, 4, 4)
     prompts = tuple(f"component {number % 4}" for number in range(PROMPTS))
 
     def __init__(self) -> None:
-        self.schedule = Schedule(ScheduleConfig())
+        super().__init__()
         self.centres = torch.tensor(CENTRES, dtype=torch.float64)
         named = torch.nn.functional.one_hot(torch.arange(PROMPTS) % 4, 4).double()
         self.weights = UNLIKELY + (LIKELY - UNLIKELY) * named
@@ -61,14 +58,6 @@ class MixtureTestbed:
     def contexts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Logarithms of the components' weights."""
         return self.weights.log()[:, None].to(dtype), torch.full((1, 1, 4), 0.25, dtype=dtype).log()
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Three of the four channels."""
-        return decode_channels(latents)
-
-    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Mean and mean square of each channel, [n, 6]."""
-        return channel_moments(images)
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Mean logarithm of the density of the named component, up to a constant."""
