@@ -33,12 +33,12 @@ class Spectrum:
         n, rank = len(centred), factor.shape[1]
         if n > rank:
             eigenvalues, axes = np.linalg.eigh(_sandwich(centred.T @ centred / (n - 1), factor))
-            kept = kept_eigenvalues(eigenvalues)
+            kept = kept_eigenvalues(eigenvalues, n)
             roots = np.sqrt(eigenvalues[kept])
             return cls(roots, centred @ (factor @ (axes[:, kept] / roots)))
         rows = centred @ factor
         eigenvalues, vectors = np.linalg.eigh(rows @ rows.T / (n - 1))
-        kept = kept_eigenvalues(eigenvalues)
+        kept = kept_eigenvalues(eigenvalues, n)
         return cls(np.sqrt(eigenvalues[kept]), vectors[:, kept] * math.sqrt(n - 1))
 
     @property
@@ -60,14 +60,16 @@ class Spectrum:
     def without_two(self, partners: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the trace of the set without the images i and partners[i]: [n], n >= 4.
 
-        The scatter matrix loses x x' + y y' + (x + y)(x + y)' / (n - 2): a determinant of 2 x 2.
+        The scatter matrix loses x x' + y y' + (x + y)(x + y)' / (n - 2) = v v' + w w' with v = (x - y) / sqrt(2) and
+        w = (x + y) sqrt(n / (2 n - 4)). Where images alone span directions each factor of the determinant of
+        2 x 2 falls to 0 with u^2: multiplied out, rounding would hide it for u below 1e-4, not 1e-8.
         """
         n = len(self.scores)
         own = self._leverages(self.scores, self.scores)
         shared = self._leverages(self.scores, self.scores[partners])
-        both = own + own[partners]
-        product = own * own[partners] - shared**2
-        determinant = 1 - both - (both + 2 * shared) / (n - 2) + n / (n - 2) * product
+        both, share = own + own[partners], n / (n - 2)
+        mixed = share * (own - own[partners]) ** 2 / 4
+        determinant = (1 - both / 2 + shared) * (1 - share * (both / 2 + shared)) - mixed
         return math.sqrt((n - 1) / (n - 3)) * (self.trace + _integral(determinant, self._nodes))
 
     @property
@@ -93,21 +95,26 @@ def _integral(determinants: NDArray[np.float64], nodes: NDArray[np.float64]) -> 
     exponentially.
     """
     # Without a row that alone spans a direction the determinant is 0 at u = 0, where rounding can pass it.
-    return np.asarray(np.log(np.maximum(determinants, 1e-18)) @ (nodes * (_STEP / math.pi)))
+    return np.asarray(np.log(np.maximum(determinants, 1e-30)) @ (nodes * (_STEP / math.pi)))
 
 
 def eigenvalues_of_product(
-    covariance: NDArray[np.float64], factor: NDArray[np.float64]
+    covariance: NDArray[np.float64], factor: NDArray[np.float64], n: int
 ) -> NDArray[np.float64]:
-    """Return the eigenvalues of L' S L that are more than rounding, ascending."""
+    """Return the eigenvalues of L' S L, S the covariance of n images, that are more than rounding, ascending."""
     eigenvalues = np.asarray(np.linalg.eigvalsh(_sandwich(covariance, factor)), dtype=np.float64)
-    return np.asarray(eigenvalues[kept_eigenvalues(eigenvalues)])
+    return np.asarray(eigenvalues[kept_eigenvalues(eigenvalues, n)])
 
 
-def kept_eigenvalues(eigenvalues: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which of the ascending eigenvalues of a semi-definite matrix are more than rounding."""
+def kept_eigenvalues(eigenvalues: NDArray[np.float64], n: int) -> NDArray[np.bool_]:
+    """Return which of the ascending eigenvalues [d] of a covariance of n images are more than rounding.
+
+    n images span n - 1 directions; n = 0 stands for an unknown number. Rounding of the others depends on the
+    machine's linear algebra and counts by its square root, so that no cutoff alone would do.
+    """
     cutoff = eigenvalues.max(initial=0.0) * eigenvalues.size * np.finfo(np.float64).eps
-    return np.asarray(eigenvalues > cutoff)
+    spanned = n - 1 if n else eigenvalues.size
+    return np.asarray((eigenvalues > cutoff) & (np.arange(eigenvalues.size) >= eigenvalues.size - spanned))
 
 
 def _sandwich(covariance: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:

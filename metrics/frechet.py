@@ -11,6 +11,7 @@ where C [n, d] holds the centred generated features: the smaller of the two prod
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,12 +43,12 @@ class FrechetReference:
     @classmethod
     def of(cls, moments: Moments) -> FrechetReference:
         """Factorise: Cholesky where the covariance is positive definite, its eigensystem where it is not."""
-        try:
-            return cls(moments, np.asarray(np.linalg.cholesky(moments.covariance), dtype=np.float64))
-        except np.linalg.LinAlgError:
-            eigenvalues, vectors = np.linalg.eigh(moments.covariance)
-            kept = kept_eigenvalues(eigenvalues)
-            return cls(moments, vectors[:, kept] * np.sqrt(eigenvalues[kept]))
+        if moments.n == 0 or moments.n > moments.dim:
+            with suppress(np.linalg.LinAlgError):
+                return cls(moments, np.asarray(np.linalg.cholesky(moments.covariance), dtype=np.float64))
+        eigenvalues, vectors = np.linalg.eigh(moments.covariance)
+        kept = kept_eigenvalues(eigenvalues, moments.n)
+        return cls(moments, vectors[:, kept] * np.sqrt(eigenvalues[kept]))
 
     def leave_out(self, generated: ArrayLike, minimum: int) -> LeaveOut:
         """Decompose generated features [n, d], n >= minimum; MetricsError for unusable ones."""
@@ -67,7 +68,7 @@ def frechet_distance(*, real: Moments | FrechetReference, generated: Moments) ->
     check_same_dimension(moments.dim, generated.dim)
     gap = moments.mean - generated.mean
     traces = np.trace(moments.covariance) + np.trace(generated.covariance)
-    roots = np.sqrt(eigenvalues_of_product(generated.covariance, reference.factor))
+    roots = np.sqrt(eigenvalues_of_product(generated.covariance, reference.factor, generated.n))
     # Rounding can leave -1e-16 for equal sets.
     return max(float(gap @ gap + traces - 2 * roots.sum()), 0.0)
 
