@@ -60,9 +60,9 @@ class Spectrum:
     def without_two(self, partners: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the trace of the set without the images i and partners[i]: [n], n >= 4.
 
-        The scatter matrix loses x x' + y y' + (x + y)(x + y)' / (n - 2) = v v' + w w' with v = (x - y) / sqrt(2) and
-        w = (x + y) sqrt(n / (2 n - 4)). Where images alone span directions each factor of the determinant of
-        2 x 2 falls to 0 with u^2: multiplied out, rounding would hide it for u below 1e-4, not 1e-8.
+        The scatter matrix loses x x' + y y' + (x + y)(x + y)' / (n - 2) = v v' + w w', v = (x - y) / sqrt(2)
+        and w = (x + y) sqrt(n / (2 n - 4)). Where images alone span directions each factor of the determinant
+        of 2 x 2 falls to 0 with u^2: multiplied out, rounding would hide it for u below 1e-4, not 1e-8.
         """
         n = len(self.scores)
         own = self._leverages(self.scores, self.scores)
@@ -101,7 +101,7 @@ def _integral(determinants: NDArray[np.float64], nodes: NDArray[np.float64]) -> 
 def eigenvalues_of_product(
     covariance: NDArray[np.float64], factor: NDArray[np.float64], n: int
 ) -> NDArray[np.float64]:
-    """Return the eigenvalues of L' S L, S the covariance of n images, that are more than rounding, ascending."""
+    """Return the eigenvalues of L' S L, S that of n images, that are more than rounding, ascending."""
     eigenvalues = np.asarray(np.linalg.eigvalsh(_sandwich(covariance, factor)), dtype=np.float64)
     return np.asarray(eigenvalues[kept_eigenvalues(eigenvalues, n)])
 
