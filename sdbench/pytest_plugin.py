@@ -41,21 +41,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def sampler_regression(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """``(source, baseline, allow="rounding", quick=True) -> Outcome``; fails the test where it does not hold.
 
-    ``source`` is "module:function". ``baseline`` is a folder, relative to pytest's root folder. ``allow`` is
-    the worst verdict that passes. With ``quick=False`` the embedded family is run too.
+    ``source`` is "module:function", "file.py:function", or "diffusers:CLASS?key=value". ``baseline`` is a
+    folder, relative to pytest's root folder. ``allow`` is the worst verdict that passes. With ``quick=False``
+    the embedded family is run too. ``device`` and ``dtype`` choose the baseline and how it is run.
     """
 
-    def check(source: str, baseline: str | Path, allow: str = "rounding", quick: bool = True) -> Any:
+    def check(
+        source: str,
+        baseline: str | Path,
+        allow: str = "rounding",
+        quick: bool = True,
+        device: str = "cpu",
+        dtype: str = "float32",
+    ) -> Any:
         __tracebackhide__ = True
         from sdbench.errors import SdbenchError
-        from sdbench.regression import Policy, Verdict, load_baseline, save_baseline, session
+        from sdbench.regression import Platform, Policy, Verdict, load_baseline, save_baseline, session
 
-        name = source.rpartition(":")[2]
+        name, platform = source.partition("?")[0].rpartition(":")[2], Platform(device, dtype)
         given, folder = [f"{name}={source}"], request.config.rootpath / baseline
         try:
             if request.config.getoption("--record-samplers"):
-                save_baseline(folder, session.record(given, quick=quick))
-            outcome = session.check(load_baseline(folder), given, Policy(Verdict(allow)), quick=quick)
+                save_baseline(folder, session.record(given, quick=quick, platform=platform))
+            held = load_baseline(folder, platform)
+            outcome = session.check(held, given, Policy(Verdict(allow)), quick=quick)
             session.require(outcome)
         except SdbenchError as error:
             pytest.fail(str(error), pytrace=False)

@@ -1,9 +1,9 @@
-"""Samplers by name: the built-in ones, those of installed packages, and functions of any module.
+"""Samplers by name: the built-in ones, those of packages, functions of any module or file, schedulers.
 
 A package offers one by an entry point in the group `sdbench.samplers`; `module:function` names one that
-can be imported, also from the current folder. Both may be a function like the built-in ones,
-`(denoise, x, grid, draw) -> Iterator[Step]`, which then walks the DDIM grid, or a `Sampler` record.
-Importing one runs its code.
+can be imported, also from the current folder, `folder/file.py:function` one in a file. All may be a function
+like the built-in ones, `(denoise, x, grid, draw) -> Iterator[Step]`, which then walks the DDIM grid, or a
+`Sampler` record. Importing one runs its code. `diffusers:CLASS` is a scheduler of that library.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from reference_model.config import ScheduleConfig
 from reference_model.guidance import Denoise
 from reference_model.samplers import SAMPLERS, Draw, Sampler, Step
 from reference_model.schedule import Grid, Schedule
-from sdbench.digest import digest_file, digest_value
+from sdbench.diffusers_samplers import diffusers_sampler
+from sdbench.digest import SHORT, digest_file, digest_value
 from sdbench.errors import InputError, did_you_mean, one_line
-from sdbench.models.sampler_names import belongs_to_model
+from sdbench.models.sampler_names import DIFFUSERS_PREFIX, belongs_to_model
 
 __all__ = ["GROUP", "resolve_sampler", "sampler_identity"]
 
@@ -42,7 +44,8 @@ def resolve_sampler(name: str) -> Sampler:
     """
     if name in SAMPLERS:
         return SAMPLERS[name]
-    sampler = _guarded(name, _load(_entry_point(name)))
+    found = diffusers_sampler(name) if name.startswith(DIFFUSERS_PREFIX) else _load(_entry_point(name))
+    sampler = _guarded(name, found)
     try:
         _try_out(name, sampler)
     except ValueError as error:
@@ -67,21 +70,47 @@ def sampler_identity(name: str) -> str | None:
 
 
 def _entry_point(name: str) -> EntryPoint:
+    if in_file := re.fullmatch(r"(.+\.py):(\w+(?:\.\w+)*)", name):
+        module = _module_of(name, Path(in_file[1]))
+        return EntryPoint(name=name, value=f"{module}:{in_file[2]}", group=GROUP)
     if ":" in name:
         if not re.fullmatch(r"\w+(\.\w+)*:\w+(\.\w+)*", name):
-            raise InputError(f"sampler {name!r} is not written module:function")
+            raise InputError(f"sampler {name!r} is not written module:function or file.py:function")
         return EntryPoint(name=name, value=name, group=GROUP)
     installed = {point.name: point for point in entry_points(group=GROUP)}
     if name not in installed:
         hint = did_you_mean(name, [*SAMPLERS, *installed])
-        raise InputError(f"unknown sampler {name!r}: {hint}; or module:function")
+        raise InputError(
+            f"unknown sampler {name!r}: {hint}; or module:function, file.py:function, diffusers:CLASS"
+        )
     return installed[name]
 
 
+def _module_of(name: str, path: Path) -> str:
+    """Import a file, once, under a name that no other module has; it may import what lies beside it."""
+    module = f"sdbench_sampler_{digest_value(str(path.resolve()))[:SHORT]}"
+    if module in sys.modules:
+        return module
+    _search(path.resolve().parent)
+    spec = spec_from_file_location(module, path)
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[module] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(sys.modules[module])
+    except Exception as error:
+        del sys.modules[module]
+        raise InputError(f"sampler {name!r} cannot be imported: {_kind(error)}") from None
+    return module
+
+
+def _search(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # last, so that nothing there takes the place of an installed package
+
+
 def _load(point: EntryPoint) -> Sampler:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)  # last, so that nothing there takes the place of an installed package
+    _search(Path.cwd())
     try:
         found = point.load()
     except Exception as error:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 __all__ = ["add_parser", "run"]
 
 BASELINE = Path("sampler-baseline")
+LOG_WIDTH = 120
+DEVICES = ("cpu", "cuda")
+DTYPES = ("float32", "float16", "bfloat16")
 
 
 def add_parser(commands: Any, name: str) -> None:
@@ -40,10 +44,17 @@ def _shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="closed-form data only, seconds")
     parser.add_argument(
         "--sampler",
-        metavar="NAME=MODULE:FUNCTION",
+        metavar="NAME=SOURCE",
         action="append",
         default=[],
-        help="this code under that name, and only its cases; may be repeated",
+        help="MODULE:FUNCTION, FILE.py:FUNCTION, an installed sampler or diffusers:CLASS?KEY=VALUE under "
+        "that name, and only its cases; may be repeated",
+    )
+    parser.add_argument(
+        "--device", choices=DEVICES, default=DEVICES[0], help="where it runs (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--dtype", choices=DTYPES, default=DTYPES[0], help="precision of all of it (default: %(default)s)"
     )
 
 
@@ -53,24 +64,36 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _record(args: argparse.Namespace) -> None:
+    from sdbench.display import display_for
     from sdbench.regression.baseline import save_baseline
+    from sdbench.regression.platforms import Platform
     from sdbench.regression.session import record
 
-    for path in save_baseline(args.baseline, record(args.sampler, quick=args.quick, seed=args.seed)):
+    made = record(
+        args.sampler,
+        quick=args.quick,
+        seed=args.seed,
+        platform=Platform(args.device, args.dtype),
+        display=display_for(),
+    )
+    for path in save_baseline(args.baseline, made):
         print(path)
 
 
 def _check(args: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from sdbench.display import display_for
     from sdbench.regression.baseline import load_baseline
     from sdbench.regression.outputs import as_table
+    from sdbench.regression.platforms import Platform
     from sdbench.regression.policy import Policy, load_policy
     from sdbench.regression.session import check, require, write_reports
 
     policy = Policy() if args.policy is None else load_policy(args.policy)
-    outcome = check(load_baseline(args.baseline), args.sampler, policy, quick=args.quick)
-    Console().print(as_table(outcome))
+    baseline = load_baseline(args.baseline, Platform(args.device, args.dtype))
+    outcome = check(baseline, args.sampler, policy, quick=args.quick, display=display_for())
+    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(as_table(outcome))
     if args.out is not None:
         for path in write_reports(args.out, outcome):
             print(path)

@@ -1,7 +1,7 @@
 """Regression tests for samplers: is a change harmless, where does it start, how much does it matter.
 
-    cases -> run (float32) -> trace -> compare with a baseline -> verdict -> reports
-             run (float64, perturbed) -> error budget, stored with the baseline
+    cases -> run (platform) -> trace -> compare with a baseline -> verdict -> reports
+             run (float64, shaken) -> error budget, stored with the baseline
 
 A testbed gives the denoiser: data with a closed form, or the embedded family. A subject is what is under
 test: a sampler and what stands round it.
@@ -12,6 +12,7 @@ from __future__ import annotations
 from sdbench.regression.baseline import Baseline, load_baseline, save_baseline
 from sdbench.regression.cases import DEFAULT_CASES, QUICK_CASES, Case
 from sdbench.regression.check import check_case, record_case
+from sdbench.regression.platforms import Platform
 from sdbench.regression.policy import Policy, load_policy
 from sdbench.regression.subject import Subject
 from sdbench.regression.verdicts import CaseResult, Verdict
@@ -22,6 +23,7 @@ __all__ = [
     "Baseline",
     "Case",
     "CaseResult",
+    "Platform",
     "Policy",
     "Subject",
     "Verdict",

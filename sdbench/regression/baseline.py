@@ -1,80 +1,99 @@
 """Baselines on disk: a JSON file to read and review, and a safetensors file with the arrays.
 
-Their names say what they hold for: cpu-float32.json, cpu-float32.safetensors.
+Their names say what they hold for: cpu-float32.json, cpu-float32.safetensors. A folder may have several.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from sdbench.digest import digest_bytes
+from sdbench.digest import digest_bytes, digest_value
 from sdbench.errors import InputError, one_line
-from sdbench.provenance import machine
 from sdbench.regression.cases import Case
+from sdbench.regression.platforms import Platform
 from sdbench.regression.record import Record
 from sdbench.regression.rounding import Budget
 from sdbench.store import LocalStore
 
 __all__ = ["Baseline", "load_baseline", "save_baseline"]
 
-FORMAT = 1
-KEY = "cpu-float32"
+FORMAT = 2
 ARRAYS = ("x", "pred_x0", "images", "thumbnails", "features")
 
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """Records of one machine and seed; ``environment`` says where and with what they were made."""
+    """Records of one platform and seed; ``environment`` says where and with what they were made.
+
+    ``sources``: what a sampler's name stands for, where it is not built in.
+    """
 
     seed: int
     records: tuple[Record, ...]
-    environment: dict[str, Any] = field(default_factory=lambda: machine("cpu"))
+    environment: dict[str, Any]
+    platform: Platform
+    sources: dict[str, str]
 
 
 def save_baseline(folder: Path, baseline: Baseline) -> list[Path]:
     """Write a baseline into a folder and return its two files; each is there completely or not at all."""
     store = LocalStore(folder)
     arrays = save({f"{r.case.name}/{name}": _stored(r, name) for r in baseline.records for name in ARRAYS})
+    key = baseline.platform.key
     content = {
         "format": FORMAT,
+        "platform": asdict(baseline.platform),
         "seed": baseline.seed,
+        "sources": baseline.sources,
         "environment": baseline.environment,
         "arrays_sha256": digest_bytes(arrays),
         "cases": [_facts(record) for record in baseline.records],
     }
-    store.write(f"{KEY}.safetensors", arrays)
-    store.write(f"{KEY}.json", f"{json.dumps(content, indent=1)}\n".encode())
-    return [store.path(f"{KEY}.json"), store.path(f"{KEY}.safetensors")]
+    content["sha256"] = digest_value(content)
+    store.write(f"{key}.safetensors", arrays)
+    store.write(f"{key}.json", f"{json.dumps(content, indent=1)}\n".encode())
+    return [folder / f"{key}.json", folder / f"{key}.safetensors"]
 
 
-def load_baseline(folder: Path) -> Baseline:
-    """Read a baseline; InputError says what is missing, of another format, or damaged."""
-    facts, arrays = folder / f"{KEY}.json", folder / f"{KEY}.safetensors"
+def load_baseline(folder: Path, platform: Platform | None = None) -> Baseline:
+    """Read the baseline of a platform (default: cpu-float32).
+
+    InputError says what is missing, of another format, or damaged.
+    """
+    platform = platform or Platform()
+    facts, arrays = folder / f"{platform.key}.json", folder / f"{platform.key}.safetensors"
     try:
         content, data = json.loads(facts.read_bytes()), arrays.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"no baseline: {error.filename}: {error.strerror}; sdbench regress record makes one"
-        ) from None
+        raise InputError(_absent(folder, platform, error)) from None
     except ValueError as error:
         raise InputError(f"{facts}: not JSON: {one_line(error)}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{facts}: not a baseline of format {FORMAT}; record it again")
-    if content.get("arrays_sha256") != digest_bytes(data):
+    version = content.get("format") if isinstance(content, dict) else None
+    if version != FORMAT:
+        raise InputError(f"{facts}: a baseline of format {version}, not {FORMAT}; record it again")
+    if content.pop("sha256", None) != digest_value(content):
+        raise InputError(f"{facts}: not as it was written; record it again")
+    if content["arrays_sha256"] != digest_bytes(data):
         raise InputError(f"{arrays}: not the file that {facts.name} was written with; record both again")
-    try:
-        tensors = load(data)
-        records = tuple(_record(case, tensors) for case in content["cases"])
-        return Baseline(content["seed"], records, content["environment"])
-    except (KeyError, TypeError, SafetensorError) as error:
-        raise InputError(f"{facts}: damaged: {one_line(repr(error))}; record it again") from None
+    tensors = load(data)
+    records = tuple(_record(case, tensors) for case in content["cases"])
+    return Baseline(content["seed"], records, content["environment"], platform, content["sources"])
+
+
+def _absent(folder: Path, platform: Platform, error: OSError) -> str:
+    others = sorted(path.stem for path in folder.glob("*-*.json"))
+    if others and isinstance(error, FileNotFoundError):
+        words = f"no baseline for {platform.key} in {folder}, which has {', '.join(others)}"
+    else:
+        words = f"no baseline: {error.filename}: {error.strerror}"
+    options = f" --device {platform.device} --dtype {platform.dtype}" if platform != Platform() else ""
+    return f"{words}; sdbench regress record{options} makes one"
 
 
 def _stored(record: Record, name: str) -> np.ndarray:
@@ -95,6 +114,7 @@ def _facts(record: Record) -> dict[str, Any]:
             "x": _short(record.budget.x),
             "pred_x0": _short(record.budget.pred_x0),
             "levels": record.budget.levels,
+            "strays": record.budget.strays,
         },
     }
 
@@ -106,13 +126,13 @@ def _short(values: np.ndarray) -> list[float]:
 def _record(facts: dict[str, Any], tensors: dict[str, np.ndarray]) -> Record:
     case = Case.of(facts["case"])
     stored = {name: tensors[f"{case.name}/{name}"] for name in ARRAYS}
-    budget = facts["budget"]
+    budget = facts["budget"] | {name: np.array(facts["budget"][name]) for name in ("x", "pred_x0")}
     return Record(
         case=case,
         testbed=facts["testbed"],
         calls=facts["calls"],
         digests=facts["digests"],
-        budget=Budget(np.array(budget["x"]), np.array(budget["pred_x0"]), budget["levels"]),
+        budget=Budget(**budget),
         x=stored["x"].astype(np.float64),
         pred_x0=stored["pred_x0"].astype(np.float64),
         images=stored["images"],

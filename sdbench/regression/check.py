@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sdbench.errors import InputError, one_line
 from sdbench.regression.cases import Case
+from sdbench.regression.platforms import Platform
 from sdbench.regression.record import Record, record_of
 from sdbench.regression.rounding import measure_budget
 from sdbench.regression.subject import Subject
@@ -13,39 +14,41 @@ from sdbench.regression.verdicts import CaseResult, judge
 
 __all__ = ["check_case", "record_case"]
 
+CPU = Platform()
 
-def record_case(case: Case, subject: Subject, seed: int = 0) -> Record:
-    """Run a case as it is now, in float32 and for its error budget in float64.
+
+def record_case(case: Case, subject: Subject, seed: int = 0, platform: Platform = CPU) -> Record:
+    """Run a case as it is now, in the precision of the platform and for its error budget in float64.
 
     Raises InputError where the subject cannot run it.
     """
-    bed = load_testbed(case.testbed)
-    trace = _run(bed, case, subject, seed)
+    bed = load_testbed(case.testbed, platform.device)
+    trace = _run(bed, case, subject, seed, platform)
     if not trace.finite:
         raise InputError(f"{case.name}: the images are not finite, which is nothing to hold others to")
     try:
-        budget = measure_budget(bed, case, subject, seed, trace)
+        budget = measure_budget(bed, case, subject, seed, trace, platform)
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{case.name}: in float64: {one_line(error)}") from None
     return record_of(case, trace, budget, bed)
 
 
-def check_case(record: Record, subject: Subject, seed: int = 0) -> CaseResult:
-    """Run a recorded case again and judge it; ``seed`` is the one it was recorded with.
+def check_case(record: Record, subject: Subject, seed: int = 0, platform: Platform = CPU) -> CaseResult:
+    """Run a recorded case again and judge it; ``seed`` and ``platform`` are those it was recorded with.
 
     Raises InputError where the subject cannot run it, or the testbed is not the one of the record.
     """
-    bed = load_testbed(record.case.testbed)
+    bed = load_testbed(record.case.testbed, platform.device)
     if bed.digest != record.testbed:
         raise InputError(
             f"{record.case.name}: the baseline was made with other weights or data of the testbed "
             f"{record.case.testbed!r}; record it again"
         )
-    return judge(record, _run(bed, record.case, subject, seed), bed)
+    return judge(record, _run(bed, record.case, subject, seed, platform), bed)
 
 
-def _run(bed: Testbed, case: Case, subject: Subject, seed: int) -> Trace:
+def _run(bed: Testbed, case: Case, subject: Subject, seed: int, platform: Platform) -> Trace:
     try:
-        return run(bed, case, subject, seed)
+        return run(bed, case, subject, seed, dtype=platform.torch_dtype)
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{case.name}: {one_line(error)}") from None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from sdbench.regression.exact import ExactResult
@@ -47,7 +50,9 @@ class Outcome:
 
 def as_table(outcome: Outcome) -> Table:
     """For the terminal."""
-    table = Table(*HEADINGS, title=_headline(outcome), title_justify="left")
+    table = Table(title=_headline(outcome), title_justify="left")
+    for heading in HEADINGS:
+        table.add_column(heading, overflow="fold", no_wrap=heading != HEADINGS[-1])
     for result in outcome.results:
         style = "" if outcome.passes(result) else "bold red"
         table.add_row(*_row(outcome, result), style=style)
@@ -142,11 +147,11 @@ def _facts(outcome: Outcome, result: CaseResult) -> dict[str, Any]:
         "passed": outcome.passes(result),
         "first_step": result.first_step,
         "reason": result.reason,
-        "errors": dict(zip(("x", "pred_x0"), _finite(result.errors), strict=True)),
-        "budget": dict(zip(("x", "pred_x0"), result.budget.tolist(), strict=True)),
+        "errors": {name: _finite(values) for name, values in result.errors.items()},
+        "budget": {name: values.tolist() for name, values in result.budget.items()},
         "comparisons": [asdict(comparison) for comparison in result.comparisons],
     }
 
 
-def _finite(rows: Any) -> list[list[float | None]]:
-    return [[value if value - value == 0 else None for value in row] for row in rows.tolist()]
+def _finite(values: NDArray[np.float64]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values.tolist()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -30,6 +31,14 @@ class Policy:
         """The worst verdict that the case may get."""
         fitting = [verdict for pattern, verdict in self.cases.items() if fnmatchcase(case.name, pattern)]
         return fitting[-1] if fitting else self.default
+
+    def require_fit(self, cases: Iterable[Case]) -> None:
+        """Raise InputError where a pattern fits none of the cases: it would allow or forbid nothing."""
+        names = [case.name for case in cases]
+        for pattern in self.cases:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                hint = did_you_mean(pattern, names)
+                raise InputError(f"policy: {pattern!r} fits no case of the baseline; {hint}")
 
     def passes(self, case: Case, verdict: Verdict) -> bool:
         """Whether the verdict is no worse than what is allowed; never so for CHANGED and UNDECIDED."""

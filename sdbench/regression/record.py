@@ -24,8 +24,8 @@ class Record:
     """A case as it ran once: K steps, P traced prompts of n.
 
     testbed: the digest of its testbed. calls: of the denoiser. digests: of x and pred_x0 after each step and
-    of all images. x, pred_x0 [K, P, d]: sketches. images uint8 [P, H, W, 3]; thumbnails float32 [n, h, w, 3];
-    features float32 [n, D].
+    of all images. x, pred_x0 [K, P, d]: sketches. images uint8 [P, H, W, 3]; thumbnails [n, h, w, 3],
+    float32, or uint8 where they are the images; features float32 [n, D].
     """
 
     case: Case
@@ -36,7 +36,7 @@ class Record:
     x: NDArray[np.float64]
     pred_x0: NDArray[np.float64]
     images: NDArray[np.uint8]
-    thumbnails: NDArray[np.float32]
+    thumbnails: NDArray[np.float32] | NDArray[np.uint8]
     features: NDArray[np.float32]
 
 

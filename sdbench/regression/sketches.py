@@ -28,7 +28,7 @@ def sketch(x: Tensor) -> NDArray[np.float64]:
 
     Linear: the sketch of a difference is the difference of the sketches.
     """
-    rows = x.flatten(2).double().numpy()
+    rows = x.flatten(2).double().cpu().numpy()
     return rows if rows.shape[2] <= FULL else np.asarray(rows @ _projection(rows.shape[2]))
 
 
@@ -39,11 +39,14 @@ def root_mean_square(sketches: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def step_digests(x: Tensor) -> list[str]:
     """A digest of the bits of each step: K strings from [K, P, C, h, w]."""
-    return [digest_bytes(step.contiguous().numpy().tobytes())[:DIGITS] for step in x]
+    steps = x.cpu().contiguous().view(torch.uint8)  # bfloat16 has no like in NumPy
+    return [digest_bytes(step.numpy().tobytes())[:DIGITS] for step in steps]
 
 
-def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32] | NDArray[np.uint8]:
     """Means of blocks, [n, h, w, 3] with h, w <= 8; images uint8 [n, H, W, 3] as they are where so small."""
+    if max(images.shape[1:3]) <= BLOCKS:
+        return images
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
     size = min(pixels.shape[2], BLOCKS), min(pixels.shape[3], BLOCKS)
     return torch.nn.functional.adaptive_avg_pool2d(pixels, size).permute(0, 2, 3, 1).contiguous().numpy()

@@ -26,6 +26,7 @@ class Subject:
     """A sampler with its surroundings, which are the reference model's unless told otherwise.
 
     ``step_noise`` makes the source of fresh noise of a batch from (seed, prompt ids, shape of one image).
+    ``predicts``: its pred_x0 is the method's own word; where it is not, only the latents are compared.
     """
 
     sampler: Sampler
@@ -33,3 +34,4 @@ class Subject:
     step_noise: Callable[[int, Sequence[str], Sequence[int]], Draw] = StepNoise
     to_pixels: Callable[[Tensor], Tensor] = to_pixels
     batch_size: int = 512
+    predicts: bool = True

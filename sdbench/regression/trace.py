@@ -23,8 +23,9 @@ TRACED = 8
 class Trace:
     """A case as it ran, K steps, P traced prompts of n.
 
-    x, pred_x0 [K, P, C, h, w] in the precision of the run; decoded [P, 3, H, W], about [-1, 1];
-    images uint8 [n, H, W, 3], black where they are not finite; calls: of the denoiser, per image.
+    x, pred_x0 [K, P, C, h, w] in the precision of the run; decoded [n, 3, H, W], about [-1, 1];
+    images uint8 [n, H, W, 3], black where they are not finite; calls: of the denoiser, per image;
+    predicts: as the subject says.
     """
 
     x: Tensor
@@ -33,6 +34,7 @@ class Trace:
     images: NDArray
     calls: int
     finite: bool
+    predicts: bool
 
 
 @torch.inference_mode()
@@ -55,11 +57,23 @@ def run(
         _run_batch(testbed, case, subject, seed, range(first, min(first + subject.batch_size, count)), dtype)
         for first in range(0, count, subject.batch_size)
     ]
-    x, pred_x0, decoded = (torch.cat(parts, dim=-4)[..., :TRACED, :, :, :] for parts in _columns(batches))
-    finite = all(bool(batch.decoded.isfinite().all()) for batch in batches)
-    shown = [batch.decoded.nan_to_num(nan=-1.0, posinf=-1.0, neginf=-1.0) for batch in batches]
-    images = torch.cat([subject.to_pixels(decoded) for decoded in shown])
-    return Trace(x, pred_x0, decoded, images.numpy(), batches[0].calls, finite)
+    x, pred_x0, decoded = (torch.cat(parts, dim=-4) for parts in _columns(batches))
+    finite = bool(decoded.isfinite().all())
+    shown = _at_least_float32(decoded.nan_to_num(nan=-1.0, posinf=-1.0, neginf=-1.0))
+    return Trace(
+        x[:, :TRACED],
+        pred_x0[:, :TRACED],
+        decoded,
+        subject.to_pixels(shown).cpu().numpy(),
+        batches[0].calls,
+        finite,
+        subject.predicts,
+    )
+
+
+def _at_least_float32(images: Tensor) -> Tensor:
+    """Half precision cannot tell neighbouring pixel levels apart."""
+    return images.to(torch.promote_types(images.dtype, torch.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +99,9 @@ def _run_batch(
     def counted(x: Tensor, t: Tensor) -> Tensor:
         nonlocal calls
         calls += 1
-        return denoise(x, t)
+        return denoise(x, t.to(x.device))
 
-    noise = torch.stack([start_noise(seed, id_, testbed.shape) for id_ in ids]).to(dtype)
+    noise = torch.stack([start_noise(seed, id_, testbed.shape) for id_ in ids]).to(context.device, dtype)
     grid = subject.sampler.grid(testbed.schedule, case.steps, case.eta)
     draw = subject.step_noise(seed, ids, testbed.shape)
     steps = list(subject.sampler.run(counted, noise, grid, draw))

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sdbench.regression.cases import Case
 from sdbench.regression.equivalence import Equivalence, equivalence
@@ -33,16 +34,16 @@ class CaseResult:
     """A verdict with its reasons.
 
     first_step: where the run leaves the baseline, from 1 on, or "images"; beyond rounding where the verdict
-    is worse than that; "" where nothing differs. errors, budget [2, K]: root mean squares of x and pred_x0,
-    over the steps that both have.
+    is worse than that; "" where nothing differs. errors, budget: by the name of what is compared ("x",
+    "pred_x0") the root mean square [K] over the steps that both have.
     """
 
     case: Case
     verdict: Verdict
     first_step: str
     reason: str
-    errors: NDArray[np.float64]
-    budget: NDArray[np.float64]
+    errors: dict[str, NDArray[np.float64]]
+    budget: dict[str, NDArray[np.float64]]
     comparisons: tuple[Equivalence, ...]
     baseline_images: NDArray[np.uint8]
     images: NDArray[np.uint8]
@@ -50,16 +51,18 @@ class CaseResult:
 
 def judge(record: Record, trace: Trace, testbed: Testbed) -> CaseResult:
     """Compare a run with what the baseline holds of the case."""
-    differing = _first_differing(record, trace)
-    errors = _errors(record, trace)
-    budget = np.stack([record.budget.x, record.budget.pred_x0])[:, : errors.shape[1]]
+    compared = ("x", "pred_x0") if trace.predicts else ("x",)
+    differing = _first_differing(record, trace, compared)
+    common = min(len(record.x), len(trace.x))
+    errors = {name: _errors(getattr(record, name), getattr(trace, name), common) for name in compared}
+    budget = {name: getattr(record.budget, name)[:common] for name in compared}
+    found, allowed = (np.stack(list(figures.values())) for figures in (errors, budget))
     comparisons: tuple[Equivalence, ...] = ()
     if not differing:
         verdict, first, reason = Verdict.IDENTICAL, "", "the same bits"
-    elif not (first := _first_beyond(record, trace, ~(errors <= budget))):
-        share = float((errors / budget).max())
+    elif not (first := _first_beyond(record, trace, ~(found <= allowed))):
         verdict, first = Verdict.ROUNDING, differing
-        reason = f"{share:.0%} of the error budget at most"
+        reason = f"{(found / allowed).max():.0%} of the error budget at most"
     elif not trace.finite:
         verdict, reason = Verdict.CHANGED, "images that are not finite"
     else:
@@ -80,10 +83,9 @@ def judge(record: Record, trace: Trace, testbed: Testbed) -> CaseResult:
     )
 
 
-def _first_differing(record: Record, trace: Trace) -> str:
+def _first_differing(record: Record, trace: Trace, compared: tuple[str, ...]) -> str:
     now = digests(trace)
-    both = list(zip(record.digests["x"], record.digests["pred_x0"], strict=True))
-    steps = list(zip(now["x"], now["pred_x0"], strict=True))
+    both, steps = (list(zip(*(d[name] for name in compared), strict=True)) for d in (record.digests, now))
     for number, (before, after) in enumerate(zip(both, steps, strict=False), start=1):
         if before != after:
             return str(number)
@@ -92,10 +94,8 @@ def _first_differing(record: Record, trace: Trace) -> str:
     return "images" if now["images"] != record.digests["images"] else ""
 
 
-def _errors(record: Record, trace: Trace) -> NDArray[np.float64]:
-    pairs = ((record.x, trace.x), (record.pred_x0, trace.pred_x0))
-    common = min(len(record.x), len(trace.x))
-    return np.stack([root_mean_square(sketch(now)[:common] - before[:common]) for before, now in pairs])
+def _errors(before: NDArray[np.float64], now: Tensor, common: int) -> NDArray[np.float64]:
+    return root_mean_square(sketch(now)[:common] - before[:common])
 
 
 def _first_beyond(record: Record, trace: Trace, beyond: NDArray[np.bool_]) -> str:
@@ -104,9 +104,14 @@ def _first_beyond(record: Record, trace: Trace, beyond: NDArray[np.bool_]) -> st
         return str(steps[0] + 1)
     if len(record.x) != len(trace.x):
         return str(beyond.shape[1] + 1)
-    whole = np.abs(trace.images[: len(record.images)].astype(int) - record.images).max()
-    small = np.abs(thumbnails(trace.images) - record.thumbnails).max()
-    return "images" if max(whole, small) > record.budget.levels else ""
+    pairs = (
+        (trace.images[: len(record.images)], record.images),
+        (thumbnails(trace.images), record.thumbnails),
+    )
+    traced, every = (
+        np.abs(now.astype(float) - before).max(axis=(1, 2, 3)) > record.budget.levels for now, before in pairs
+    )
+    return "images" if traced.any() or every.sum() > record.budget.strays else ""
 
 
 def _compare(record: Record, trace: Trace, testbed: Testbed) -> tuple[Equivalence, ...]:

@@ -24,7 +24,7 @@ __all__ = [
     "signal_power",
 ]
 
-TESTBEDS: dict[str, Callable[[], Testbed]] = {
+TESTBEDS: dict[str, Callable[[str], Testbed]] = {
     "gaussian": GaussianTestbed,
     "mixture": MixtureTestbed,
     "shapes": ShapesTestbed,
@@ -32,8 +32,8 @@ TESTBEDS: dict[str, Callable[[], Testbed]] = {
 
 
 @cache
-def load_testbed(name: str) -> Testbed:
-    """The testbed ``name``, made once a process; InputError for an unknown name."""
+def load_testbed(name: str, device: str = "cpu") -> Testbed:
+    """The testbed ``name``, made once a process and device; InputError for an unknown name."""
     if name not in TESTBEDS:
         raise InputError(f"unknown testbed {name!r}: {did_you_mean(name, TESTBEDS)}")
-    return TESTBEDS[name]()
+    return TESTBEDS[name](device)

@@ -22,12 +22,17 @@ PIXELS_PER_UNIT = 1 / 3
 class Testbed(Protocol):
     """A denoiser, n prompts, and two figures for each image: agreement with its prompt, and distance.
 
-    ``digest`` changes when results may. ``shape`` is (C, h, w) of the latents of one image.
+    What is run lies on its device, what judges on the CPU. ``digest`` changes when results may. ``shape`` is
+    (C, h, w) of the latents of one image.
     """
 
     prompts: tuple[str, ...]
     shape: tuple[int, int, int]
     schedule: Schedule
+
+    @property
+    def budget_prompts(self) -> int:
+        """How many prompts, from the first on, are run again for the error budget."""
 
     @property
     def digest(self) -> str:
@@ -55,16 +60,28 @@ class Testbed(Protocol):
 def signal_power(schedule: Schedule, timesteps: Tensor) -> Tensor:
     """Alpha at timesteps [B], float64 [B]; between two of the schedule its logarithm is linear."""
     logs = schedule.alphas_cumprod.log().numpy()
-    return torch.from_numpy(np.exp(np.interp(timesteps.double().numpy(), np.arange(len(logs)), logs)))
+    powers = np.exp(np.interp(timesteps.double().cpu().numpy(), np.arange(len(logs)), logs))
+    return torch.from_numpy(powers).to(timesteps.device)
 
 
 class ClosedFormTestbed:
-    """What testbeds share whose denoiser has a closed form: latents [4, 4, 4], of which images show three."""
+    """What testbeds share whose denoiser has a closed form: latents [4, 4, 4], of which images show three.
+
+    All prompts are rerun: they cost little, and on a mixture a few pixels stand between two components.
+    """
 
     shape = (4, 4, 4)
 
-    def __init__(self) -> None:
+    prompts: tuple[str, ...]
+
+    def __init__(self, device: str = "cpu") -> None:
         self.schedule = Schedule(ScheduleConfig())
+        self.device = device
+
+    @property
+    def budget_prompts(self) -> int:
+        """All of them."""
+        return len(self.prompts)
 
     def decode(self, latents: Tensor) -> Tensor:
         """The first three channels of latents [B, 4, h, w] as an image [B, 3, h, w]."""

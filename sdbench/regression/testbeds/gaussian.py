@@ -30,8 +30,8 @@ class GaussianTestbed(ClosedFormTestbed):
 
     prompts = tuple(f"mean {number}" for number in range(PROMPTS))
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
         means = np.random.default_rng(0).normal(scale=MEAN_SPREAD, size=(PROMPTS, 1, len(SPREAD)))
         self.means = torch.from_numpy(means.astype(np.float32))
 
@@ -42,7 +42,7 @@ class GaussianTestbed(ClosedFormTestbed):
 
     def unet(self, dtype: torch.dtype) -> Unet:
         """The posterior mean of eps."""
-        variance = torch.tensor(SPREAD, dtype=torch.float64).reshape(4, 1, 1) ** 2
+        variance = torch.tensor(SPREAD, dtype=torch.float64, device=self.device).reshape(4, 1, 1) ** 2
 
         def denoise(x: Tensor, t: Tensor, context: Tensor) -> Tensor:
             power = signal_power(self.schedule, t).reshape(-1, 1, 1, 1)
@@ -60,7 +60,8 @@ class GaussianTestbed(ClosedFormTestbed):
 
     def contexts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """The means themselves, and 0."""
-        return self.means.to(dtype), torch.zeros_like(self.means[:1], dtype=dtype)
+        means = self.means.to(self.device, dtype)
+        return means, torch.zeros_like(means[:1])
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Mean logarithm of the density of the prompt's distribution, up to a constant."""

@@ -28,8 +28,8 @@ class MixtureTestbed(ClosedFormTestbed):
 
     prompts = tuple(f"component {number % 4}" for number in range(PROMPTS))
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
         self.centres = torch.tensor(CENTRES, dtype=torch.float64)
         named = torch.nn.functional.one_hot(torch.arange(PROMPTS) % 4, 4).double()
         self.weights = UNLIKELY + (LIKELY - UNLIKELY) * named
@@ -41,7 +41,7 @@ class MixtureTestbed(ClosedFormTestbed):
 
     def unet(self, dtype: torch.dtype) -> Unet:
         """The posterior mean of eps."""
-        centres = self.centres.to(dtype)
+        centres = self.centres.to(self.device, dtype)
 
         def denoise(x: Tensor, t: Tensor, context: Tensor) -> Tensor:
             power = signal_power(self.schedule, t).reshape(-1, 1, 1, 1)
@@ -57,7 +57,8 @@ class MixtureTestbed(ClosedFormTestbed):
 
     def contexts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Logarithms of the components' weights."""
-        return self.weights.log()[:, None].to(dtype), torch.full((1, 1, 4), 0.25, dtype=dtype).log()
+        named = self.weights.log()[:, None].to(self.device, dtype)
+        return named, torch.full((1, 1, 4), 0.25, device=self.device, dtype=dtype).log()
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Mean logarithm of the density of the named component, up to a constant."""

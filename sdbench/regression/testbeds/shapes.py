@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from functools import cached_property
+from functools import cache, cached_property
 from typing import cast
 
 import numpy as np
@@ -29,15 +29,20 @@ IMAGE_SIZE = 64
 class ShapesTestbed:
     """shapes-v1-4 on the captions of 32 clean scenes, whose pictures are the true data of the prompts."""
 
-    def __init__(self) -> None:
+    budget_prompts = 8
+
+    def __init__(self, device: str = "cpu") -> None:
         pictures, captions = shapes.reference_set(PROMPTS, SCENES_SEED)
         self.prompts = tuple(captions)
-        self._model: LatentDiffusion = load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG)
+        self._model: LatentDiffusion = load_checkpoint(
+            shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG, device=device
+        )
         self._clip = cast(TextExtractor, build_extractor("shapes-clip", "cpu"))
         self._truth = _unit(self._clip.images(pictures))
         self._texts = _unit(self._clip.texts(captions))
         self.shape = self._model.config.latent_shape(IMAGE_SIZE, IMAGE_SIZE)
         self.schedule = self._model.schedule
+        self._in = cache(self._converted)
 
     @cached_property
     def digest(self) -> str:
@@ -46,7 +51,7 @@ class ShapesTestbed:
 
     def unet(self, dtype: torch.dtype) -> Unet:
         """The UNet; the embedding of timesteps keeps its float32 values in any precision."""
-        return self._model.unet if dtype == torch.float32 else self._double_unet
+        return self._in(dtype)[0]
 
     def contexts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """From the text encoder."""
@@ -55,9 +60,7 @@ class ShapesTestbed:
 
     def decode(self, latents: Tensor) -> Tensor:
         """Through the autoencoder."""
-        single = latents.dtype == torch.float32
-        autoencoder = self._model.first_stage_model if single else self._double_autoencoder
-        return autoencoder.decode(latents / self._model.config.scale_factor)
+        return self._in(latents.dtype)[1].decode(latents / self._model.config.scale_factor)
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """CLIP features of the embedded CLIP."""
@@ -75,15 +78,14 @@ class ShapesTestbed:
     def _contexts(self) -> tuple[Tensor, Tensor]:
         return self._model.encode_prompts(list(self.prompts)), self._model.encode_prompts([""])
 
-    @cached_property
-    def _double_unet(self) -> UNet:
-        unet = copy.deepcopy(self._model.unet).double()
-        unet.time_embed.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(),))
-        return unet
-
-    @cached_property
-    def _double_autoencoder(self) -> Autoencoder:
-        return copy.deepcopy(self._model.first_stage_model).double()
+    def _converted(self, dtype: torch.dtype) -> tuple[UNet, Autoencoder]:
+        """UNet and autoencoder in a precision."""
+        unet, autoencoder = self._model.unet, self._model.first_stage_model
+        if dtype == torch.float32:
+            return unet, autoencoder
+        unet, autoencoder = copy.deepcopy(unet).to(dtype), copy.deepcopy(autoencoder).to(dtype)
+        unet.time_embed.register_forward_pre_hook(lambda _, inputs: (inputs[0].to(dtype),))
+        return unet, autoencoder
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 
 import rewritten
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from reference_model.guidance import guided
 from reference_model.samplers import SAMPLERS, Sampler
@@ -113,6 +114,20 @@ def swapped(unet, context, uncond, scale):
     return guided(unet, uncond.expand_as(context), context, scale)
 
 
+def math_attention(unet, context, uncond, scale):
+    """Attention as matrix products and a softmax, where the default on CPUs is one fused kernel."""
+
+    def denoise(x, t, context):
+        with sdpa_kernel(SDPBackend.MATH):
+            return unet(x, t, context)
+
+    return guided(denoise, context, uncond, scale)
+
+
+def compiled(unet, context, uncond, scale):
+    return guided(torch.compile(unet), context, uncond, scale)
+
+
 def surroundings(**fields):
     return lambda name, subject: replace(subject, **fields)
 
@@ -141,3 +156,10 @@ HARMLESS: dict[str, Change] = {
     "batches of 100": Change(surroundings(batch_size=100)),
     "batches of 100, eta 1": Change(surroundings(batch_size=100), samplers=("ddim",), eta=1.0),
 }
+
+IN_THE_NETWORK: dict[str, Change] = {
+    "attention without the fused kernel": Change(surroundings(guide=math_attention)),
+    "batches of 5": Change(surroundings(batch_size=5)),
+    "torch.compile": Change(surroundings(guide=compiled)),
+}
+"""Harmless as well, and of use where the denoiser is a network."""

@@ -10,8 +10,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-collect_ignore = ["third_party"]
-
 
 @pytest.fixture(scope="session")
 def record():

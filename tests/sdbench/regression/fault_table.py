@@ -1,11 +1,11 @@
-"""Print the table of faults and verdicts that stands in docs/regression.md. Run this file to make it anew."""
+"""Print the tables of changes and verdicts of docs/regression.md; run this file to make them anew."""
 
 from __future__ import annotations
 
 from functools import cache
 
 import torch
-from catalogue import ALL, FAULTS, HARMLESS, subject_of
+from catalogue import ALL, FAULTS, HARMLESS, IN_THE_NETWORK, subject_of
 
 from sdbench.regression import Case, check_case, record_case
 
@@ -22,14 +22,19 @@ def entry(change, sampler, testbed):
     return f"{result.verdict} ({result.first_step})" if result.first_step else str(result.verdict)
 
 
+def table(changes, columns):
+    print(f"| change | {' | '.join(f'{sampler}, {testbed}' for sampler, testbed in columns)} |")
+    print("|---" * (len(columns) + 1) + "|")
+    for name, change in changes.items():
+        entries = [entry(change, sampler, testbed) for sampler, testbed in columns]
+        print(f"| {name} | {' | '.join(entries)} |", flush=True)
+    print()
+
+
 def main() -> None:
     torch.set_num_threads(1)
-    columns = [f"{sampler}, {testbed}" for sampler in ALL for testbed in ("mixture", "gaussian")]
-    print(f"| change | {' | '.join(columns)} |")
-    print("|---" * (len(columns) + 1) + "|")
-    for name, change in (FAULTS | HARMLESS).items():
-        entries = [entry(change, sampler, bed) for sampler in ALL for bed in ("mixture", "gaussian")]
-        print(f"| {name} | {' | '.join(entries)} |", flush=True)
+    table(FAULTS | HARMLESS, [(sampler, bed) for sampler in ALL for bed in ("mixture", "gaussian")])
+    table(IN_THE_NETWORK, [("ddim", "shapes")])
 
 
 if __name__ == "__main__":

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
+from reference_model.samplers import SAMPLERS
 from sdbench.cli import main
+from sdbench.errors import InputError
+from sdbench.regression import Subject, check_case, load_baseline
 
 MODULE = """
 from rewritten import ddim
@@ -44,10 +48,10 @@ def test_baseline_is_small_and_readable(baseline):
         "gaussian/ddim-20-g3-eta1",
     ]
     assert "torch=" in content["environment"]["versions"]
-    assert sum(path.stat().st_size for path in baseline.iterdir()) < 4 * 200_000
+    assert sum(path.stat().st_size for path in baseline.iterdir()) < 4 * 140_000
 
 
-def test_unchanged_passes_and_writes_reports(check, tmp_path):
+def test_unchanged_passes_and_writes_reports(check, tmp_path, capsys):
     assert check("--sampler", "ddim=candidates:same", "--out", str(tmp_path / "out")) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "report.json",
@@ -58,6 +62,7 @@ def test_unchanged_passes_and_writes_reports(check, tmp_path):
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {case["verdict"] for case in report["cases"]} == {"identical"}
     assert report["passed"]
+    assert "case 1/4 (gaussian/ddim-20-g3)\n" in capsys.readouterr().err
 
 
 def test_a_change_fails_with_its_step_and_pictures(check, tmp_path, capsys):
@@ -82,23 +87,53 @@ def test_policy_allows_drift_only_where_it_says_so(check, tmp_path):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--sampler", "ddim"), "is not written NAME=MODULE:FUNCTION"),
+        (("--sampler", "ddim"), "is not written NAME=SOURCE"),
         (("--sampler", "plms=rewritten:plms"), "the baseline has no such case of 'plms'"),
         (("--baseline", "nowhere"), "no baseline: nowhere/cpu-float32.json"),
         (("--policy", "nowhere.yaml"), "policy nowhere.yaml"),
+        (("--policy", "policy.yaml"), "policy: 'shapes/*' fits no case of the baseline"),
+        (("--device", "cuda"), "no baseline for cuda-float32 in"),
+        (("--sampler", "ddim=ddim", "--sampler", "ddim=plms"), "'ddim' is given twice"),
+        (("--sampler", "ddim=diffusers:DDIMSchedulr"), "did you mean 'DDIMScheduler'?"),
+        (("--sampler", "ddim=diffusers:DDIMScheduler?clip=false"), "did you mean 'clip_sample'?"),
+        (("--sampler", "ddim=nowhere.py:walk"), "FileNotFoundError"),
     ],
 )
-def test_bad_input_is_one_line(check, capsys, more, words):
+def test_bad_input_is_one_line(check, capsys, tmp_path, monkeypatch, more, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policy.yaml").write_text("cases: {'shapes/*': drift}\n")
     assert check(*more) == 2
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
 
 
-def test_a_damaged_baseline_is_refused(baseline, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("safetensors", lambda data: data[:-1] + b"x", "not the file that cpu-float32.json was written with"),
+        ("json", lambda data: data[:-20], "not JSON"),
+        ("json", lambda data: b"[]", "a baseline of format None, not 2; record it again"),
+        ("json", lambda data: data.replace(b'"format": 2', b'"format": 1'), "a baseline of format 1, not 2"),
+        ("json", lambda data: data.replace(b'"steps": 20', b'"steps": 30'), "not as it was written"),
+        ("json", lambda data: data.replace(b'"sha256"', b'"sha"'), "not as it was written"),
+    ],
+)
+def test_a_damaged_baseline_is_refused(baseline, tmp_path, capsys, name, damage, words):
     for path in baseline.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    arrays = tmp_path / "cpu-float32.safetensors"
-    arrays.write_bytes(arrays.read_bytes()[:-1] + b"x")
+    file = tmp_path / f"cpu-float32.{name}"
+    damaged = damage(file.read_bytes())
+    assert damaged != file.read_bytes()
+    file.write_bytes(damaged)
+    capsys.readouterr()
     assert main(["regress", "check", "--baseline", str(tmp_path)]) == 2
-    assert "not the file that cpu-float32.json was written with" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert words in error
+
+
+def test_a_testbed_with_other_data_is_refused(baseline):
+    record = load_baseline(baseline).records[0]
+    with pytest.raises(InputError, match="made with other weights or data of the testbed 'gaussian'"):
+        check_case(replace(record, testbed="0"), Subject(SAMPLERS["ddim"]))

@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sdbench.regression.equivalence import equivalence, t_quantile
-
-
-@pytest.mark.parametrize("freedom", [31, 511])
-@pytest.mark.parametrize("probability", [0.95, 0.99995])
-def test_t_quantile(freedom, probability):
-    assert t_quantile(probability, freedom) == pytest.approx(stats.t.ppf(probability, freedom), rel=2e-3)
+from sdbench.regression.equivalence import equivalence
 
 
 def test_interval_is_that_of_a_paired_t_test():
@@ -21,8 +15,18 @@ def test_interval_is_that_of_a_paired_t_test():
     after = before + random.normal(0.05, 0.2, size=40)
     interval = stats.ttest_rel(after, before).confidence_interval(0.90)
     found = equivalence("score", before, after)
-    assert (found.low, found.high) == pytest.approx(tuple(interval), rel=1e-4)
+    assert (found.low, found.high) == pytest.approx(tuple(interval), rel=1e-9)
     assert found.margin == pytest.approx(0.2 * before.std(ddof=1))
+
+
+@pytest.mark.parametrize(("p_value", "apart"), [(0.9e-4, True), (1.1e-4, False)])
+def test_an_alarm_is_a_paired_t_test_at_one_in_ten_thousand(p_value, apart):
+    differences = np.random.default_rng(5).normal(size=32)
+    differences -= differences.mean()
+    error = differences.std(ddof=1) / np.sqrt(32)
+    shifted = differences + stats.t.isf(p_value / 2, 31) * error
+    assert stats.ttest_1samp(shifted, 0).pvalue == pytest.approx(p_value)
+    assert equivalence("score", np.zeros(32), shifted).apart is apart
 
 
 def test_small_shifts_are_equivalent_and_large_ones_apart():

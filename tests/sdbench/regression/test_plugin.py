@@ -1,4 +1,4 @@
-"""The demonstration project, run by its own pytest."""
+"""The demonstration project, run by its own pytest and its own command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parent / "third_party"
+PROJECT = Path(__file__).parents[3] / "examples" / "third-party-sampler"
 
 
 @pytest.fixture
@@ -18,18 +18,28 @@ def project(tmp_path):
     return Path(shutil.copytree(PROJECT, tmp_path / "project"))
 
 
-def run_pytest(project, *more):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "sdbench.pytest_plugin", *more]
+def run(project, *command):
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def run_pytest(project, *more):
+    return run(project, "pytest", "-q", "-p", "sdbench.pytest_plugin", *more)
 
 
 def test_a_project_tests_its_own_sampler(project):
-    without = run_pytest(project)
-    assert without.returncode == 1
-    assert "no baseline" in without.stdout
     assert run_pytest(project, "--record-samplers").returncode == 0
     assert run_pytest(project).returncode == 0
+    by_command = run(project, "sdbench", "regress", "check", "--quick")
+    assert by_command.returncode == 0, by_command.stderr
+    assert "gaussian/mine-20-g3 " in by_command.stdout
     code = project / "my_sampler.py"
     code.write_text(code.read_text().replace("alpha_prev.sqrt() * x0", "alpha.sqrt() * x0"))
     changed = run_pytest(project, "-m", "sampler_regression")

@@ -1,0 +1,27 @@
+"""How far a recording or a check is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+from sdbench.display import Display
+
+__all__ = ["announced"]
+
+Item = TypeVar("Item")
+
+
+def announced(items: Mapping[str, Item], display: Display | None) -> Iterator[Item]:
+    """The items one by one, each shown by its number and name when it begins; without a display silently."""
+    total = len(items)
+    try:
+        for done, (name, item) in enumerate(items.items()):
+            if display is not None:
+                display.update(f"case {done + 1}/{total} ({name})", done, total)
+            yield item
+        if display is not None:
+            display.update(f"{total} cases run", total, total)
+    finally:
+        if display is not None:
+            display.close()

@@ -1,0 +1,131 @@
+"""The GitHub Action: its file fits together, and bash runs its shell steps without GitHub."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
+
+STUB = """#!/usr/bin/env python3
+import json, os, sys
+with open(os.environ["SEEN"], "w") as stream:
+    json.dump(sys.argv[1:], stream)
+sys.exit(int(os.environ.get("ENDS_WITH", "0")))
+"""
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Run a step's script, with stubs for the programs that it calls -> (exit code, their arguments)."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sdbench", "python"):
+        (programs / name).write_text(STUB)
+        (programs / name).chmod(stat.S_IRWXU)
+    seen = tmp_path / "seen.json"
+
+    def run(name, ends_with=0, **inputs):
+        chosen = {key: value["default"] for key, value in ACTION["inputs"].items()} | inputs
+        contexts = {f"inputs.{key}": value for key, value in chosen.items()}
+        contexts |= {"runner.temp": str(tmp_path), "github.action_path": "/the/action"}
+        environment = {
+            key: re.sub(r"\$\{\{ (\S+) \}\}", lambda found: contexts[found[1]], value)
+            for key, value in STEPS[name]["env"].items()
+        }
+        environment |= {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "SEEN": str(seen),
+            "ENDS_WITH": str(ends_with),
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "step-summary.md"),
+        }
+        shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[name]["run"]]
+        code = subprocess.run(shell, env=environment, check=False).returncode
+        return code, json.loads(seen.read_text()) if seen.exists() else None
+
+    return run
+
+
+def test_the_file_fits_together():
+    """What GitHub asks of a composite action, and no input that nothing reads or nobody declared."""
+    assert ACTION["runs"]["using"] == "composite"
+    for step in ACTION["runs"]["steps"]:
+        assert ("run" in step) != ("uses" in step)
+        assert "run" not in step or step["shell"] == "bash"
+        assert "${{" not in step.get("run", "")  # an input in a script could bring its own commands
+    text = (ROOT / "action.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"inputs\.(\w+)", text)) == set(ACTION["inputs"])
+    assert all(value["description"] for value in ACTION["inputs"].values())
+
+
+def test_check_passes_on_what_is_given(shell, tmp_path):
+    from sdbench.cli import _parser
+
+    code, arguments = shell(
+        "Check",
+        sampler="plms=mine.py:plms\n\nddim=diffusers:DDIMScheduler?clip_sample=false\n",
+        policy="p.yaml",
+    )
+    assert code == 0
+    given = _parser().parse_args(arguments)
+    assert given.sampler == ["plms=mine.py:plms", "ddim=diffusers:DDIMScheduler?clip_sample=false"]
+    assert (str(given.baseline), str(given.policy), given.quick) == ("sampler-baseline", "p.yaml", False)
+    assert given.out == tmp_path / "sdbench-regress"
+    _, arguments = shell("Check", quick="true", baseline="a folder")
+    given = _parser().parse_args(arguments)
+    assert (given.sampler, given.policy, given.quick, str(given.baseline)) == ([], None, True, "a folder")
+
+
+@pytest.mark.parametrize("code", [1, 2])
+def test_a_failed_check_fails_the_job_and_is_still_reported(shell, tmp_path, code):
+    assert shell("Check", ends_with=code)[0] == code
+    assert [STEPS[name]["if"] for name in ("Summary", "Report")] == ["always()"] * 2
+    assert shell("Summary")[0] == 0  # nothing was written, as for bad input
+    report = tmp_path / "sdbench-regress"
+    report.mkdir()
+    (report / "summary.md").write_text("### all well\n")
+    assert shell("Summary")[0] == 0
+    assert (tmp_path / "step-summary.md").read_text() == "### all well\n"
+    assert STEPS["Report"]["with"]["path"] == "${{ runner.temp }}/sdbench-regress"
+
+
+def test_install_takes_a_version_or_the_action_itself(shell):
+    assert shell("Install")[1][-1] == "/the/action[diffusers]"
+    assert shell("Install", version="0.1.0")[1][-1] == "sdbench[diffusers]==0.1.0"
+
+
+def blocks_of(page):
+    return [
+        yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.S)
+    ]
+
+
+def test_what_the_docs_and_the_example_show_fits_the_action():
+    example = ROOT / "examples" / "third-party-sampler" / ".github" / "workflows" / "samplers.yml"
+    shown = next(block for block in blocks_of(ROOT / "docs" / "regression.md") if isinstance(block, list))
+    steps = yaml.safe_load(example.read_text(encoding="utf-8"))["jobs"]["samplers"]["steps"]
+    used = [step["with"] for step in (*shown, *steps) if "sdbench" in step["uses"]]
+    assert len(used) == 2
+    assert set(used[0]) == set(ACTION["inputs"])
+    assert set(used[1]) <= set(ACTION["inputs"])
+
+
+def test_the_commands_of_the_gitlab_snippet_are_ours():
+    from sdbench.cli import _parser
+
+    jobs = next(b for b in blocks_of(ROOT / "docs" / "regression.md") if "samplers" in b)
+    job = jobs["samplers"]
+    commands = [shlex.split(line)[1:] for line in job["script"] if line.startswith("sdbench ")]
+    (given,) = (_parser().parse_args(command) for command in commands)
+    assert job["artifacts"]["paths"] == [str(given.out)]
+    assert job["artifacts"]["reports"]["junit"] == f"{given.out}/junit.xml"
