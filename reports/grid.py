@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from reports.drawing import FAINT, INK, draw_gap, font, paste, shortened
 from reports.errors import ReportError
 
 __all__ = ["image_grid"]
@@ -20,10 +19,6 @@ _EDGE = 128
 _GAP = 4
 _MARGIN = 16
 _BLOCK_GAP = 18
-
-_INK = "#222222"
-_FAINT = "#666666"
-_EMPTY = "#ececec"
 
 Images = Mapping[tuple[str, float], Sequence[NDArray[np.uint8] | None]]
 
@@ -53,9 +48,9 @@ def image_grid(images: Images, prompts: Sequence[str]) -> Image.Image:
                 corner = layout.corner(row, column, top)
                 image = images[checkpoint, scale][number] if (checkpoint, scale) in images else None
                 if image is None:
-                    _draw_gap(draw, corner)
+                    draw_gap(draw, corner, _EDGE, "not kept")
                 else:
-                    _paste(sheet, image, corner)
+                    paste(sheet, image, corner, _EDGE)
     return sheet
 
 
@@ -70,7 +65,7 @@ class _Layout:
     @classmethod
     def of(cls, images: Images) -> _Layout:
         checkpoints = tuple(dict.fromkeys(checkpoint for checkpoint, _ in images))
-        names_width = max(round(_font(15).getlength(name)) for name in checkpoints)
+        names_width = max(round(font(15).getlength(name)) for name in checkpoints)
         return cls(checkpoints, tuple(sorted({scale for _, scale in images})), names_width)
 
     @property
@@ -97,44 +92,11 @@ class _Layout:
 def _draw_headings(draw: ImageDraw.ImageDraw, layout: _Layout, prompt: str, top: int) -> None:
     """Write the prompt, the guidance scale over each column and the checkpoint beside each row."""
     room = layout.width - 2 * _MARGIN
-    draw.text((_MARGIN, top), _shortened(f"“{prompt}”", _font(18), room), fill=_INK, font=_font(18))
+    draw.text((_MARGIN, top), shortened(f"“{prompt}”", font(18), room), fill=INK, font=font(18))
     for column, scale in enumerate(layout.scales):
         x, y = layout.corner(0, column, top)
         text = f"scale {scale:g}"
-        draw.text((x + _EDGE / 2, y - 6), text, fill=_FAINT, font=_font(14), anchor="ms")
+        draw.text((x + _EDGE / 2, y - 6), text, fill=FAINT, font=font(14), anchor="ms")
     for row, checkpoint in enumerate(layout.checkpoints):
         x, y = layout.corner(row, 0, top)
-        draw.text((x - 12, y + _EDGE / 2), checkpoint, fill=_INK, font=_font(15), anchor="rm")
-
-
-def _draw_gap(draw: ImageDraw.ImageDraw, corner: tuple[int, int]) -> None:
-    x, y = corner
-    draw.rectangle((x, y, x + _EDGE - 1, y + _EDGE - 1), fill=_EMPTY)
-    draw.text((x + _EDGE / 2, y + _EDGE / 2), "not kept", fill=_FAINT, font=_font(13), anchor="mm")
-
-
-def _paste(sheet: Image.Image, image: NDArray[np.uint8], corner: tuple[int, int]) -> None:
-    """Fit an image into its field: a whole factor up, or down with antialiasing; the rest stays white."""
-    picture = Image.fromarray(image)
-    factor = _EDGE // max(picture.size)
-    if factor >= 1:
-        size = (picture.width * factor, picture.height * factor)
-        picture = picture.resize(size, Image.Resampling.NEAREST)
-    else:
-        picture.thumbnail((_EDGE, _EDGE), Image.Resampling.LANCZOS)
-    x, y = corner
-    sheet.paste(picture, (x + (_EDGE - picture.width) // 2, y + (_EDGE - picture.height) // 2))
-
-
-def _shortened(text: str, font: ImageFont.FreeTypeFont, room: int) -> str:
-    """Cut a text with an ellipsis where it is wider than ``room`` pixels."""
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(text + "…") > room:
-        text = text[:-1]
-    return text + "…"
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Return the font that ships with matplotlib: the same picture on every machine."""
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
+        draw.text((x - 12, y + _EDGE / 2), checkpoint, fill=INK, font=font(15), anchor="rm")

@@ -3,117 +3,109 @@
 from __future__ import annotations
 
 import base64
-import io
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.figure import Figure
-from PIL import Image
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
 
-from reports.errors import ReportError
-from reports.grid import image_grid
-from reports.plots import distance_against_score, metrics_against_scale
-from reports.rows import CELL, curve_names, has_plane, read_results
-from reports.runs import grid_source, provenance, read_manifest
-from reports.style import RC
-from reports.tables import protocol_tables, verdicts
+from reports.album import Album
+from reports.runs import open_run
+from reports.sections import SECTIONS, Absent, Material, Section
 
-__all__ = ["write_page"]
+__all__ = ["render_page", "write_page"]
 
-#: How many prompts the image grid shows.
-_PROMPTS = 6
-#: The largest side of a WebP picture in pixels.
-_WEBP_LIMIT = 16383
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A section in HTML."""
+
+    key: str
+    title: str
+    html: Markup
 
 
 def write_page(run: Path) -> Path:
-    """Write RUN/report/index.html from results.csv, manifest.json, spec.yaml, shards and images; return it.
+    """Write RUN/report/index.html from the files of the run folder; return it.
 
-    The same run folder gives the same bytes. Images are shown as far as they were kept, distance against CLIP
-    score where the run measured both. Raises ReportError where results, manifest or spec are missing.
+    The same run folder gives the same bytes. Raises ReportError where results, manifest or spec are missing,
+    or a file is damaged.
     """
-    results, manifest = read_results(run), read_manifest(run)
-    spec_path = run / "spec.yaml"
-    if not spec_path.is_file():
-        raise ReportError(f"{spec_path} does not exist: {run} is not a complete run folder")
-    source = grid_source(run, manifest, _PROMPTS)
-    page = (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            title=run.resolve().name,
-            verdicts=verdicts(results),
-            facts=_facts(results),
-            plane=_svg(distance_against_score(results)) if has_plane(results) else None,
-            scales=_svg(metrics_against_scale(results)),
-            tables=protocol_tables(results),
-            grid=_picture(image_grid(source.images, source.prompts)) if source else None,
-            prompts=source.prompts if source else [],
-            grid_rows=list(dict.fromkeys(name for name, _ in source.images)) if source else [],
-            provenance=provenance(manifest),
-            spec=spec_path.read_text(encoding="utf-8"),
-        )
-    )
     target = run / "report" / "index.html"
+    page = render_page(run)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page, encoding="utf-8")
+    target.write_text(page, encoding="utf-8", newline="\n")
     return target
+
+
+def render_page(run: Path) -> str:
+    """Return the page of a run folder, with links relative to RUN/report; raises as write_page."""
+    opened = open_run(run)
+    material = Material(opened, Album(opened))
+    environment = _environment()
+    made = {key: section(material) for key, section in SECTIONS.items()}
+    parts = {
+        key: _Part(key, part.title, Markup(environment.get_template(f"{key}.html.j2").render(part.content)))
+        for key, part in made.items()
+        if isinstance(part, Section)
+    }
+    scripts = {"plotly": get_plotlyjs(), "script": _text("page.js")}
+    return environment.get_template("page.html.j2").render(
+        title=opened.title,
+        verdict=parts.pop("verdict").html,
+        parts=list(parts.values()),
+        absent=[part for part in made.values() if isinstance(part, Absent)],
+        style=Markup(_text("page.css") + _text("print.css")),
+        policy=_policy(scripts.values()),
+        **{name: Markup(code) for name, code in scripts.items()},
+    )
 
 
 def _environment() -> Environment:
     """Return the templates' environment: everything escaped, a forgotten value an error."""
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["as_json"] = _as_json
+    environment.filters["as_json_text"] = json.dumps
+    return environment
 
 
-def _facts(results: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return what the run was, in a few words each."""
-    cells = results.drop_duplicates(CELL)
-    samplers = (cells["sampler"].str.upper() + ", " + cells["steps"].astype(str) + " steps").drop_duplicates()
-    flagged = int(cells["flagged"].fillna(0).sum())
-    return [
-        ("curves", ", ".join(dict.fromkeys(curve_names(cells)))),
-        ("guidance scales", ", ".join(f"{scale:g}" for scale in sorted(set(cells["guidance_scale"])))),
-        ("images", f"{cells['n'].sum():,} in {len(cells)} cells, {_span(cells['n'])} a cell"),
-        ("sampler", " and ".join(samplers)),
-        ("evaluations an image", _span(cells["nfe"])),
-        ("image size", " and ".join(dict.fromkeys(cells["image_size"])).replace("x", "×") + " pixels"),
-        ("flagged images", f"{flagged:,} (named in flagged.csv)" if flagged else "none"),
-        ("device", " and ".join(dict.fromkeys(cells["device"]))),
-    ]
+def _policy(scripts: Iterable[str]) -> str:
+    """Return the page's Content-Security-Policy: these scripts alone run, and nothing is fetched.
+
+    Styles may stand inline because the charts set them on their elements; pictures are in the page itself.
+    """
+    digests = (hashlib.sha256(script.encode("utf-8")).digest() for script in scripts)
+    hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
-def _span(values: pd.Series[int]) -> str:
-    values = values.dropna()
-    if values.empty:
-        return "unknown"
-    low, high = values.min(), values.max()
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+def _as_json(value: object) -> Markup:
+    """Return JSON that may stand in a script element, whatever the texts in it."""
+    text = json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
-def _svg(figure: Figure) -> str:
-    """Return a figure as a data URI; text as outlines, so it looks the same everywhere."""
-    sink = io.BytesIO()
-    with matplotlib.rc_context(RC):
-        figure.savefig(sink, format="svg", metadata={"Date": None})
-    return _data_uri(sink.getvalue(), "image/svg+xml")
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"{type(value).__name__} cannot stand in a page")
 
 
-def _picture(image: Image.Image) -> dict[str, Any]:
-    """Return a picture as a lossless data URI with its size in pixels."""
-    sink = io.BytesIO()
-    kind = "webp" if max(image.size) <= _WEBP_LIMIT else "png"
-    image.save(sink, format=kind, **({"lossless": True, "method": 4} if kind == "webp" else {}))
-    return {"uri": _data_uri(sink.getvalue(), f"image/{kind}"), "width": image.width, "height": image.height}
-
-
-def _data_uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+def _text(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,6 +89,65 @@ def build_run(run: Path, rows: pd.DataFrame, images: bool = True) -> Path:
     return run
 
 
+def add_scores(run: Path) -> Path:
+    """Write what scoring leaves beside the results: v1 and v2 differ, scales 2 and 1.5 of v2 do not."""
+    results = pd.read_csv(run / "results.csv")
+    results["cell"] = results["checkpoint"] + "_s" + results["guidance_scale"].map("{:g}".format)
+    cells = list(dict.fromkeys(results["cell"]))
+    pairs = []
+    for protocol, rows in results.groupby("protocol", sort=False):
+        value = rows.set_index("cell")["value"]
+        for place, a in enumerate(cells):
+            for b in cells[place + 1 :]:
+                gap, error = value[a] - value[b], 0.1 if protocol == "fd-test" else 0.006
+                p = math.erfc(abs(gap / error) / math.sqrt(2))
+                ends = {"low": gap - 1.96 * error, "high": gap + 1.96 * error}
+                tests = {"p_value": p, "p_holm": min(1.0, 45 * p), "detectable": 2.8 * error}
+                row = {"protocol": protocol, "a": a, "b": b, "difference": gap, "standard_error": error}
+                pairs.append(row | ends | tests | {"n": 512, "note": ""})
+    pd.DataFrame(pairs).to_csv(run / "comparisons.csv", index=False)
+    x, y = (results[results["better"] == side].set_index("cell")["value"] for side in ("higher", "lower"))
+    shape = {"xx": 4e-5, "xy": -1e-4, "yy": 0.01, "radius": 3.0}
+    axes = {"x_protocol": "clip-score-test", "y_protocol": "fd-test"}
+    regions = [{"cell": cell, **axes, "x": x[cell], "y": y[cell], **shape} for cell in cells]
+    pd.DataFrame(regions).to_csv(run / "regions.csv", index=False)
+    ahead = [("v1", "v2", 0.0, 512), ("v2", "v1", 0.997, 512)]
+    pd.DataFrame(ahead, columns=["a", "b", "probability", "n"]).to_csv(run / "dominance.csv", index=False)
+    _protocols().to_csv(run / "protocols.csv", index=False)
+    flagged = [("v1_s2", "p1", "black", ""), ("v1_s8", "p2", "near duplicate, constant", "p0")]
+    pd.DataFrame(flagged, columns=["cell", "image", "flags", "like"]).to_csv(run / "flagged.csv", index=False)
+    _images(cells, x).to_parquet(run / "images.parquet")
+    return run
+
+
+def _protocols() -> pd.DataFrame:
+    known = {"version": 1, "agrees_with": "nobody", "dimension": 64, "notes": "the mean of it"}
+    rows = [
+        {"protocol": "fd-test", "resize": "to 64x64", "quantisation": "none", "extractor": "net-a"},
+        {"protocol": "clip-score-test", "resize": "to 32x32", "quantisation": "8 bits", "extractor": "net-b"},
+    ]
+    return pd.DataFrame([row | known for row in rows])
+
+
+def _images(cells: list[str], score: pd.Series) -> pd.DataFrame:
+    """Return a row per image; the first prompt has the highest score, the last one costs the most."""
+    rows = [
+        {
+            "cell": cell,
+            "prompt_id": f"p{place}",
+            "prompt": prompt,
+            "seed": 42,
+            "sha256": "00",
+            "flags": "",
+            "score_clip-score-test": score[cell] - 0.1 * place,
+            "influence_fd-test": 0.01 * place - 0.005,
+        }
+        for cell in cells
+        for place, prompt in enumerate(PROMPTS)
+    ]
+    return pd.DataFrame(rows)
+
+
 @pytest.fixture
 def results() -> pd.DataFrame:
     """Return the rows of build_results."""
@@ -102,6 +162,18 @@ def make_run(tmp_path: Path) -> MakeRun:
         return build_run(tmp_path / "test-run", build_results() if rows is None else rows, images)
 
     return make
+
+
+@pytest.fixture
+def scored_run(tmp_path: Path) -> Path:
+    """Return a run folder with everything that scoring writes."""
+    return add_scores(build_run(tmp_path / "scored-run", build_results()))
+
+
+@pytest.fixture(scope="session")
+def scored_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of a run with everything that scoring writes, made once for tests that only read it."""
+    return write_page(add_scores(build_run(tmp_path_factory.mktemp("runs") / "scored-run", build_results())))
 
 
 @pytest.fixture(scope="session")

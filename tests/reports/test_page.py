@@ -1,7 +1,9 @@
-"""The page: complete, self-contained, honest about what is missing."""
+"""The page as a file: complete, self-contained, the same bytes, honest about what is missing."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import json
 import re
@@ -11,15 +13,18 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from reports import ReportError
-from reports.page import write_page
-from reports.runs import grid_source, provenance, read_manifest
+from reports.page import render_page, write_page
+from reports.sections import SECTIONS
 
 MakeRun = Callable[..., Path]
+
+VOID = {"meta", "link", "img", "br"}
 
 
 class Tags(HTMLParser):
@@ -33,77 +38,116 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, dict(attrs)))
-        if tag not in {"meta", "link", "img"}:
+        if tag not in VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
 
-def test_the_page_holds_verdict_figures_images_and_provenance(page_text: str) -> None:
-    tags = Tags(page_text)
+def words(text: str) -> str:
+    """Return what a reader sees: no scripts, no styles, no tags, single spaces."""
+    bare = re.sub(r"<(script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", bare)))
+
+
+def test_every_section_of_a_scored_run_is_present_in_order(scored_page: Path) -> None:
+    text = scored_page.read_text(encoding="utf-8")
+    tags = Tags(text)
     assert not tags.open
-    words = html.unescape(re.sub(r"<[^>]+>", "", page_text))
-    assert "v2 at guidance scale 2 has the lowest Fréchet distance (test features): 1.000 ± 0.050" in words
-    for heading in ("Distance against CLIP score", "The figures", "The images", "How this was made"):
-        assert heading in words
-    assert "sdbench run test.yaml" in words
-    assert "generate: 12.5" in words
-    assert "guidance_scales: [1.5, 2]" in words
+    sections = [attributes["id"] for tag, attributes in tags.found if tag == "section"]
+    assert sections == [key for key in SECTIONS if key != "verdict"]
+    links = [str(attributes["href"]) for tag, attributes in tags.found if tag == "a"]
+    assert [link for link in links if link in {f"#{key}" for key in SECTIONS}] == [
+        f"#{key}" for key in sections
+    ]
     images = [attributes for tag, attributes in tags.found if tag == "img"]
-    assert len(images) == 3
-    assert all(attributes["alt"] for attributes in images)
+    assert all(attributes["alt"] for attributes in images if attributes.get("id") != "viewer-image")
 
 
-def test_the_page_loads_nothing_from_outside(page_text: str) -> None:
-    for tag, attributes in Tags(page_text).found:
-        assert tag not in {"script", "iframe"}
+def test_what_scoring_did_not_write_is_left_out_with_its_reason(page_text: str) -> None:
+    text = words(page_text)
+    assert "Which differences are settled : comparisons.csv is missing: sdbench score writes it." in text
+    assert "Best and worst prompts : images.parquet is missing" in text
+    assert "What each figure measures : protocols.csv is missing" in text
+    assert "Sample audit : flagged.csv is missing" in text
+    sections = [attributes["id"] for tag, attributes in Tags(page_text).found if tag == "section"]
+    assert sections == ["picture", "figures", "grid", "cost", "provenance", "absent"]
+
+
+def test_the_page_loads_nothing_from_outside(scored_page: Path) -> None:
+    text = scored_page.read_text(encoding="utf-8")
+    for tag, attributes in Tags(text).found:
+        assert tag not in {"iframe", "object", "embed"}
         for name in ("src", "href"):
             target = attributes.get(name)
-            assert target is None or target.startswith("data:") or (tag, target) == ("a", "../results.csv")
-    assert "url(" not in page_text
-    assert "@import" not in page_text
+            relative = tag == "a" and target is not None and re.match(r"#|\.\./|distance-against", target)
+            assert target is None or target.startswith("data:") or relative, (tag, target)
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
+    assert style
+    assert "url(" not in style[1]
+    assert "@import" not in style[1]
 
 
-def test_text_from_prompts_is_escaped(page_text: str) -> None:
-    assert "a &lt;small&gt; blue &amp; square" in page_text
-    assert "<small>" not in page_text
+def test_the_policy_allows_the_two_scripts_and_no_connection(scored_page: Path) -> None:
+    text = scored_page.read_text(encoding="utf-8")
+    policy = next(
+        attributes["content"]
+        for tag, attributes in Tags(text).found
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "img-src data:;" in policy
+    assert "connect-src" not in policy
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert len(scripts) == 2
+    for script in scripts:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
 
 
-def test_the_same_run_gives_the_same_bytes(make_run: MakeRun) -> None:
+def test_text_from_prompts_is_escaped_in_html_and_in_json(make_run: MakeRun) -> None:
     run = make_run()
-    first = write_page(run).read_bytes()
-    assert write_page(run).read_bytes() == first
+    shards = next((run / "shards").iterdir())
+    prompt = '</script><script>alert(1)</script> " & <b>'
+    pd.DataFrame({"prompt_id": ["p0"], "prompt": [prompt]}).to_parquet(shards / "0.parquet")
+    rows = pd.read_csv(run / "results.csv").replace({"checkpoint": {"v2": "v2</script><i>"}})
+    rows.to_csv(run / "results.csv", index=False)
+    manifest = (
+        (run / "manifest.json").read_text().replace('"checkpoint": "v2"', '"checkpoint": "v2</script><i>"')
+    )
+    (run / "manifest.json").write_text(manifest)
+    text = write_page(run).read_text(encoding="utf-8")
+    assert not Tags(text).open
+    assert "alert(1)</script>" not in text
+    assert "v2</script>" not in text
+    for block in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL):
+        json.loads(block)
+
+
+def test_the_same_run_gives_the_same_bytes(scored_run: Path) -> None:
+    assert write_page(scored_run).read_bytes() == render_page(scored_run).encode()
 
 
 def test_without_images_the_page_says_so(make_run: MakeRun) -> None:
-    text = write_page(make_run(images=False)).read_text(encoding="utf-8")
-    assert "No images were kept" in text
+    text = words(write_page(make_run(images=False)).read_text(encoding="utf-8"))
+    assert "What the images look like : no images were kept" in text
 
 
-def test_with_one_metric_the_page_says_what_is_missing(make_run: MakeRun, results: pd.DataFrame) -> None:
-    text = write_page(make_run(results[results["better"] == "lower"])).read_text(encoding="utf-8")
-    assert "measured only one of the two" in text
-    assert "lowest Fréchet distance" in text
-
-
-def test_the_grid_takes_the_first_prompts_that_have_images(make_run: MakeRun) -> None:
-    run = make_run()
-    for image in run.glob("images/*/p0.png"):
-        image.unlink()
-    (run / "images" / "v2_s8" / "p1.png").unlink()
-    source = grid_source(run, read_manifest(run), 1)
-    assert source is not None
-    assert source.prompts == ["a <small> blue & square"]
-    assert source.images["v2", 8.0] == [None]
-    kept = source.images["v1", 2.0][0]
-    assert kept is not None
-    assert kept[0, 0].tolist() == [20, 100, 255]
-
-
-def test_nested_provenance_has_a_line_each_and_no_cells() -> None:
-    manifest = {"weights_digests": {"a": "12", "b": "34"}, "cells": [{"cell": "x"}], "threads": 2}
-    assert provenance(manifest) == [("weights digests", "a: 12\nb: 34"), ("threads", "2")]
+@pytest.mark.parametrize(
+    ("better", "lacks", "winner"),
+    [
+        ("lower", "a distance and no score", "v2 at guidance scale 2 has the lowest Fréchet distance"),
+        ("higher", "a score and no distance", "v2 at guidance scale 5 has the highest CLIP score"),
+    ],
+)
+def test_with_one_metric_the_page_says_what_is_missing(
+    make_run: MakeRun, results: pd.DataFrame, better: str, lacks: str, winner: str
+) -> None:
+    text = words(write_page(make_run(results[results["better"] == better])).read_text(encoding="utf-8"))
+    assert f"the run measured {lacks}" in text
+    assert winner in text
 
 
 @pytest.mark.parametrize("name", ["results.csv", "manifest.json", "spec.yaml"])
@@ -113,28 +157,45 @@ def test_an_incomplete_run_is_refused_in_one_line(make_run: MakeRun, name: str) 
     with pytest.raises(ReportError, match=f"{name} does not exist") as caught:
         write_page(run)
     assert "\n" not in str(caught.value)
+    assert not (run / "report" / "index.html").exists()
 
 
-def test_damaged_files_are_named(make_run: MakeRun) -> None:
-    run = make_run()
-    (run / "images" / "v1_s2" / "p0.png").write_bytes(b"no image")
+def test_damaged_files_are_named(scored_run: Path) -> None:
+    (scored_run / "dominance.csv").write_text("a,b\n")
+    with pytest.raises(ReportError, match=r"dominance\.csv: the table has no probability"):
+        write_page(scored_run)
+    (scored_run / "dominance.csv").unlink()
+    (scored_run / "images" / "v1_s2" / "p0.png").write_bytes(b"no image")
     with pytest.raises(ReportError, match=r"p0\.png cannot be read as an image"):
-        write_page(run)
-    (run / "manifest.json").write_text("{")
+        write_page(scored_run)
+    (scored_run / "images.parquet").write_bytes(b"no table")
+    with pytest.raises(ReportError, match=r"images\.parquet cannot be read"):
+        write_page(scored_run)
+    (scored_run / "manifest.json").write_text("{")
     with pytest.raises(ReportError, match=r"manifest\.json is not JSON"):
-        write_page(run)
-    (run / "manifest.json").write_text("[]")
+        write_page(scored_run)
+    (scored_run / "manifest.json").write_text("[]")
     with pytest.raises(ReportError, match=r"manifest\.json is not the manifest of a run"):
-        write_page(run)
-    (run / "manifest.json").write_text(json.dumps({"cells": [{"cell": "x"}]}))
+        write_page(scored_run)
+    (scored_run / "manifest.json").write_text(json.dumps({"cells": [{"cell": "x"}]}))
     with pytest.raises(ReportError, match="the cells have no checkpoint"):
+        write_page(scored_run)
+
+
+def test_a_manifest_of_other_cells_is_refused(make_run: MakeRun) -> None:
+    run = make_run()
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["cells"] = manifest["cells"][:-1]
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ReportError, match=r"has no cell v2 at guidance scale 8, which results\.csv has"):
         write_page(run)
 
 
-def test_large_images_stay_thumbnails(make_run: MakeRun) -> None:
+def test_large_images_are_kept_within_the_budget(make_run: MakeRun) -> None:
     run = make_run()
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     for image in run.glob("images/*/*.png"):
-        Image.effect_noise((256, 256), 60).convert("RGB").save(image)
+        Image.fromarray(noise).save(image)
     assert write_page(run).stat().st_size < 15_000_000
 
 
@@ -144,14 +205,3 @@ def test_reports_need_no_torch_and_no_sibling() -> None:
         "sys.exit(bool({'torch', 'metrics', 'sdbench', 'reference_model'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_prompts_of_other_specs_in_the_same_folder_are_not_shown(make_run: MakeRun) -> None:
-    run = make_run()
-    before = grid_source(run, read_manifest(run), 6)
-    for folder in (run / "shards").iterdir():
-        pd.DataFrame({"prompt_id": ["p0"], "prompt": ["from another spec"]}).to_parquet(folder / "x.parquet")
-    after = grid_source(run, read_manifest(run), 6)
-    assert before is not None
-    assert after is not None
-    assert after.prompts == before.prompts

@@ -1,0 +1,128 @@
+"""The pictures of a page: each is encoded once and put into the page once, wherever it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import quote
+
+from reports.runs import Run
+from reports.thumbnails import Key, Thumbnail, encode, encode_prompts
+
+__all__ = ["Album", "Shot", "Wanted"]
+
+#: Bytes of data URIs: of the grid, and of all pictures together. The page has 15 MB with 5 MB of scripts.
+_GRID_BUDGET, _BUDGET = 5_500_000, 8_000_000
+#: The grid has at most so many prompts, and is reduced in size rather than have fewer than the second number.
+_MOST, _FEWEST = 16, 6
+#: The largest edge of pictures beside the grid.
+_SMALL_EDGE = 128
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An image that a section wants to show, with a line to go with it."""
+
+    cell: str
+    prompt_id: str
+    prompt: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture in the page; ``uri`` is "" where that of id ``ident`` stands in the page already.
+
+    ``original`` is the image's address relative to the page.
+    """
+
+    ident: str
+    uri: str
+    width: int
+    height: int
+    pixelated: bool
+    alt: str
+    name: str
+    prompt: str
+    note: str
+    original: str
+
+
+class Album:
+    """The kept images of a run as far as the page has room for them."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._idents: dict[Key, str] = {}
+
+    @cached_property
+    def prompts(self) -> list[tuple[str, str]]:
+        """(prompt id, prompt) of the grid: the first that have images, picked by place and not by looks."""
+        return self._with_images[: len(self._grid)]
+
+    def shot(self, wanted: Wanted) -> Shot | None:
+        """Return the picture for its place in the page; None where none was kept or there is no more room.
+
+        Places must be asked for in the order of the page: the first one gets the bytes.
+        """
+        key = (wanted.cell, wanted.prompt_id)
+        thumbnail = self._thumbnails.get(key)
+        if thumbnail is None:
+            return None
+        known = key in self._idents
+        ident = self._idents.setdefault(key, f"shot-{len(self._idents)}")
+        name = self._run.names[wanted.cell]
+        return Shot(
+            ident=ident,
+            uri="" if known else thumbnail.uri,
+            width=thumbnail.width,
+            height=thumbnail.height,
+            pixelated=thumbnail.pixelated,
+            alt=f"{name}: {wanted.prompt}",
+            name=name,
+            prompt=wanted.prompt,
+            note=wanted.note,
+            original=quote(f"../images/{wanted.cell}/{wanted.prompt_id}.png"),
+        )
+
+    def add(self, wanted: Sequence[Wanted]) -> None:
+        """Make small pictures of these images too, as many as there is room for, in their order."""
+        paths = {
+            key: path
+            for one in wanted
+            if (key := (one.cell, one.prompt_id)) not in self._thumbnails
+            and (path := self._run.image(*key)).is_file()
+        }
+        room = _BUDGET - sum(len(thumbnail.uri) for thumbnail in self._thumbnails.values())
+        for key, thumbnail in encode(paths, _SMALL_EDGE).items():
+            room -= len(thumbnail.uri)
+            if room < 0:
+                break
+            self._thumbnails[key] = thumbnail
+
+    @cached_property
+    def _with_images(self) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        for name, text in self._run.prompts:
+            if len(found) == _MOST:
+                break
+            if any(self._run.image(cell, name).is_file() for cell in self._run.names):
+                found.append((name, text))
+        return found
+
+    @cached_property
+    def _grid(self) -> list[dict[Key, Thumbnail]]:
+        paths = [
+            {
+                (cell, name): path
+                for cell in self._run.names
+                if (path := self._run.image(cell, name)).is_file()
+            }
+            for name, _ in self._with_images
+        ]
+        return encode_prompts(paths, _GRID_BUDGET, _FEWEST)
+
+    @cached_property
+    def _thumbnails(self) -> dict[Key, Thumbnail]:
+        return {key: thumbnail for prompt in self._grid for key, thumbnail in prompt.items()}

@@ -1,0 +1,184 @@
+"""Distance against score, with the guidance scales written at the points."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reports.charts._parts import (
+    Chart,
+    Frame,
+    axis,
+    bars,
+    colour,
+    curve_looks,
+    layout,
+    legend_name,
+    line,
+    numbers,
+    spread_out,
+    title,
+)
+from reports.label_placement import place_labels
+from reports.plots.regions import reach_zero, region_edges
+from reports.rows import CELL, plane
+from reports.runs import Run
+from reports.style import CurveStyle
+from reports.wording import INTERVAL
+
+__all__ = ["plane_chart"]
+
+#: More points than these are not labelled one by one: only the ends of each curve are.
+_MANY = 64
+#: Letters of the labels, and the radius of a marker with its margin, in pixels.
+_LETTER, _LETTER_HEIGHT, _GAP = 6.5, 13.0, 7.0
+#: A label this far from its point gets a line to it.
+_FAR = 20.0
+_CLEAR = "rgba(0,0,0,0)"
+_WIDE, _NARROW = Frame(790, 580, 74, 62), Frame(356, 400, 58, 62)
+
+
+def plane_chart(run: Run) -> Chart:
+    """Return a curve per checkpoint with an ellipse, or bars, at each point.
+
+    ``customdata`` of a point is its place among run.cells; ``labels`` are annotations for wide and for narrow
+    screens. Raises ReportError where the run has only one of distance and score.
+    """
+    points, looks = _points(run), curve_looks(run)
+    log = not reach_zero(points) and spread_out(points["y"])
+    data: list[Chart] = []
+    for name, curve in points.groupby("curve", sort=False):
+        ordered, look = curve.sort_values("guidance_scale"), looks[str(name)]
+        data += [*_edges(str(name), ordered, look), _curve(str(name), ordered, look)]
+    spans = _spans(points, log)
+    x_title = title(run.of_protocol(str(run.first("higher"))))
+    y_title = title(run.of_protocol(str(run.first("lower"))), log)
+    labelled = points if len(points) <= _MANY else _ends(points)
+    wide, narrow = (frame.with_legend(looks) for frame in (_WIDE, _NARROW))
+    return {
+        "data": [*data, _ring()],
+        "layout": layout(axis(x_title, span=spans[0]), axis(y_title, span=spans[1], log=log)),
+        "labels": {
+            "wide": _labels(labelled, points, wide, spans, log, looks),
+            "narrow": _labels(_ends(points), points, narrow, spans, log, looks),
+        },
+        "sizes": {"wide": wide.size(), "narrow": narrow.size()},
+    }
+
+
+def _points(run: Run) -> pd.DataFrame:
+    """Return the plane's points with their cell, its place, and their ellipse: NaN where there is none."""
+    cells = run.results.drop_duplicates("cell")[[*CELL, "cell"]]
+    points = plane(run.results).merge(cells, on=CELL)
+    points["place"] = points["cell"].map({cell: place for place, cell in enumerate(run.cells["cell"])})
+    shape = ["xx", "xy", "yy", "radius"]
+    if run.regions is None:
+        return points.assign(**dict.fromkeys(shape, np.nan))
+    x, y = run.regions["x_protocol"], run.regions["y_protocol"]
+    same_axes = (x == run.first("higher")) & (y == run.first("lower"))
+    return points.merge(run.regions.loc[same_axes, ["cell", *shape]], on="cell", how="left")
+
+
+def _curve(name: str, curve: pd.DataFrame, style: CurveStyle) -> Chart:
+    trace = line(name, curve["x"], curve["y"], style)
+    trace |= {"customdata": curve["place"].tolist(), "hoverinfo": "none", "legendgroup": name}
+    for side in ("x", "y"):
+        errors = curve[f"{side}_error"].where(curve["radius"].isna())
+        if errors.notna().any():
+            trace[f"error_{side}"] = bars(errors, style)
+    return trace
+
+
+def _edges(name: str, curve: pd.DataFrame, style: CurveStyle) -> list[Chart]:
+    """Return the ellipses of a curve as one filled trace, none where it has none."""
+    gap = np.full((1, 2), np.nan)
+    corners = [part for edge in region_edges(curve) for part in (edge, gap)]
+    if not corners:
+        return []
+    x, y = np.concatenate(corners).T
+    return [
+        {
+            "x": numbers(x),
+            "y": numbers(y),
+            "mode": "lines",
+            "fill": "toself",
+            "fillcolor": colour(style, opacity="1c"),
+            "line": {"color": colour(style, opacity="80"), "width": 0.8},
+            "hoverinfo": "skip",
+            "showlegend": False,
+            "legendgroup": name,
+        }
+    ]
+
+
+def _ring() -> Chart:
+    """Return the trace that marks the pinned point; the page's script moves it."""
+    marker = {"symbol": "circle-open", "size": 18, "color": "var(--ink)", "line": {"width": 2}}
+    return {"x": [], "y": [], "mode": "markers", "hoverinfo": "skip", "showlegend": False, "marker": marker}
+
+
+def _spans(points: pd.DataFrame, log: bool) -> NDArray[np.float64]:
+    """Return both axes' ends [2, 2] with room for ellipses and bars; those of a log axis in powers of ten."""
+    bare = points[points["radius"].isna()]
+    half = bare[["x_error", "y_error"]].fillna(0).to_numpy() * INTERVAL
+    middles = bare[["x", "y"]].to_numpy()
+    corners = np.concatenate([*region_edges(points), middles - half, middles + half])
+    if log:
+        corners[:, 1] = np.log10(np.maximum(corners[:, 1], points["y"].min() / 4))
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    room = np.maximum((high - low) * 0.04, 1e-9)
+    return np.round(np.stack([low - room, high + room], axis=1), 6)
+
+
+def _labels(
+    labelled: pd.DataFrame,
+    points: pd.DataFrame,
+    frame: Frame,
+    spans: NDArray[np.float64],
+    log: bool,
+    looks: dict[str, CurveStyle],
+) -> list[Chart]:
+    """Return the guidance scales as annotations, placed clear of each other in a frame of that size."""
+    low, high = spans.T
+
+    def pixels(rows: pd.DataFrame) -> NDArray[np.float64]:
+        y = np.log10(rows["y"]) if log else rows["y"]
+        return np.asarray((np.column_stack([rows["x"], y]) - low) / (high - low) * frame.inner)
+
+    curves = [pixels(curve.sort_values("guidance_scale")) for _, curve in points.groupby("curve", sort=False)]
+    segments = np.concatenate([np.stack([curve[:-1], curve[1:]], axis=1) for curve in curves])
+    texts = [f"{scale:g}" for scale in labelled["guidance_scale"]]
+    sizes = np.array([(_LETTER * len(text) + 4, _LETTER_HEIGHT) for text in texts])
+    bounds = np.array([0.0, 0.0, *frame.inner])
+    places = pixels(labelled)
+    offsets = place_labels(places, sizes, segments, np.empty((0, 2, 2)), bounds, _GAP) - places
+    return [
+        _label(point, text, offset, log, looks[str(point.curve)])
+        for (_, point), text, offset in zip(labelled.iterrows(), texts, offsets, strict=True)
+    ]
+
+
+def _label(point: pd.Series, text: str, offset: NDArray[np.float64], log: bool, style: CurveStyle) -> Chart:
+    x, y = numbers(np.array([point["x"], np.log10(point["y"]) if log else point["y"]]))
+    return {
+        "x": x,
+        "y": y,
+        "text": text,
+        "name": legend_name(str(point["curve"])),
+        "showarrow": True,
+        "arrowhead": 0,
+        "arrowwidth": 0.6,
+        "arrowcolor": "var(--muted)" if np.hypot(*offset) > _FAR else _CLEAR,
+        "ax": round(float(offset[0]), 1),
+        "ay": round(-float(offset[1]), 1),
+        "borderpad": 0,
+        "font": {"size": 11, "color": colour(style, "text")},
+    }
+
+
+def _ends(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the first and the last point of every curve."""
+    ordered = points.sort_values("guidance_scale", kind="stable").groupby("curve", sort=False)
+    ends = pd.concat([ordered.head(1), ordered.tail(1)])
+    return ends[~ends.index.duplicated()]

@@ -1,0 +1,30 @@
+"""One protocol against the guidance scale."""
+
+from __future__ import annotations
+
+from reports.charts._parts import Chart, Frame, axis, bars, curve_looks, layout, line, spread_out, title
+from reports.rows import curve_names
+from reports.runs import Run
+
+__all__ = ["scales_chart"]
+
+_WIDE, _NARROW = Frame(1170, 360, 74, 52), Frame(356, 320, 58, 52)
+
+
+def scales_chart(run: Run, protocol: str) -> Chart:
+    """Return a curve per checkpoint, with 95% intervals where errors are known."""
+    looks, rows = curve_looks(run), run.of_protocol(protocol)
+    data = []
+    for name, curve in rows.groupby(curve_names(run.results)[rows.index], sort=False):
+        ordered = curve.sort_values("guidance_scale")
+        trace = line(str(name), ordered["guidance_scale"], ordered["value"], looks[str(name)])
+        if ordered["standard_error"].notna().any():
+            trace["error_y"] = bars(ordered["standard_error"], looks[str(name)])
+        data.append(trace | {"hovertemplate": "%{fullData.name} at %{x}: %{y:.4g}<extra></extra>"})
+    log = rows["better"].iloc[0] == "lower" and spread_out(rows["value"])
+    wide, narrow = (frame.with_legend(looks) for frame in (_WIDE, _NARROW))
+    return {
+        "data": data,
+        "layout": layout(axis("Guidance scale"), axis(title(rows, log), log=log)),
+        "sizes": {"wide": wide.size(), "narrow": narrow.size()},
+    }

@@ -1,0 +1,34 @@
+"""The sections of the page in its order: which is best, how sure, what it looks like, how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reports.sections._section import Absent, Material, Section
+from reports.sections.audit import audit
+from reports.sections.comparisons import comparisons
+from reports.sections.cost import cost
+from reports.sections.extremes import extremes
+from reports.sections.figures import figures
+from reports.sections.grid import grid
+from reports.sections.influence import influence
+from reports.sections.picture import picture
+from reports.sections.protocols import protocols
+from reports.sections.provenance import provenance
+from reports.sections.verdict import verdict
+
+__all__ = ["SECTIONS", "Absent", "Material", "Section"]
+
+SECTIONS: dict[str, Callable[[Material], Section | Absent]] = {
+    "verdict": verdict,
+    "picture": picture,
+    "comparisons": comparisons,
+    "figures": figures,
+    "grid": grid,
+    "extremes": extremes,
+    "influence": influence,
+    "protocols": protocols,
+    "audit": audit,
+    "cost": cost,
+    "provenance": provenance,
+}

@@ -1,0 +1,31 @@
+"""Images in order of a figure of their own: what sections on single images share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.album import Album, Shot, Wanted
+
+__all__ = ["Ranked", "ranked"]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """An image with its figure; ``shot`` is None where it was not kept or the page has no room for it."""
+
+    prompt: str
+    figure: str
+    shot: Shot | None
+
+
+def ranked(album: Album, wanted: list[Wanted]) -> list[Ranked]:
+    """Return the images with their pictures, which the album must have been told of (Album.add)."""
+    return [Ranked(one.prompt, one.note, album.shot(one)) for one in wanted]
+
+
+def as_wanted(rows: pd.DataFrame, notes: list[str]) -> list[Wanted]:
+    """Return rows of images.parquet as pictures to show, each with its line."""
+    columns = zip(rows["cell"], rows["prompt_id"], rows["prompt"], notes, strict=True)
+    return [Wanted(str(cell), str(prompt_id), str(prompt), note) for cell, prompt_id, prompt, note in columns]

@@ -1,0 +1,21 @@
+"""A static figure for print, and for readers whose browser runs no scripts."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from reports.style import RC
+
+__all__ = ["still"]
+
+
+def still(figure: Figure) -> str:
+    """Return a figure as an SVG data URI; text as outlines, so it looks the same everywhere."""
+    sink = io.BytesIO()
+    with matplotlib.rc_context(RC):
+        figure.savefig(sink, format="svg", metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(sink.getvalue()).decode('ascii')}"

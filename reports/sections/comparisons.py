@@ -1,0 +1,121 @@
+"""Which differences the run settles: all pairs as a matrix, and the best cell against every other."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports.charts import Chart, matrix_chart
+from reports.runs import Run
+from reports.sections._section import Absent, Material, Section
+from reports.standing import SETTLED, Standing, standing
+from reports.wording import count, interval, number, p_value, probability, signed
+
+__all__ = ["comparisons"]
+
+_TITLE = "Which differences are settled"
+#: Fields that all matrices together may have, for the size of the page.
+_FIELDS = 40_000
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The best cell against another one."""
+
+    name: str
+    value: str
+    difference: str
+    interval: str
+    p: str
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One protocol's pairs; ``chart`` is None where the matrices before it took the room."""
+
+    protocol: str
+    label: str
+    summary: str
+    best: str
+    value: str
+    places: int
+    cells: list[str]
+    folders: list[str]
+    pairs: list[Pair]
+    chart: Chart | None
+
+
+def comparisons(material: Material) -> Section | Absent:
+    """Return every protocol's matrix and table, and who dominates whom; absent without comparisons.csv."""
+    run = material.run
+    if run.comparisons is None:
+        return Absent(_TITLE, "comparisons.csv is missing: sdbench score writes it")
+    if run.comparisons.empty:
+        return Absent(
+            _TITLE, "comparisons.csv holds no pairs: the run has one cell, or no figures with errors"
+        )
+    room, made = _FIELDS, []
+    for protocol, pairs in run.comparisons.groupby("protocol", sort=False):
+        room -= len(run.cells) ** 2
+        made.append(_comparison(run, str(protocol), pairs, room >= 0))
+    choices = [(one.protocol, one.label) for one in made]
+    return Section(_TITLE, {"comparisons": made, "choices": choices, "dominance": _dominance(run)})
+
+
+def _comparison(run: Run, protocol: str, pairs: pd.DataFrame, with_chart: bool) -> Comparison:
+    stand = standing(run, protocol)
+    order = [stand.best["cell"], *stand.rivals["cell"]]
+    short = [str(stand.best["short"]), *map(str, stand.rivals["short"])]
+    return Comparison(
+        protocol,
+        stand.label,
+        _summary(pairs, stand.places),
+        str(stand.best["name"]),
+        number(stand.best["value"], stand.places),
+        stand.places,
+        short,
+        order,
+        [_pair(rival, stand) for rival in stand.rivals.to_dict("records")],
+        matrix_chart(pairs, order, short) if with_chart else None,
+    )
+
+
+def _pair(rival: Mapping[Hashable, Any], stand: Standing) -> Pair:
+    return Pair(
+        rival["short"],
+        number(rival["value"], stand.places),
+        signed(rival["difference"], stand.places),
+        interval(rival["low"], rival["high"], stand.places),
+        p_value(rival["p_holm"]).removeprefix("p = ").removeprefix("p "),
+        bool(rival["settled"]),
+    )
+
+
+def _summary(pairs: pd.DataFrame, places: int) -> str:
+    settled = int((pairs["p_holm"] < SETTLED).sum())
+    text = f"{count(settled)} of {count(len(pairs))} pairs are settled: corrected p-values below {SETTLED:g}."
+    if pairs["detectable"].notna().any():
+        typical = float(pairs["detectable"].median())
+        text += (
+            f" A true difference of {number(typical, places)} would be found four times out of five "
+            "in a typical pair, taken alone."
+        )
+    notes = [note for note in dict.fromkeys(pairs["note"]) if note]
+    return " ".join([text, *(f"Note: {note}." for note in notes[:2])])
+
+
+def _dominance(run: Run) -> tuple[list[str], list[tuple[str, list[str]]]] | None:
+    """Return the curves, and a row of probabilities for each; "" on the diagonal."""
+    if run.dominance is None or run.dominance.empty:
+        return None
+    table = run.dominance.pivot(index="a", columns="b", values="probability")
+    curves = [str(name) for name in dict.fromkeys(run.dominance["a"])]
+    rows = []
+    for a in curves:
+        values = [table.loc[a].get(b) if a != b else None for b in curves]
+        rows.append((a, ["" if value is None or pd.isna(value) else probability(value) for value in values]))
+    return curves, rows

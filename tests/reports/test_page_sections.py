@@ -1,0 +1,180 @@
+"""What the sections make of a run's files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports.album import Album
+from reports.runs import open_run
+from reports.sections import SECTIONS, Absent, Material, Section
+from reports.sections.provenance import entries
+
+
+@pytest.fixture
+def material(scored_run: Path) -> Material:
+    run = open_run(scored_run)
+    return Material(run, Album(run))
+
+
+def made(material: Material, key: str) -> Section:
+    section = SECTIONS[key](material)
+    assert isinstance(section, Section), section
+    return section
+
+
+def test_the_matrix_orders_cells_by_figure_and_leaves_open_pairs_grey(material: Material) -> None:
+    distance = made(material, "comparisons").content["comparisons"][0]
+    assert distance.cells[:3] == ["v2 at 2", "v2 at 1.5", "v2 at 3"]
+    grey, coloured = distance.chart["data"]
+    assert grey["z"][0][1] == 0.0
+    assert coloured["z"][0][1] is None
+    assert grey["customdata"][0][1][0] == -0.2
+    assert coloured["z"][0][9] == -8.0
+    assert coloured["z"][9][0] == 8.0
+    assert coloured["z"][0][0] is grey["z"][0][0] is None
+    assert (distance.pairs[0].difference, distance.pairs[0].settled) == ("+0.200", False)
+    assert distance.summary.startswith("42 of 45 pairs are settled")
+
+
+def test_matrices_beyond_the_pages_room_are_named_and_not_drawn(
+    material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["reports.sections.comparisons"], "_FIELDS", 150)
+    charts = [one.chart for one in made(material, "comparisons").content["comparisons"]]
+    assert charts[0] is not None
+    assert charts[1] is None
+
+
+def test_the_plane_has_a_point_and_an_ellipse_for_every_cell(material: Material) -> None:
+    figure = made(material, "picture").content["figure"]
+    edges, curve, other_edges, other_curve, ring = figure["data"]
+    assert curve["customdata"] + other_curve["customdata"] == list(range(10))
+    assert curve["y"] == [9.0, 6.0, 4.0, 4.5, 6.0]
+    assert curve["x"] == [0.25, 0.32, 0.42, 0.48, 0.47]
+    assert edges["x"].count(None) == other_edges["x"].count(None) == 5
+    assert "error_x" not in curve
+    assert ring["x"] == []
+    assert figure["layout"]["yaxis"]["type"] == "log"
+    assert "fd-test · n = 512 · lower is better · log scale" in figure["layout"]["yaxis"]["title"]["text"]
+    assert [label["text"] for label in figure["labels"]["wide"]] == ["1.5", "2", "3", "5", "8"] * 2
+
+
+def test_cells_without_an_ellipse_have_bars(scored_run: Path) -> None:
+    (scored_run / "regions.csv").unlink()
+    run = open_run(scored_run)
+    curve = made(Material(run, Album(run)), "picture").content["figure"]["data"][0]
+    assert curve["error_y"]["array"][0] == pytest.approx(1.96 * 0.05)
+    assert curve["error_x"]["array"][0] == pytest.approx(1.96 * 0.004)
+
+
+def test_every_colour_of_a_chart_is_in_the_style_sheet(material: Material) -> None:
+    from reports import page
+    from reports.style import curve_styles
+
+    style = page._text("page.css")
+    for name, look in curve_styles(map(str, range(7))).items():
+        assert f"--curve-{look.colour[1:].lower()}: {look.colour.lower()};" in style, name
+        assert f"--text-{look.colour[1:].lower()}: {look.text_colour.lower()};" in style
+        assert style.count(f"--curve-{look.colour[1:].lower()}:") == 2, "one for each theme"
+    charts = [
+        made(material, "picture").content["figure"],
+        made(material, "comparisons").content["comparisons"][0].chart,
+    ]
+    for used in set(json.dumps(charts).split("var(")[1:]):
+        assert f"{used.split(')')[0]}:" in style
+
+
+def test_best_and_worst_are_those_of_the_scores(material: Material) -> None:
+    content = made(material, "extremes").content
+    cell, _, high, low = content["cells"][-1]
+    assert cell == "v2_s8"
+    assert [(one.prompt, one.figure) for one in high] == [("a large red circle", "score 0.650")]
+    assert [(one.prompt, one.figure) for one in low] == [("two green stars", "score 0.450")]
+    assert content["hard"][0].prompt == "two green stars"
+    assert content["best"] == "v2_s2"
+
+
+def test_costly_images_come_first_with_what_they_cost(material: Material) -> None:
+    content = made(material, "influence").content
+    _, _, pictures = content["cells"][0]
+    assert [(one.prompt, one.figure) for one in pictures[:2]] == [
+        ("two green stars", "+0.01500"),
+        ("a <small> blue & square", "+0.00500"),
+    ]
+
+
+def test_the_gap_between_two_protocols_of_one_quantity_names_its_cause(scored_run: Path) -> None:
+    results = pd.read_csv(scored_run / "results.csv")
+    second = results[results["protocol"] == "fd-test"].assign(
+        protocol="fd-other", label="Fréchet distance (other features)", value=lambda rows: rows["value"] + 2.5
+    )
+    pd.concat([results, second]).to_csv(scored_run / "results.csv", index=False)
+    protocols = pd.read_csv(scored_run / "protocols.csv")
+    other = protocols.iloc[[0]].assign(protocol="fd-other", resize="to 299x299", quantisation="8 bits")
+    pd.concat([protocols, other]).to_csv(scored_run / "protocols.csv", index=False)
+    run = open_run(scored_run)
+    recipes = {one.protocol: one for one in made(Material(run, Album(run)), "protocols").content["recipes"]}
+    other_recipe = recipes["fd-other, version 1"]
+    assert (other_recipe.value, other_recipe.gap, other_recipe.agreement) == ("3.500", "+2.500", "1.00")
+    assert other_recipe.because == "against fd-test: the resize and the rounding"
+    assert recipes["fd-test, version 1"].gap == ""
+
+
+def test_the_audit_counts_by_flag_and_links_what_was_kept(material: Material) -> None:
+    content = made(material, "audit").content
+    assert (content["total"], content["flagged"]) == ("5,120", "2")
+    assert content["counts"] == (
+        ["black", "constant", "near duplicate"],
+        [("v1 at guidance scale 2", ["1", "0", "0"]), ("v1 at guidance scale 8", ["0", "1", "1"])],
+    )
+    assert content["images"][0].original == "../images/v1_s2/p1.png"
+    assert content["images"][1].like == "p0"
+
+
+def test_cost_is_that_of_the_manifest(scored_run: Path) -> None:
+    manifest = json.loads((scored_run / "manifest.json").read_text())
+    manifest["cells"][0]["seconds_per_image"] = 0.0846
+    manifest |= {"seconds": {"generate": 347.0, "score": 0.5}, "images_made": 4096, "images_found": 1024}
+    (scored_run / "manifest.json").write_text(json.dumps(manifest))
+    run = open_run(scored_run)
+    content = made(Material(run, Album(run)), "cost").content
+    facts = dict(content["facts"])
+    assert facts["Images made"] == "4,096, 1,024 taken from earlier work"
+    assert facts["Speed"] == "11.80 images a second while generating"
+    assert facts["An image"] == "84.7 ms"
+    assert facts["Network evaluations in all"] == "522,240"
+    assert content["stages"][0] == ("generate", "5 min 47 s", "1.0000")
+    scales, times = content["cells"]
+    assert scales == ["1.5", "2", "3", "5", "8"]
+    assert times == [("v1", ["84.6 ms", "", "", "", ""]), ("v2", [""] * 5)]
+
+
+def test_provenance_repeats_and_cites_the_run(material: Material) -> None:
+    content = made(material, "provenance").content
+    assert "sdbench run test.yaml" in [command for _, command in content["commands"]]
+    digest = dict(content["digests"])["results.csv (sha256)"]
+    assert digest[:12] in content["citation"]
+    assert digest in content["bibtex"]
+    assert content["spec"].startswith("name: test")
+
+
+def test_nested_provenance_has_a_line_each_and_no_cells() -> None:
+    manifest = {"weights_digests": {"a": "12", "b": "34"}, "cells": [{"cell": "x"}], "threads": 2}
+    assert entries(manifest) == [("weights digests", "a: 12\nb: 34"), ("threads", "2")]
+
+
+def test_empty_tables_are_a_reason_to_leave_a_section_out(scored_run: Path) -> None:
+    for name in ("comparisons.csv", "dominance.csv", "regions.csv"):
+        pd.read_csv(scored_run / name).iloc[:0].to_csv(scored_run / name, index=False)
+    run = open_run(scored_run)
+    material = Material(run, Album(run))
+    absent = SECTIONS["comparisons"](material)
+    assert isinstance(absent, Absent)
+    assert "holds no pairs" in absent.why
+    assert not made(material, "picture").content["regions"]
+    assert "How sure that is cannot be said" in made(material, "verdict").content["sure"]
