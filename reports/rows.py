@@ -16,6 +16,7 @@ from reports.errors import ReportError
 __all__ = [
     "CELL",
     "COLUMNS",
+    "best_cells",
     "curve_names",
     "first_protocol",
     "has_plane",
@@ -51,7 +52,12 @@ COLUMNS = {
     "weights_digest": "str",
     "spec_digest": "str",
     "versions": "str",
+    "prompts_digest": "str",
+    "reference_digest": "str",
 }
+
+#: Columns that tables made before there were any lack: they are read as empty text.
+_LATER = {"prompts_digest": "", "reference_digest": ""}
 
 
 def read_results(path: Path) -> pd.DataFrame:
@@ -68,6 +74,7 @@ def read_results(path: Path) -> pd.DataFrame:
         raise ReportError(f"{source} does not exist: give a run folder or its results.csv") from None
     except (ValueError, OSError) as error:
         raise ReportError(f"{source} cannot be read as a results table: {_first_line(error)}") from error
+    frame = frame.assign(**{name: empty for name, empty in _LATER.items() if name not in frame.columns})
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise ReportError(f"{source} has no column {', '.join(missing)}: it is not a results table")
@@ -152,6 +159,18 @@ def first_protocol(results: pd.DataFrame, better: str) -> str:
 def has_plane(results: pd.DataFrame) -> bool:
     """Whether the results hold both a distance and a score, so that a plane can be drawn."""
     return bool(results["better"].nunique() == 2)
+
+
+def best_cells(results: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return the columns CELL of the best cell of each group of cells with equal ``by``, best group first.
+
+    Best is the lowest first distance, or where the results have none the highest first score; of equals the
+    first. Raises ReportError where there is neither.
+    """
+    lower = bool((results["better"] == "lower").any())
+    protocol = first_protocol(results, "lower" if lower else "higher")
+    ordered = results[results["protocol"] == protocol].sort_values("value", ascending=lower, kind="stable")
+    return ordered.drop_duplicates(by)[CELL]
 
 
 def plane(results: pd.DataFrame) -> pd.DataFrame:

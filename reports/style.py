@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 __all__ = ["RC", "CurveStyle", "curve_styles"]
@@ -49,20 +48,40 @@ _COLOURS = (
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 
 
+#: A second channel for grey print: matplotlib's line styles.
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+
+
 @dataclass(frozen=True)
 class CurveStyle:
-    """How one curve is drawn: line and marker colour, the colour of its text, the marker."""
+    """How one curve is drawn: line and marker colour, the colour of its text, marker, line style."""
 
     colour: str
     text_colour: str
     marker: str
+    dash: Any = "-"
 
 
-def curve_styles(names: Iterable[str]) -> dict[str, CurveStyle]:
-    """Return a style for every distinct name, by order of appearance."""
-    distinct = dict.fromkeys(names)
-    styles = zip(cycle(_COLOURS), cycle(_MARKERS), strict=False)
+def curve_styles(names: Iterable[str], families: Mapping[str, str] | None = None) -> dict[str, CurveStyle]:
+    """Return a style for every distinct name, by order of appearance.
+
+    ``families`` names what curves belong to. Where several families have several curves each, colour and line
+    style tell families apart and markers their members; else each curve has a colour and a marker of its own.
+    """
+    distinct = list(dict.fromkeys(names))
+    members: dict[str, list[str]] = {}
+    for name in distinct:
+        members.setdefault(families[name] if families else name, []).append(name)
+    if len(members) in (1, len(distinct)):
+        return {name: _style(i, i, i // len(_COLOURS)) for i, name in enumerate(distinct)}
     return {
-        name: CurveStyle(colour, text_colour, marker)
-        for name, ((colour, text_colour), marker) in zip(distinct, styles, strict=False)
+        name: _style(family, place, family)
+        for family, curves in enumerate(members.values())
+        for place, name in enumerate(curves)
     }
+
+
+def _style(colour: int, marker: int, dash: int) -> CurveStyle:
+    return CurveStyle(
+        *_COLOURS[colour % len(_COLOURS)], _MARKERS[marker % len(_MARKERS)], _DASHES[dash % len(_DASHES)]
+    )

@@ -1,4 +1,4 @@
-"""`sdbench plot RUN`: redraw the Frechet distance against the CLIP score, without a model."""
+"""`sdbench plot RUN`: redraw the distance against the CLIP score, without a model."""
 
 from __future__ import annotations
 
@@ -15,27 +15,65 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="redraw the plot from stored results",
-        description="Draw the distance against the CLIP score, a curve per checkpoint, as PNG, SVG and PDF.",
+        help="redraw the plots and tables from stored results",
+        description="Draw the distance against the CLIP score, a curve per checkpoint, as PNG, SVG and PDF, "
+        "and write the figures as a table in CSV, Markdown and LaTeX.",
     )
     parser.add_argument(
         "source",
         metavar="RUN|CSV|published",
-        help="a run folder, a results.csv, or 'published': the points of the Stable Diffusion v1 release",
+        help="a run folder or its URL, a results.csv, or 'published': the points of the Stable Diffusion v1 "
+        "release",
     )
     parser.add_argument(
         "--out", metavar="DIR", type=Path, help="where the files go (default: RUN/report, or beside the CSV)"
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also against guidance scale, evaluations and seconds, and the CLIP score prompt by prompt",
+    )
+    parser.add_argument(
+        "--overlay", choices=[PUBLISHED], help="draw the published curves faintly behind those of an FID"
+    )
+    parser.add_argument(
+        "--style",
+        choices=["sdbench", PUBLISHED],
+        default="sdbench",
+        help="'published': look like the picture of the Stable Diffusion v1 release",
     )
     parser.set_defaults(run=run, resumable=False)
 
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
-    from sdbench.reporting import draw_published, draw_results
+    from sdbench.errors import InputError
+    from sdbench.reporting import draw_published
 
+    published_look = args.style == PUBLISHED
+    if published_look and (args.all or args.overlay):
+        raise InputError("--style published draws one plain picture: leave out --all and --overlay")
     if args.source == PUBLISHED:
-        files = draw_published(args.out or Path())
+        if args.all or args.overlay:
+            raise InputError("'published' has one picture: leave out --all and --overlay")
+        files = list(map(str, draw_published(args.out or Path(), published_look=published_look)))
     else:
-        files = draw_results(Path(args.source), args.out)
+        look = {"every": args.all, "overlay": args.overlay is not None, "published_look": published_look}
+        files = _draw(args.source, args.out, look)
     for file in files:
         print(file)
+
+
+def _draw(source: str, out: Path | None, look: dict[str, bool]) -> list[str]:
+    """Draw a folder, a table or a run at a URL; returns where the files are."""
+    from sdbench.reporting import draw_results
+    from sdbench.store import existing_store, is_url
+
+    if not is_url(source):
+        return [str(file) for file in draw_results(Path(source), out, **look)]
+    from sdbench.mirror import local_view
+
+    store = existing_store(source)
+    with local_view(store) as folder:
+        files = draw_results(folder, out, **look)
+        return [str(file) if out else store.where(file.relative_to(folder).as_posix()) for file in files]

@@ -40,8 +40,10 @@ def test_each_checkpoint_is_a_curve_by_rising_scale(results: pd.DataFrame) -> No
 
 def test_titles_name_protocol_count_and_direction(results: pd.DataFrame) -> None:
     axes = distance_against_score(results).axes[0]
-    assert axes.get_ylabel().startswith("Fréchet distance (test features)\nn = 512 · lower is better")
-    assert axes.get_xlabel() == "CLIP score (test model)\nn = 512 · higher is better"
+    assert axes.get_ylabel().startswith(
+        "Fréchet distance (test features)\nfd-test · n = 512 · lower is better"
+    )
+    assert axes.get_xlabel() == "CLIP score (test model)\nclip-score-test · n = 512 · higher is better"
     assert axes.get_title(loc="left") == "Fréchet distance against CLIP score"
     subtitle = axes.texts[0].get_text()
     assert "PLMS, 50 steps · 64×64 pixels" in subtitle

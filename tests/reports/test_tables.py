@@ -1,36 +1,11 @@
-"""Tables and verdicts: the right cell wins, with its error, in sensible digits."""
+"""Tables: the right cell is marked, with its error, in sensible digits."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from reports.tables import protocol_tables, verdicts
-
-
-def test_the_verdict_names_cell_figure_and_error(results: pd.DataFrame) -> None:
-    distance, score = verdicts(results)
-    assert distance.sentence == (
-        "v2 at guidance scale 2 has the lowest Fréchet distance (test features): 1.000 ± 0.050, n = 512."
-    )
-    assert score.sentence == (
-        "v2 at guidance scale 5 has the highest CLIP score (test model): 0.6800 ± 0.0040, n = 512."
-    )
-    assert distance.comparison == (
-        "The best of the other checkpoints is v1 at 3 with 4.000 ± 0.050; the difference is 3.000 ± 0.071."
-    )
-
-
-def test_an_unknown_error_is_said(results: pd.DataFrame) -> None:
-    distance = verdicts(results.assign(standard_error=np.nan))[0]
-    assert "1.000 (error not known), n = 512" in distance.sentence
-    assert distance.comparison.endswith("the difference is 3.000 (error not known).")
-
-
-def test_one_checkpoint_or_one_metric_is_enough(results: pd.DataFrame) -> None:
-    alone = verdicts(results[results["checkpoint"] == "v1"])
-    assert [verdict.comparison for verdict in alone] == ["", ""]
-    assert len(verdicts(results[results["better"] == "higher"])) == 1
+from reports.tables import protocol_tables
 
 
 def test_the_table_marks_the_best_of_rows_and_of_all(results: pd.DataFrame) -> None:

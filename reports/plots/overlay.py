@@ -1,0 +1,74 @@
+"""Published curves behind those of a run, and the note that says what was made otherwise."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from reports.errors import ReportError
+from reports.plots.sheet import counts
+from reports.rows import first_protocol, plane
+
+__all__ = ["draw_overlay", "overlay_note"]
+
+#: Protocols whose axes are those of the Stable Diffusion v1 picture, by the beginning of their names.
+_SAME_DISTANCE = ("fid-inception", "fid-published")
+_SAME_SCORE = ("clip-score-vit-l-14", "clip-score-published")
+_MARKERS = ("o", "s", "^", "D")
+_GREY = "#9b9b9b"
+
+
+def draw_overlay(axes: Axes, overlay: pd.DataFrame) -> None:
+    """Draw the published curves as thin grey lines with hollow markers."""
+    for place, (name, curve) in enumerate(plane(overlay).groupby("curve", sort=False)):
+        axes.plot(
+            curve["x"],
+            curve["y"],
+            color=_GREY,
+            marker=_MARKERS[place % len(_MARKERS)],
+            markersize=4.5,
+            markerfacecolor="white",
+            linestyle=(0, (4, 2)),
+            linewidth=1,
+            label=f"{name}, published",
+            zorder=1.5,
+        )
+
+
+def overlay_note(results: pd.DataFrame, overlay: pd.DataFrame) -> str:
+    """Return in what the run's protocol differs from the published one.
+
+    Raises ReportError where the run's axes are other quantities, so that curves side by side would mislead.
+    """
+    distance, score = first_protocol(results, "lower"), first_protocol(results, "higher")
+    if not distance.startswith(_SAME_DISTANCE) or not score.startswith(_SAME_SCORE):
+        raise ReportError(
+            f"the published curves cannot stand behind {distance} and {score}: their axes are the FID of "
+            "Inception features and the CLIP score of ViT-L/14"
+        )
+    differing = [
+        f"{words}: {ours} here, {theirs} there"
+        for words, ours, theirs in (
+            ("images a point", _n(results, distance), _n(overlay, first_protocol(overlay, "lower"))),
+            ("sampler", _sampler(results), _sampler(overlay)),
+            ("pixels", _pixels(results), _pixels(overlay)),
+        )
+        if ours != theirs
+    ]
+    parts = [
+        "grey: as published; resizing, captions and images of that picture are not documented",
+        *differing,
+    ]
+    return " · ".join(parts)
+
+
+def _n(results: pd.DataFrame, protocol: str) -> str:
+    return counts(results.loc[results["protocol"] == protocol, "n"]).removeprefix("n = ")
+
+
+def _sampler(results: pd.DataFrame) -> str:
+    return ", ".join(dict.fromkeys(results["sampler"].str.upper() + " " + results["steps"].astype(str)))
+
+
+def _pixels(results: pd.DataFrame) -> str:
+    return ", ".join(dict.fromkeys(results["image_size"])).replace("x", "×")

@@ -1,0 +1,64 @@
+"""Every metric against the guidance scale."""
+
+from __future__ import annotations
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports.plots.sheet import (
+    counts,
+    draw_line,
+    legend_below,
+    legend_rows,
+    new_sheet,
+    panels,
+    settle,
+    spread_out,
+    styles_of,
+)
+from reports.rows import curve_names
+from reports.style import RC
+
+__all__ = ["metrics_against_scale", "panel_sheet", "panel_title", "value_title"]
+
+
+def metrics_against_scale(results: pd.DataFrame) -> Figure:
+    """Draw every protocol of the results against the guidance scale: a panel each, a curve per checkpoint."""
+    with matplotlib.rc_context(RC):
+        protocols = list(dict.fromkeys(results["protocol"]))
+        named = results.assign(curve=curve_names(results))
+        styles = styles_of(results)
+        figure = panel_sheet(len(protocols), list(styles))
+        shown = panels(figure, len(protocols))
+        for axes, protocol in zip(shown, protocols, strict=True):
+            rows = named[named["protocol"] == protocol]
+            for name, curve in rows.groupby("curve", sort=False):
+                ordered = curve.sort_values("guidance_scale")
+                draw_line(axes, ordered["guidance_scale"], ordered, str(name), styles[str(name)])
+            log = rows["better"].iloc[0] == "lower" and spread_out(axes, rows["value"])
+            axes.set_xlabel("guidance scale")
+            axes.set_ylabel(value_title(rows, log))
+            axes.set_title(panel_title(rows), fontsize=10.5)
+        legend_below(figure, shown[0])
+        settle(figure)
+    return figure
+
+
+def panel_sheet(count: int, names: list[str]) -> Figure:
+    """Return a sheet for so many panels, at most three in a row, and a legend of these names."""
+    columns, rows = min(count, 3), -(-count // 3)
+    width = max(4.6 * columns, 7)
+    return new_sheet(width, 4.3 * rows + 0.4 + 0.18 * legend_rows(names, width))
+
+
+def panel_title(rows: pd.DataFrame) -> str:
+    """Return a protocol's label in two lines, the second one what stands in brackets, with n."""
+    label = str(rows["label"].iloc[0]).replace(" (", "\n(", 1)
+    return f"{label} · {counts(rows['n'])}"
+
+
+def value_title(rows: pd.DataFrame, log: bool) -> str:
+    """Return the title of the axis that shows a protocol's values."""
+    row = rows.iloc[0]
+    return f"{row['protocol']} ({row['better']} is better)" + (" · log scale" if log else "")

@@ -1,0 +1,175 @@
+"""What all figures share: the sheet, its heading and legend, panels, words for n, and the files."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from reports.rows import curve_names
+from reports.style import RC, CurveStyle, curve_styles
+
+__all__ = [
+    "INTERVAL",
+    "bars",
+    "counts",
+    "draw_line",
+    "heading",
+    "legend_below",
+    "legend_rows",
+    "new_sheet",
+    "panels",
+    "save",
+    "settle",
+    "spread_out",
+    "styles_of",
+]
+
+#: Half the width of a 95% interval in standard errors.
+INTERVAL = 1.96
+#: From this ratio of largest to smallest distance on, a linear axis hides the better checkpoints.
+_LOG_RATIO = 6.0
+#: Widths in points of a letter of the legend, of its line with the gap beside it, and of a letter of a note.
+_LETTER, _HANDLE, _NOTE_LETTER = 6.1, 56.0, 4.8
+_PANELS = 3
+
+
+def new_sheet(width: float, height: float) -> Figure:
+    """Return an empty figure of this size in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def settle(figure: Figure) -> None:
+    """Lay the figure out and keep the layout: it would be worked out anew for every file."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
+def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
+    """Write ``folder/stem`` as .png, .svg and .pdf and return the paths; the same figure, the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    dateless = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    paths = []
+    with matplotlib.rc_context(RC):
+        for kind, metadata in dateless.items():
+            path = folder / f"{stem}.{kind}"
+            figure.savefig(path, metadata=metadata)
+            paths.append(path)
+    return paths
+
+
+def heading(figure: Figure, axes: Axes, title: str, notes: Sequence[str]) -> None:
+    """Write the title over the axes, and under it the notes in small letters, wrapped to its width."""
+    letters = int(figure.get_figwidth() * 72 * 0.88 / _NOTE_LETTER)
+    lines = [line for note in notes for line in textwrap.wrap(note, letters)]
+    axes.set_title(title, pad=12 + 12.5 * len(lines))
+    axes.annotate(
+        "\n".join(lines),
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 8),
+        textcoords="offset points",
+        fontsize=9.5,
+        linespacing=1.25,
+        color="#555555",
+    )
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """Name the curves of the axes under the sheet, in as many columns as their names leave room for."""
+    handles, names = axes.get_legend_handles_labels()
+    if names:
+        shown = [_shortened(name, _room(figure)) for name in names]
+        figure.legend(
+            handles,
+            shown,
+            loc="outside lower center",
+            handlelength=3,
+            ncols=_columns(names, figure.get_figwidth() * 72),
+        )
+
+
+def legend_rows(names: Sequence[str], width: float) -> int:
+    """Return how many lines the legend of a sheet of this width will have."""
+    return math.ceil(len(names) / _columns(names, width * 72)) if names else 0
+
+
+def panels(figure: Figure, count: int) -> list[Axes]:
+    """Return so many axes, at most three in a row."""
+    rows = math.ceil(count / _PANELS)
+    places = figure.subplots(rows, min(count, _PANELS), squeeze=False).flatten()
+    for unused in places[count:]:
+        unused.remove()
+    return list(places[:count])
+
+
+def styles_of(results: pd.DataFrame) -> dict[str, CurveStyle]:
+    """Return the style of every curve: a colour for each checkpoint where it has several."""
+    curves = curve_names(results)
+    return curve_styles(curves, dict(zip(curves, results["checkpoint"], strict=True)))
+
+
+def draw_line(axes: Axes, x: pd.Series[float], rows: pd.DataFrame, name: str, style: CurveStyle) -> None:
+    """Draw the values of rows at x as one curve, with 95% intervals where errors are known."""
+    axes.errorbar(
+        x,
+        rows["value"],
+        yerr=bars(rows["standard_error"]),
+        color=style.colour,
+        marker=style.marker,
+        linestyle=style.dash,
+        label=name,
+        linewidth=1.6,
+        markersize=5,
+        elinewidth=1,
+    )
+
+
+def bars(errors: pd.Series[float]) -> np.ndarray | None:
+    """Return the half-widths of 95% intervals, or None where no row has an error."""
+    return None if errors.isna().all() else INTERVAL * errors.to_numpy()
+
+
+def spread_out(axes: Axes, distances: pd.Series[float]) -> bool:
+    """Make the y axis logarithmic where the distances span too much for a linear one; return whether."""
+    lowest, highest = distances.min(), distances.max()
+    if lowest <= 0 or highest / lowest < _LOG_RATIO:
+        return False
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    return True
+
+
+def counts(n: pd.Series[int]) -> str:
+    """Return "n = 512", or the range."""
+    return f"n = {n.min():,}" if n.min() == n.max() else f"n = {n.min():,} to {n.max():,}"
+
+
+def _columns(names: Sequence[str], points: float) -> int:
+    longest = max(map(len, names)) * _LETTER + _HANDLE
+    return min(max(int(points / longest), 1), 4, len(names))
+
+
+def _room(figure: Figure) -> int:
+    return int((figure.get_figwidth() * 72 - _HANDLE) / _LETTER)
+
+
+def _shortened(name: str, letters: int) -> str:
+    """Leave the middle out of a name that is too long: what tells names apart stands at their ends."""
+    if len(name) <= letters:
+        return name
+    half = (letters - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"

@@ -1,0 +1,107 @@
+"""The results as tables to cite: CSV with a row per cell, Markdown and LaTeX with a table per protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from reports.rows import CELL
+from reports.tables import MatrixCell, ProtocolTable, protocol_tables
+
+__all__ = ["write_tables"]
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "é": r"\'e",
+        "×": r"$\times$",
+        "±": r"$\pm$",
+    }
+)
+
+
+def write_tables(results: pd.DataFrame, folder: Path, stem: str) -> list[Path]:
+    """Write ``folder/stem`` as .csv, .md and .tex and return the paths."""
+    tables = protocol_tables(results)
+    texts = {
+        "csv": _wide(results).to_csv(index=False, lineterminator="\n", float_format="%.9g"),
+        "md": "\n".join(map(_markdown, tables)),
+        "tex": "\n".join(map(_latex, tables)),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for kind, text in texts.items():
+        path = folder / f"{stem}.{kind}"
+        path.write_text(text, encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def _wide(results: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per cell: what it is, n, NFE, and each protocol's value and standard error."""
+    cells = results.drop_duplicates(CELL)[[*CELL, "nfe"]]
+    for protocol, rows in results.groupby("protocol", sort=False):
+        columns = {"value": protocol, "standard_error": f"{protocol} standard error", "n": f"{protocol} n"}
+        cells = cells.merge(rows[[*CELL, *columns]].rename(columns=columns), on=CELL, how="left")
+    return cells
+
+
+def _markdown(table: ProtocolTable) -> str:
+    head = ["guidance scale", *table.scales]
+    lines = [
+        f"### {table.label}",
+        "",
+        f"`{table.protocol}`, n = {table.count}, {table.better} is better, ± standard error; "
+        "the best of each row in bold.",
+        "",
+        *(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head))),
+    ]
+    for curve, cells in table.rows:
+        name = curve.replace("|", r"\|")
+        lines.append(f"| {' | '.join([name, *(_in_markdown(cell) for cell in cells)])} |")
+    return "\n".join([*lines, *(f"\n{note}" for note in table.notes), ""])
+
+
+def _in_markdown(cell: MatrixCell | None) -> str:
+    if cell is None:
+        return ""
+    text = f"{cell.value} ± {cell.error}" if cell.error else cell.value
+    return f"**{text}**" if cell.best_of_row else text
+
+
+def _latex(table: ProtocolTable) -> str:
+    """Return a table that needs the package booktabs."""
+    caption = (
+        f"{table.label.translate(_LATEX)}: \\texttt{{{table.protocol.translate(_LATEX)}}}, "
+        f"$n$ = {table.count}, {table.better} is better, standard errors after $\\pm$."
+    )
+    scales = " & ".join(table.scales)
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        f"\\caption{{{caption}}}",
+        f"\\begin{{tabular}}{{l{'r' * len(table.scales)}}}",
+        r"\toprule",
+        f"guidance scale & {scales} \\\\",
+        r"\midrule",
+        *(
+            f"{curve.translate(_LATEX)} & {' & '.join(map(_in_latex, cells))} \\\\"
+            for curve, cells in table.rows
+        ),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _in_latex(cell: MatrixCell | None) -> str:
+    if cell is None:
+        return "--"
+    value = f"\\mathbf{{{cell.value}}}" if cell.best_of_row else cell.value
+    return f"${value} \\pm {cell.error}$" if cell.error else f"${value}$"

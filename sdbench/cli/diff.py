@@ -1,0 +1,59 @@
+"""`sdbench diff A B`: what changed between two runs in spec, environment and figures."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any, name: str) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = commands.add_parser(
+        name,
+        help="what changed between two runs",
+        description="Compare run B with run A: every key of spec and environment that differs, and every "
+        "figure, prompt by prompt where prompts and start noise agree. Ends with 0 whatever it finds.",
+    )
+    parser.add_argument("a", metavar="RUN_A", help="a run folder or its URL")
+    parser.add_argument("b", metavar="RUN_B", help="a run folder or its URL")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write everything there as JSON too")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page there too")
+    parser.set_defaults(run=run, resumable=False)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    import json
+    from dataclasses import asdict
+
+    from reports.diff import diff_page, diff_text
+    from sdbench.difference import compare_runs
+
+    with ExitStack() as stack:
+        a, b = (stack.enter_context(_folder(place)) for place in (args.a, args.b))
+        found = {**asdict(compare_runs(a, b)), "a": args.a, "b": args.b}
+    if args.json is not None:
+        _write(args.json, json.dumps(found, indent=2) + "\n")
+    if args.html is not None:
+        _write(args.html, diff_page(found))
+    print(diff_text(found), end="")
+
+
+def _folder(place: str) -> AbstractContextManager[Path]:
+    """The run's folder, or a copy of the files of a run at a URL."""
+    from sdbench.store import existing_store, is_url
+
+    if not is_url(place):
+        return nullcontext(Path(place))
+    from sdbench.mirror import local_view
+
+    return local_view(existing_store(place))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,78 @@
+"""`sdbench grid`: a quick look at prompts, models, samplers, steps and guidance scales, as one picture."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any, name: str) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = commands.add_parser(
+        name,
+        help="a labelled grid of images over models, samplers, steps and scales, without metrics",
+        description="Make the same prompts with the same noise under different settings and write one "
+        'labelled PNG. Numbers: 1.5,3,7 or 1-5 or "1-10 [5]" (five values) or "10-50 (+10)". Nothing to '
+        "download: sdbench grid --prompt 'a red circle' --models shapes-v1-1,shapes-v1-4 --scales 1-8.",
+    )
+    parser.add_argument("--prompt", metavar="TEXT", required=True, action="append", help="may be given again")
+    parser.add_argument(
+        "--models", metavar="NAMES", default="shapes-v1-4", help="names or paths (default: %(default)s)"
+    )
+    parser.add_argument("--samplers", metavar="NAMES", default="plms", help="default: %(default)s")
+    parser.add_argument("--steps", metavar="NUMBERS", default="50", help="default: %(default)s")
+    parser.add_argument("--scales", metavar="NUMBERS", default="7.5", help="guidance (default: %(default)s)")
+    parser.add_argument("--seed", metavar="N", type=int, default=42, help="default: %(default)s")
+    parser.add_argument(
+        "--size", metavar="N or HxW", help="pixels (default: 64 for the embedded family, else 512)"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE.png", type=Path, default=Path("grid.png"), help="default: %(default)s"
+    )
+    parser.set_defaults(run=run, resumable=False)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    from sdbench.display import display_for
+    from sdbench.progress import RunProgress
+    from sdbench.quick_grid import GridRequest, make_grid
+    from sdbench.ranges import parse_range, parse_whole_range
+
+    request = GridRequest(
+        prompts=tuple(args.prompt),
+        models=_names(args.models, "--models"),
+        samplers=_names(args.samplers, "--samplers"),
+        steps=parse_whole_range(args.steps, "--steps"),
+        scales=parse_range(args.scales, "--scales"),
+        seed=args.seed,
+        size=_size(args.size),
+        out=args.out,
+    )
+    with RunProgress(display_for()) as progress:
+        path = make_grid(request, progress)
+    print(path)
+
+
+def _names(text: str, option: str) -> tuple[str, ...]:
+    from sdbench.errors import InputError
+
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise InputError(f"{option}: {text!r} holds an empty name; separate names by single commas")
+    return names
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    from sdbench.errors import InputError
+
+    if text is None:
+        return None
+    sides = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    if sides is None:
+        raise InputError(f"--size: {text!r} is neither a number of pixels nor HEIGHTxWIDTH")
+    return int(sides[1]), int(sides[2] or sides[1])
