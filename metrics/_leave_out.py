@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics._spectrum import Spectrum
-from metrics.uncertainty import Estimate, jackknife_error
+from metrics.uncertainty import Estimate, jackknife_error, partners
 
 __all__ = ["Jackknife", "LeaveOut"]
 
@@ -86,16 +86,12 @@ class LeaveOut:
         return np.asarray(self.real_trace + gaps + traces - 2 * self.spectrum.without_two(partners))
 
     def jackknife(self) -> Jackknife:
-        """Leave out every image, and n pairs of images; n >= 4.
-
-        Partners stand a third of the set apart, so that images of one prompt, which stand together, do not
-        meet.
-        """
+        """Leave out every image, and n pairs of images; n >= 4."""
         n, without = self.n, self.without_one()
-        partners = np.roll(np.arange(n), -max(1, n // 3))
-        both = without + without[partners]
+        others = partners(n)
+        both = without + without[others]
         return Jackknife(
             per_image=(n - 1) * (without.mean() - without),
-            per_pair=n * self.distance - (n - 1) * both + (n - 2) * self.without_two(partners),
+            per_pair=n * self.distance - (n - 1) * both + (n - 2) * self.without_two(others),
             limit=n * self.distance - (n - 1) * float(without.mean()),
         )

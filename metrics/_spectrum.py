@@ -32,7 +32,7 @@ class Spectrum:
         """Decompose C L through the smaller of its two products with itself, r x r or n x n."""
         n, rank = len(centred), factor.shape[1]
         if n > rank:
-            eigenvalues, axes = np.linalg.eigh(_sandwich(centred.T @ centred / (n - 1), factor))
+            eigenvalues, axes = np.linalg.eigh(_sandwich(centred.T @ centred / (n - 1), factor), UPLO="L")
             kept = kept_eigenvalues(eigenvalues, n)
             roots = np.sqrt(eigenvalues[kept])
             return cls(roots, centred @ (factor @ (axes[:, kept] / roots)))
@@ -102,7 +102,10 @@ def eigenvalues_of_product(
     covariance: NDArray[np.float64], factor: NDArray[np.float64], n: int
 ) -> NDArray[np.float64]:
     """Return the eigenvalues of L' S L, S that of n images, that are more than rounding, ascending."""
-    eigenvalues = np.asarray(np.linalg.eigvalsh(_sandwich(covariance, factor)), dtype=np.float64)
+    from scipy.linalg import eigvalsh
+
+    product = _sandwich(covariance, factor)
+    eigenvalues = eigvalsh(product, lower=True, overwrite_a=True, check_finite=False, driver="evd")
     return np.asarray(eigenvalues[kept_eigenvalues(eigenvalues, n)])
 
 
@@ -118,6 +121,15 @@ def kept_eigenvalues(eigenvalues: NDArray[np.float64], n: int) -> NDArray[np.boo
 
 
 def _sandwich(covariance: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return L' S L, made symmetric to the last bit."""
-    product = factor.T @ covariance @ factor
-    return np.asarray((product + product.T) / 2)
+    """Return L' S L; only its lower triangle counts.
+
+    For a triangular L [d, d], Cholesky's, LAPACK reduces a generalised eigenproblem in this way (its dsygst,
+    itype 2): a quarter of the work of two full products.
+    """
+    if factor.shape[0] != factor.shape[1] or np.triu(factor, 1).any():
+        return np.asarray(factor.T @ covariance @ factor)
+    from scipy.linalg.lapack import dsygst
+
+    product, info = dsygst(covariance, factor, itype=2, lower=1)
+    assert info == 0, info  # anything else is a wrong argument
+    return np.asarray(product)

@@ -63,7 +63,7 @@ def check_stats(
             f"the statistics have {stats.moments.dim} dimensions, {protocol.extractor} gives {dim}: "
             "they are of another extractor"
         )
-    if protocol.metric != "frechet" and stats.features is None:
+    if not protocol.moments_suffice and stats.features is None:
         raise MetricsError(f"{protocol.name} needs the real features, the statistics hold none")
     notes = []
     if stats.protocol is None:

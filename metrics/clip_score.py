@@ -7,7 +7,6 @@ other convention, torchmetrics' among others, is 100 times the mean cosine, clip
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,18 +14,15 @@ from numpy.typing import ArrayLike
 
 from metrics._checks import as_features, as_unit_rows
 from metrics.errors import MetricsError
-from metrics.uncertainty import Estimate, clustered_standard_error, standard_error_of_mean
+from metrics.uncertainty import Estimate, standard_error_of_mean
 
 __all__ = ["clip_score_estimate", "clip_score_x100_estimate"]
 
 
-def clip_score_estimate(
-    *, image: ArrayLike, text: ArrayLike, prompts: Sequence[str] | None = None
-) -> Estimate:
+def clip_score_estimate(*, image: ArrayLike, text: ArrayLike) -> Estimate:
     """Return the mean cosine, in [-1, 1], of image [n, d] and text [n, d] embeddings, row by row.
 
-    ``per_image`` holds the n cosines; the standard error is that of their mean. Where ``prompts`` [n] name
-    the prompt of each image, images of one prompt are not taken for independent. Raises MetricsError where
+    ``per_image`` holds the n cosines; the standard error is that of their mean. Raises MetricsError where
     the embeddings differ in shape or a row has no length.
     """
     image_rows = as_features(image, "image")
@@ -39,26 +35,19 @@ def clip_score_estimate(
     unit_images, unit_texts = as_unit_rows(image_rows, "image"), as_unit_rows(text_rows, "text")
     cosines = np.einsum("ij,ij->i", unit_images, unit_texts)
     value, n = float(cosines.mean()), int(cosines.size)
-    different = n if prompts is None else len(set(prompts))
-    if different == 1:
-        note = f"no standard error: 1 {'image' if n == 1 else 'prompt'}, at least 2 are needed"
+    if n == 1:
+        note = "no standard error: 1 image, at least 2 are needed"
         return Estimate(value=value, standard_error=None, n=n, per_image=None, note=note)
-    if prompts is None or different == n:
-        error = standard_error_of_mean(cosines)
-    else:
-        error = clustered_standard_error(cosines, list(prompts))
-    return Estimate(value=value, standard_error=error, n=n, per_image=cosines)
+    return Estimate(value=value, standard_error=standard_error_of_mean(cosines), n=n, per_image=cosines)
 
 
-def clip_score_x100_estimate(
-    *, image: ArrayLike, text: ArrayLike, prompts: Sequence[str] | None = None
-) -> Estimate:
+def clip_score_x100_estimate(*, image: ArrayLike, text: ArrayLike) -> Estimate:
     """Return 100 times the mean cosine, or 0 where that is negative, in [0, 100].
 
     The mean is clipped, not each image. ``per_image`` holds 100 times the cosines; a clipped mean has no
     standard error.
     """
-    raw = clip_score_estimate(image=image, text=text, prompts=prompts)
+    raw = clip_score_estimate(image=image, text=text)
     if raw.value < 0:
         note = "no standard error: the mean cosine is negative and was clipped to 0"
         return Estimate(value=0.0, standard_error=None, n=raw.n, per_image=None, note=note)

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metrics.errors import MetricsError
-from metrics.uncertainty import Estimate, jackknife_error, standard_error_of_mean
+from metrics.uncertainty import Estimate, jackknife_error, kurtosis
 
-__all__ = ["Comparison", "compare", "holm", "pairwise"]
-
-_NORMAL = NormalDist()
-_CRITICAL = _NORMAL.inv_cdf(0.975)
+__all__ = ["Comparison", "compare", "corrected", "holm", "pairwise"]
 
 
 @dataclass(frozen=True)
 class Comparison:
     """The difference a - b of two figures.
 
-    ``low`` and ``high`` bound the 95% interval, ``p_value`` is two-sided for "no difference", all by the
-    normal approximation; they and ``standard_error`` are None where no error can be given, and ``note`` says
-    why. ``adjusted_p`` holds the p-value corrected for all pairs of a sweep (pairwise), else None.
+    ``low`` and ``high`` bound the 95% interval, ``p_value`` is two-sided for "no difference", all by
+    Student's t with ``degrees`` of freedom; they and ``standard_error`` are None where no error can be
+    given, and ``note`` says why. ``adjusted_p`` holds the p-value corrected for all pairs of a sweep
+    (pairwise), else None.
     """
 
     a: str
@@ -37,22 +34,23 @@ class Comparison:
     p_value: float | None
     adjusted_p: float | None = None
     note: str = ""
+    degrees: float = math.inf
 
     @property
     def low(self) -> float | None:
         """Lower end of the 95% interval."""
-        return None if self.standard_error is None else self.difference - _CRITICAL * self.standard_error
+        return None if self.standard_error is None else self.difference - self._width(0.975)
 
     @property
     def high(self) -> float | None:
         """Upper end of the 95% interval."""
-        return None if self.standard_error is None else self.difference + _CRITICAL * self.standard_error
+        return None if self.standard_error is None else self.difference + self._width(0.975)
 
     def minimum_detectable_effect(self, power: float = 0.8) -> float | None:
         """Return the true difference that a two-sided 5% test at this n finds with probability ``power``."""
         if self.standard_error is None:
             return None
-        return (_CRITICAL + _NORMAL.inv_cdf(power)) * self.standard_error
+        return self._width(0.975) + self._width(power)
 
     def equivalence_p(self, margin: float) -> float | None:
         """Return the p-value for "they differ by ``margin`` or more": small means equivalent.
@@ -64,7 +62,14 @@ class Comparison:
             raise MetricsError(f"the margin of an equivalence test must be above 0, got {margin}")
         if self.standard_error is None:
             return None
-        return 1 - _cdf(margin - abs(self.difference), self.standard_error)
+        return _cdf(abs(self.difference) - margin, self.standard_error, self.degrees)
+
+    def _width(self, level: float) -> float:
+        """The quantile of the estimated difference about the true one."""
+        from scipy.special import ndtri, stdtrit
+
+        quantile = ndtri(level) if math.isinf(self.degrees) else stdtrit(self.degrees, level)
+        return float(quantile) * (self.standard_error or 0.0)
 
 
 def compare(a: Estimate, b: Estimate, names: tuple[str, str] = ("a", "b")) -> Comparison:
@@ -78,24 +83,28 @@ def compare(a: Estimate, b: Estimate, names: tuple[str, str] = ("a", "b")) -> Co
     if a.standard_error is None or b.standard_error is None:
         note = "; ".join(dict.fromkeys(e.note for e in (a, b) if e.standard_error is None and e.note))
         return Comparison(*names, difference, None, paired=False, p_value=None, note=note)
-    paired, note = a.n == b.n and a.per_image is not None and b.per_image is not None, ""
+    paired, note, degrees = a.n == b.n and a.per_image is not None and b.per_image is not None, "", math.inf
     if paired:
-        error = _paired_error(a, b)
+        error, degrees = _paired_error(a, b)
     else:
         cause = f"{a.n} and {b.n} images" if a.n != b.n else "no figures per image"
         error = math.hypot(a.standard_error, b.standard_error)
         note = f"unpaired, too wide if the sets share prompts: {cause}"
-    p_value = 2 * _cdf(-abs(difference), error)
-    return Comparison(*names, difference, error, paired, p_value, note=note)
+    p_value = 2 * _cdf(-abs(difference), error, degrees)
+    return Comparison(*names, difference, error, paired, p_value, note=note, degrees=degrees)
 
 
 def pairwise(estimates: Mapping[str, Estimate]) -> tuple[Comparison, ...]:
     """Compare every two of the named figures, in the mapping's order, with Holm-corrected p-values."""
-    pairs = [
+    return corrected(
         compare(a, b, (name_a, name_b)) for (name_a, a), (name_b, b) in combinations(estimates.items(), 2)
-    ]
-    tested = [pair for pair in pairs if pair.p_value is not None]
-    adjusted = iter(holm([pair.p_value for pair in tested if pair.p_value is not None]))
+    )
+
+
+def corrected(pairs: Iterable[Comparison]) -> tuple[Comparison, ...]:
+    """Return the comparisons of a sweep with their p-values corrected for all of them by Holm's procedure."""
+    pairs = list(pairs)
+    adjusted = iter(holm([pair.p_value for pair in pairs if pair.p_value is not None]))
     return tuple(
         pair if pair.p_value is None else replace(pair, adjusted_p=float(next(adjusted))) for pair in pairs
     )
@@ -114,16 +123,24 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
     return adjusted
 
 
-def _paired_error(a: Estimate, b: Estimate) -> float:
-    """Return the standard error of the difference of two figures over the same images."""
+def _paired_error(a: Estimate, b: Estimate) -> tuple[float, float]:
+    """Return the standard error of the difference over the same images, and its degrees of freedom.
+
+    These are those whose chi-square spreads as the estimated variance does (Satterthwaite, "An approximate
+    distribution of estimates of variance components", 1946): 2 n / (kurtosis - 1), at most n - 1. A few
+    images that differ most make the error itself unsure.
+    """
     differences = np.asarray(a.per_image) - np.asarray(b.per_image)
-    if a.per_pair is None or b.per_pair is None:
-        return standard_error_of_mean(differences)
-    return jackknife_error(differences, a.per_pair - b.per_pair)
+    pairs = None if a.per_pair is None or b.per_pair is None else a.per_pair - b.per_pair
+    n, beyond = differences.size, kurtosis(differences) - 1
+    degrees = min(2 * n / beyond, n - 1) if beyond > 0 else n - 1
+    return jackknife_error(differences, pairs, a.clusters), float(degrees)
 
 
-def _cdf(value: float, error: float) -> float:
-    """Return the normal distribution function at value / error; without an error, that of certainty."""
+def _cdf(value: float, error: float, degrees: float) -> float:
+    """Return the t distribution function at value / error; without an error, that of certainty."""
+    from scipy.special import ndtr, stdtr
+
     if error == 0:
         return 0.5 if value == 0 else float(value > 0)
-    return _NORMAL.cdf(value / error)
+    return float(ndtr(value / error) if math.isinf(degrees) else stdtr(degrees, value / error))

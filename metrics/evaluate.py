@@ -10,6 +10,7 @@ from metrics.clip_score import clip_score_estimate, clip_score_x100_estimate
 from metrics.cmmd import CmmdReference, cmmd_estimate
 from metrics.errors import MetricsError
 from metrics.frechet import FrechetReference, frechet_estimate
+from metrics.infinity import frechet_estimates, frechet_infinity
 from metrics.kernel import KernelReference, kernel_estimate
 from metrics.moments import Moments
 from metrics.precision_recall import (
@@ -20,9 +21,9 @@ from metrics.precision_recall import (
     recall_estimate,
 )
 from metrics.protocols import Protocol
-from metrics.uncertainty import Estimate
+from metrics.uncertainty import Estimate, with_clusters
 
-__all__ = ["Reference", "evaluate", "prepare", "prepare_all"]
+__all__ = ["Reference", "evaluate", "evaluate_all", "prepare", "prepare_all"]
 
 Reference = FrechetReference | KernelReference | CmmdReference | ManifoldReference
 """What a formula needs of the real images, computed once for all cells that are compared with them."""
@@ -44,11 +45,11 @@ def prepare(protocol: Protocol, features: ArrayLike | Moments) -> Reference:
     reference.
     """
     if isinstance(features, Moments):
-        if protocol.metric != "frechet":
+        if not protocol.moments_suffice:
             raise MetricsError(f"{protocol.name} needs the real features, not only their mean and covariance")
         return FrechetReference.of(features)
     match protocol.metric:
-        case "frechet":
+        case "frechet" | "frechet_infinity":
             return FrechetReference.of(Moments.of(features))
         case "kernel":
             return KernelReference.of(features)
@@ -72,7 +73,7 @@ def prepare_all(
     prepared = {}
     for protocol in protocols:
         formula, k = _NEIGHBOURHOODS.get(protocol.metric, (None, None))
-        key = protocol.extractor, protocol.metric if formula is None else k
+        key = protocol.extractor, protocol.metric.removesuffix("_infinity") if formula is None else k
         if key not in made:
             made[key] = prepare(protocol, features[protocol.extractor])
         prepared[protocol.name] = made[key]
@@ -90,12 +91,20 @@ def evaluate(
     """Return the protocol's figure of generated features [n, d], with its standard error.
 
     ``real`` is what ``prepare`` returned for the same protocol, ``text`` [n, d] the features of each image's
-    prompt. ``prompts`` [n] are the prompts themselves: the CLIP score's error treats images of one prompt as
-    one cluster. Raises MetricsError where what the protocol needs is missing or the features are unusable.
+    prompt. ``prompts`` [n] are the prompts themselves: images of one prompt are not taken for independent.
+    Raises MetricsError where what the protocol needs is missing or the features are unusable.
     """
+    return with_clusters(_evaluate(protocol, generated, real, text), prompts)
+
+
+def _evaluate(
+    protocol: Protocol, generated: ArrayLike, real: Reference | None, text: ArrayLike | None
+) -> Estimate:
     match (protocol.metric, real):
         case ("frechet", FrechetReference()):
             return frechet_estimate(real=real, generated=generated)
+        case ("frechet_infinity", FrechetReference()):
+            return frechet_infinity(real=real, generated=generated)
         case ("kernel", KernelReference()):
             return kernel_estimate(real=real, generated=generated)
         case ("cmmd", CmmdReference()):
@@ -103,9 +112,46 @@ def evaluate(
         case (metric, ManifoldReference(neighbours=k)) if k == _NEIGHBOURHOODS.get(metric, (None, 0))[1]:
             return _NEIGHBOURHOODS[metric][0](real=real, generated=generated)
         case ("clip_score", _) if text is not None:
-            return clip_score_estimate(image=generated, text=text, prompts=prompts)
+            return clip_score_estimate(image=generated, text=text)
         case ("clip_score_x100", _) if text is not None:
-            return clip_score_x100_estimate(image=generated, text=text, prompts=prompts)
+            return clip_score_x100_estimate(image=generated, text=text)
         case _:
             needs = "a prepared reference of its own metric" if protocol.needs_reference else "text features"
             raise MetricsError(f"{protocol.name} needs {needs}")
+
+
+def evaluate_all(
+    protocols: Iterable[Protocol],
+    *,
+    generated: Mapping[str, ArrayLike],
+    real: Mapping[str, Reference],
+    text: Mapping[str, ArrayLike],
+    prompts: Sequence[str] | None = None,
+) -> dict[str, Estimate]:
+    """Return each protocol's figure, by the protocol's name, as ``evaluate`` does.
+
+    ``real`` is by protocol, ``generated`` and ``text`` by extractor. A Frechet distance and its limit at
+    infinite n share their decomposition. Raises MetricsError, which names the protocol.
+    """
+    protocols = list(protocols)
+    names = {(protocol.extractor, protocol.metric): protocol.name for protocol in protocols}
+    estimates: dict[str, Estimate] = {}
+    for protocol in protocols:
+        both = [names.get((protocol.extractor, metric)) for metric in ("frechet", "frechet_infinity")]
+        features, needed = generated[protocol.extractor], real.get(protocol.name)
+        if protocol.name in estimates:
+            continue
+        try:
+            if protocol.name in both and None not in both and isinstance(needed, FrechetReference):
+                together = frechet_estimates(real=needed, generated=features)
+                estimates |= {
+                    str(name): with_clusters(one, prompts) for name, one in zip(both, together, strict=True)
+                }
+            else:
+                texts = text.get(protocol.extractor)
+                estimates[protocol.name] = evaluate(
+                    protocol, generated=features, real=needed, text=texts, prompts=prompts
+                )
+        except MetricsError as error:
+            raise MetricsError(f"{protocol.name}: {error}") from None
+    return {protocol.name: estimates[protocol.name] for protocol in protocols}

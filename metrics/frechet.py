@@ -18,16 +18,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics._checks import as_features, check_same_dimension
-from metrics._leave_out import LeaveOut
+from metrics._leave_out import Jackknife, LeaveOut
 from metrics._spectrum import eigenvalues_of_product, kept_eigenvalues
 from metrics.moments import Moments
-from metrics.uncertainty import Estimate
+from metrics.uncertainty import Estimate, kurtosis
 
-__all__ = ["FrechetReference", "as_reference", "frechet_distance", "frechet_estimate", "why_no_error"]
+__all__ = [
+    "FrechetReference",
+    "as_reference",
+    "frechet_distance",
+    "frechet_estimate",
+    "too_few",
+    "with_error",
+]
 
 _LEAST_IMAGES = 32
 _LEAST_PER_DIMENSION = 2
-"""Below these the intervals of the simulation held too seldom: docs/statistics.md."""
+_HEAVY = 6.0
+_LEAST_PER_DIMENSION_HEAVY = 4
+"""Below these the intervals of the simulation held too seldom: docs/statistics.md.
+
+More images are needed where the kurtosis of their parts is above _HEAVY: a few of them make the spread.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,19 +94,28 @@ def frechet_estimate(*, real: Moments | FrechetReference, generated: ArrayLike) 
     docs/statistics.md shows the coverage. Raises MetricsError for unusable features.
     """
     sets = as_reference(real).leave_out(generated, minimum=2)
-    if note := why_no_error(sets):
+    if note := too_few(sets):
         return Estimate(value=sets.distance, standard_error=None, n=sets.n, per_image=None, note=note)
-    return sets.jackknife().estimate(sets.distance)
+    return with_error(sets.jackknife(), sets, sets.distance)
 
 
-def why_no_error(sets: LeaveOut) -> str:
-    """Return why no error can be given for so few images, or nothing."""
-    least = max(_LEAST_IMAGES, _LEAST_PER_DIMENSION * sets.gap.size)
+def with_error(jackknife: Jackknife, sets: LeaveOut, value: float) -> Estimate:
+    """Return a value of the sets with the distance's error, or with a note that says why there is none."""
+    heavy = kurtosis(jackknife.per_image) > _HEAVY
+    if note := too_few(sets) or too_few(sets, heavy=heavy):
+        return Estimate(value=value, standard_error=None, n=sets.n, per_image=None, note=note)
+    return jackknife.estimate(value)
+
+
+def too_few(sets: LeaveOut, *, heavy: bool = False) -> str:
+    """Return why no error can be given for so few images, or nothing; ``heavy``: few make the spread."""
+    dimensions = sets.gap.size
+    least = max(_LEAST_IMAGES, (_LEAST_PER_DIMENSION_HEAVY if heavy else _LEAST_PER_DIMENSION) * dimensions)
     if sets.n >= least:
         return ""
-    return (
-        f"no standard error: n = {sets.n} images, at least {least} are needed for {sets.gap.size} dimensions"
-    )
+    why = " of which a few differ as much from the others as here" if heavy else ""
+    needed = f"at least {least} are needed for {dimensions} dimensions"
+    return f"no standard error: n = {sets.n} images{why}, {needed}"
 
 
 def as_reference(real: Moments | FrechetReference) -> FrechetReference:

@@ -10,13 +10,15 @@ That is the jackknife's correction of bias (Quenouille, "Notes on bias in estima
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from numpy.typing import ArrayLike
 
-from metrics.frechet import FrechetReference, as_reference, why_no_error
+from metrics.frechet import FrechetReference, as_reference, with_error
 from metrics.moments import Moments
 from metrics.uncertainty import Estimate
 
-__all__ = ["frechet_infinity"]
+__all__ = ["frechet_estimates", "frechet_infinity"]
 
 
 def frechet_infinity(*, real: Moments | FrechetReference, generated: ArrayLike) -> Estimate:
@@ -27,8 +29,15 @@ def frechet_infinity(*, real: Moments | FrechetReference, generated: ArrayLike) 
     too short as well: the value is given with a note and without an error. Raises MetricsError for unusable
     features, n < 4 among them.
     """
+    return frechet_estimates(real=real, generated=generated)[1]
+
+
+def frechet_estimates(*, real: Moments | FrechetReference, generated: ArrayLike) -> tuple[Estimate, Estimate]:
+    """Return ``frechet_estimate`` and ``frechet_infinity`` of generated features [n, d] by one decomposition.
+
+    Raises MetricsError for unusable features, n < 4 among them.
+    """
     sets = as_reference(real).leave_out(generated, minimum=4)
     jackknife = sets.jackknife()
-    if note := why_no_error(sets):
-        return Estimate(jackknife.limit, standard_error=None, n=sets.n, per_image=None, note=note)
-    return jackknife.estimate(jackknife.limit)
+    plain = with_error(jackknife, sets, sets.distance)
+    return plain, replace(plain, value=jackknife.limit)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metrics._checks import as_features, check_same_dimension
 from metrics._pairs import row_sums
-from metrics.uncertainty import Estimate, standard_error_of_mean
+from metrics.uncertainty import Estimate, jackknife_error, partners
 
 __all__ = ["KernelReference", "kernel_estimate"]
 
@@ -44,7 +44,9 @@ def kernel_estimate(*, real: KernelReference, generated: ArrayLike) -> Estimate:
         h(y, y') = k(y, y') - a(y) - a(y'),    a(y) = mean over the real images of k(x, y),
     plus a constant. Its variance is estimated by the jackknife (Arvesen, "Jackknifing U-statistics", 1969),
     which has a closed form: leaving image i out moves the value by 2 (g_i - mean g) / (n - 2), where g_i is
-    the mean of h over the other images. n = 2 gives no error. Raises MetricsError for unusable features.
+    the mean of h over the other images. Near the real set h is all that varies, and the jackknife counts it
+    twice: ``per_pair`` takes it off once (metrics.uncertainty). n < 4 gives no error. Raises MetricsError for
+    unusable features.
     """
     features = as_features(generated, "generated", minimum=2)
     check_same_dimension(real.features.shape[1], features.shape[1])
@@ -53,15 +55,33 @@ def kernel_estimate(*, real: KernelReference, generated: ArrayLike) -> Estimate:
     within = (row_sums(_kernel, features, features) - _self_kernel(features)) / (n - 1)
     across = row_sums(_kernel, features, real.features) / len(real.features)
     value = real.mean_kernel + float(within.mean()) - 2 * float(across.mean())
-    if n == 2:
-        note = "no standard error: 2 images, at least 3 are needed"
+    if n < 4:
+        note = f"no standard error: {n} images, at least 4 are needed"
         return Estimate(value=value, standard_error=None, n=n, per_image=None, note=note)
 
     # g_i = within_i - a_i - mean of a over the others, and the last term is (n mean(a) - a_i) / (n - 1).
     # 2 (n-1)/(n-2) g_i has the jackknife variance as the variance of its mean.
     projection = within - across * (n - 2) / (n - 1)
-    per_image = 2 * (n - 1) / (n - 2) * (projection - projection.mean())
-    return Estimate(value=value, standard_error=standard_error_of_mean(per_image), n=n, per_image=per_image)
+    deviation = projection - projection.mean()
+    per_image = 2 * (n - 1) / (n - 2) * deviation
+    per_pair = _pairs(features, across, deviation, value - real.mean_kernel)
+    error = jackknife_error(per_image, per_pair)
+    return Estimate(value=value, standard_error=error, n=n, per_image=per_image, per_pair=per_pair)
+
+
+def _pairs(
+    features: NDArray[np.float64], across: NDArray[np.float64], deviation: NDArray[np.float64], mean: float
+) -> NDArray[np.float64]:
+    """Return n T - (n - 1) (T_i + T_j) + (n - 2) T_ij of n pairs: [n].
+
+    With h' = h - mean h, R_i the sum of h' over the pairs of image i, and S = sum of h' over all pairs = 0:
+    T_i = mean - R_i / C(n - 1, 2) and T_ij = mean - (R_i + R_j - h'_ij) / C(n - 2, 2).
+    """
+    n, others = len(features), partners(len(features))
+    shared = (np.einsum("ij,ij->i", features, features[others]) / features.shape[1] + 1.0) ** 3
+    h = shared - across - across[others] - mean
+    sums = (n - 1) * (deviation + deviation[others])
+    return np.asarray(2 * (h / (n - 3) - sums / ((n - 2) * (n - 3))))
 
 
 def _kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

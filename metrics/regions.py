@@ -85,11 +85,14 @@ def dominance(a: PlanePoint, b: PlanePoint) -> float:
     pairs = [compare(a.distance, b.distance), compare(a.agreement, b.agreement)]
     covariance = _covariance(images_a - images_b, [pair.standard_error for pair in pairs])
     errors = np.sqrt(np.diag(covariance))
+    # A lower distance and a higher agreement are better.
     gap = (a.centre - b.centre) * np.array([-1.0, 1.0])
     if not errors.all():
         return float(np.prod([_certain(g, e) for g, e in zip(gap, errors, strict=True)]))
-    h, k = gap / errors
-    return bivariate_normal_cdf(h, k, -covariance[0, 1] / errors.prod())
+    from scipy.stats import multivariate_normal
+
+    h, correlation = gap / errors, -covariance[0, 1] / errors.prod()
+    return float(multivariate_normal.cdf(h, cov=[[1, correlation], [correlation, 1]]))
 
 
 def curve_dominance(a: Sequence[PlanePoint], b: Sequence[PlanePoint], *, seed: int) -> float:
@@ -105,22 +108,6 @@ def curve_dominance(a: Sequence[PlanePoint], b: Sequence[PlanePoint], *, seed: i
     draws = np.random.default_rng(seed).multivariate_normal(mean, np.cov(images.T) / len(images), 10_000)
     planes = draws.reshape(-1, len(points), 2) * np.array([1.0, -1.0])
     return float(_behind(planes[:, : len(a)], planes[:, len(a) :]).all(axis=1).mean())
-
-
-def bivariate_normal_cdf(h: float, k: float, correlation: float) -> float:
-    """Return P(X < h, Y < k) of standard normals.
-
-    Plackett, "A reduction formula for normal multivariate integrals" (1954): the derivative in the
-    correlation is the density, so the probability is that of independence plus an integral over sin(angle) =
-    correlation.
-    """
-    normal = NormalDist()
-    nodes, weights = np.polynomial.legendre.leggauss(200)
-    half = math.asin(max(-1.0, min(1.0, correlation))) / 2
-    angles = half * (nodes + 1)
-    density = np.exp(-(h * h + k * k - 2 * h * k * np.sin(angles)) / (2 * np.cos(angles) ** 2))
-    probability = normal.cdf(h) * normal.cdf(k) + half * float(weights @ density) / (2 * math.pi)
-    return min(max(probability, 0.0), 1.0)
 
 
 def _covariance(images: NDArray[np.float64], errors: Sequence[float | None]) -> NDArray[np.float64]:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics.errors import MetricsError
 
-__all__ = ["Estimate", "clustered_standard_error", "jackknife_error", "standard_error_of_mean"]
+__all__ = [
+    "Estimate",
+    "clustered_standard_error",
+    "jackknife_error",
+    "kurtosis",
+    "partners",
+    "standard_error_of_mean",
+    "with_clusters",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +37,8 @@ class Estimate:
     ``per_pair`` [n] holds what n pairs of images do beyond what each of them does, the same pairs for equal
     n, for figures in which that counts (jackknife_error), else None.
 
+    ``clusters`` [n] int tell which images share a prompt, where some do (``with_clusters``), else None.
+
     ``standard_error`` and ``per_image`` are None where no error can be given; ``note`` then says why.
     """
 
@@ -37,6 +48,7 @@ class Estimate:
     per_image: NDArray[np.float64] | None
     note: str = ""
     per_pair: NDArray[np.float64] | None = None
+    clusters: NDArray[np.intp] | None = None
 
 
 def standard_error_of_mean(values: NDArray[np.float64]) -> float:
@@ -44,17 +56,60 @@ def standard_error_of_mean(values: NDArray[np.float64]) -> float:
     return float(np.std(values, ddof=1)) / math.sqrt(values.size)
 
 
-def jackknife_error(per_image: NDArray[np.float64], per_pair: NDArray[np.float64]) -> float:
+def kurtosis(values: NDArray[np.float64]) -> float:
+    """Return the fourth central moment of values [n] over the square of the second: 3 for normal ones.
+
+    Nothing that varies has 1 or less; 0 stands for values that are all equal.
+    """
+    squares = (values - values.mean()) ** 2
+    return float(np.mean(squares**2)) / float(squares.mean()) ** 2 if squares.any() else 0.0
+
+
+def jackknife_error(
+    per_image: NDArray[np.float64],
+    per_pair: NDArray[np.float64] | None = None,
+    clusters: NDArray[np.intp] | None = None,
+) -> float:
     """Return the standard error of a figure, or of a difference, from leaving out images and pairs of them.
 
     With T_i and T_ij the figure without image i and without i and j, ``per_image`` [n] holds
     (n - 1) (T - T_i) up to a constant, and ``per_pair`` holds n T - (n - 1) (T_i + T_j) + (n - 2) T_ij, in
     which all that images do singly cancels. The variance of the first over n counts that of the second twice
     (Efron and Stein, "The jackknife estimate of variance", 1981): once is taken off, and at most half of the
-    whole.
+    whole. Images of one of the ``clusters`` are not taken for independent (clustered_standard_error).
     """
-    variance = float(per_image.var(ddof=1)) / per_image.size
-    return math.sqrt(max(variance - float(np.mean(per_pair**2)) / 2, variance / 2))
+    if clusters is None:
+        single = standard_error_of_mean(per_image)
+    else:
+        single = clustered_standard_error(per_image, clusters)
+    if per_pair is None:
+        return single
+    return math.sqrt(max(single**2 - float(np.mean(per_pair**2)) / 2, single**2 / 2))
+
+
+def partners(n: int) -> NDArray[np.intp]:
+    """Return the image that stands for a pair with each of n images: [n].
+
+    Partners stand a third of the set apart, so that images of one prompt, which stand together, do not meet.
+    """
+    return np.roll(np.arange(n), -max(1, n // 3))
+
+
+def with_clusters(estimate: Estimate, prompts: Sequence[str] | None) -> Estimate:
+    """Return the estimate with the error that it has where images of one of the ``prompts`` [n] are alike.
+
+    Nothing changes where no two images share a prompt. Raises MetricsError for another number of prompts.
+    """
+    if prompts is None or estimate.per_image is None:
+        return estimate
+    names, members = np.unique(list(prompts), return_inverse=True)
+    if names.size == members.size == estimate.n:
+        return estimate
+    if names.size == 1:
+        note = "no standard error: 1 prompt, at least 2 are needed"
+        return Estimate(estimate.value, standard_error=None, n=estimate.n, per_image=None, note=note)
+    error = jackknife_error(estimate.per_image, estimate.per_pair, members)
+    return replace(estimate, standard_error=error, clusters=members)
 
 
 def clustered_standard_error(values: ArrayLike, clusters: ArrayLike) -> float:

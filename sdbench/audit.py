@@ -25,6 +25,9 @@ BLACK_LEVEL = 1
 THUMBNAIL = 8
 """Edge of a thumbnail in pixels."""
 
+AT_A_TIME = 256
+"""Thumbnails whose neighbours are held in memory together; all of a cell may be alike."""
+
 NEAR = 2.0
 """Two thumbnails of at most this root mean square difference, in 8-bit levels, are of one picture.
 
@@ -79,20 +82,24 @@ def audit(flags: Sequence[str], sha256: Sequence[str], thumbnails: np.ndarray | 
 def _near(thumbnails: np.ndarray) -> list[tuple[int, int]]:
     """(place, earliest other place) for each of n thumbnails that comes close to an earlier one.
 
-    The difference of two means is at most the root mean square difference (Cauchy and Schwarz), so in order
-    of their means only a short stretch has to be compared with each.
+    The root mean square difference of the means of blocks is at most that of the pixels (Cauchy and Schwarz),
+    so only images whose few block means are close have to be compared pixel by pixel.
     """
+    from scipy.spatial import KDTree
+
     values = thumbnails.astype(np.float32)
-    means = values.mean(axis=1)
-    order = np.argsort(means, kind="stable")
-    ends = np.searchsorted(means[order], means[order] + NEAR, side="right")
+    half = THUMBNAIL // 2
+    blocks = values.reshape(-1, 2, half, 2, half, 3).mean(axis=(2, 4)).reshape(len(values), -1)
+    tree = KDTree(blocks)
+    reach = NEAR * np.sqrt(blocks.shape[1]) * (1 + 1e-5)  # float32
     earliest: dict[int, int] = {}
-    for start, end in enumerate(ends):
-        stretch = order[start + 1 : end]
-        distances = np.sqrt(np.mean((values[stretch] - values[order[start]]) ** 2, axis=1))
-        for other in stretch[distances <= NEAR]:
-            early, late = sorted((int(order[start]), int(other)))
-            earliest[late] = min(early, earliest.get(late, early))
+    for start in range(0, len(values), AT_A_TIME):
+        neighbours = tree.query_ball_point(blocks[start : start + AT_A_TIME], reach)
+        for late, others in enumerate(neighbours, start):
+            before = np.array(others)[np.array(others) < late]
+            close = before[np.mean((values[before] - values[late]) ** 2, axis=1) <= NEAR**2]
+            if len(close):
+                earliest[late] = int(close.min())
     return sorted(earliest.items())
 
 

@@ -11,7 +11,7 @@ from sdbench.errors import InputError
 from sdbench.models.home import weights_folder
 from sdbench.spec import ExperimentSpec
 
-__all__ = ["build_extractor", "extractor_names", "features_identity"]
+__all__ = ["build_extractor", "extractor_names", "features_identity", "is_at_hand"]
 
 _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 
@@ -35,6 +35,11 @@ are programs, not tensors.
 def extractor_names(spec: ExperimentSpec) -> tuple[str, ...]:
     """The extractors that the spec's metrics need, each once, sorted."""
     return tuple(sorted({PROTOCOLS[name].extractor for name in spec.metrics}))
+
+
+def is_at_hand(name: str) -> bool:
+    """Whether the extractor's weights come with the package or lie in the weights folder."""
+    return name == "shapes-clip" or (weights_folder() / WEIGHTS_FILES[name]).is_file()
 
 
 @cache

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -19,20 +20,33 @@ from metrics.evaluate import prepare, prepare_all
 from metrics.features import Extractor
 from metrics.reference_stats import check_stats, read_stats
 from sdbench.coco import image_files
-from sdbench.digest import SHORT, digest_bytes, digest_value
+from sdbench.digest import SHORT, digest_bytes, digest_file, digest_value
 from sdbench.errors import InputError, StoreError, one_line
 from sdbench.extractors import features_identity
 from sdbench.image_sets import ImageSet, open_image_set
-from sdbench.paths import existing_file
+from sdbench.paths import existing_path
 from sdbench.shards import fixed_size_lists, rows_of_lists
 from sdbench.spec import FEWEST, CocoReference, FolderReference, ShapesReference, StatsReference
 from sdbench.stages.extract import image_features
-from sdbench.store import LocalStore
+from sdbench.store import Store
 
-__all__ = ["Real", "Reference", "load_reference", "prepare_images", "prepare_stats", "reference_features"]
+__all__ = [
+    "STATS_SUFFIX",
+    "Real",
+    "Reference",
+    "load_reference",
+    "prepare_images",
+    "prepare_stats",
+    "reference_features",
+]
 
 PROBE = 16
 """So many images of a rendered set stand for all of it: a change to the renderer changes them too."""
+
+STATS_SUFFIX = ".safetensors"
+"""Of the files in a folder of statistics, which are named after their extractors."""
+
+SECONDS_BETWEEN_NOTES = 15
 
 _IDENTITY = b"sdbench.identity"
 
@@ -47,10 +61,14 @@ class Reference:
 
 @dataclass(frozen=True)
 class Real:
-    """What a protocol's formula needs of the real images, and what must be said beside each figure."""
+    """What a protocol's formula needs of the real images, and what must be said beside each figure.
+
+    `digest` identifies the images, or the file of their statistics.
+    """
 
     prepared: Prepared
     note: str = ""
+    digest: str = ""
 
 
 def load_reference(
@@ -70,28 +88,31 @@ def load_reference(
 
 
 def reference_features(
-    store: LocalStore, reference: Reference, extractor: Extractor, extractor_identity: str, batch_size: int
-) -> np.ndarray:
-    """Features float32 [m, d] of all reference images: those stored in the run, or computed and stored.
+    store: Store,
+    reference: Reference,
+    extractors: Mapping[str, Extractor],
+    batch_size: int,
+    note: Callable[[str], None],
+) -> dict[str, np.ndarray]:
+    """Features float32 [m, d] of all reference images by extractor: those stored in the run, or new ones.
 
-    Stored ones are used only where the set and the extractor are the same by content.
+    Stored ones are used only where the set and the extractor are the same by content. The images are read
+    once for all others, which are stored; `note` is told so.
     """
-    # The batch size moves the last bit, and two runs of one spec must agree in it.
-    identity = {"reference": reference.identity, "extractor": extractor_identity, "batch_size": batch_size}
-    key = f"reference/{extractor.name}_{digest_value(identity)[:SHORT]}.parquet"
-    stamp = json.dumps(identity, sort_keys=True).encode()
-    if store.exists(key):
-        return _read(store, key, stamp)
-    features = image_features({extractor.name: extractor}, reference.batches(batch_size))[extractor.name]
-    table = pa.table({f"features_{extractor.name}": fixed_size_lists(features)})
-    sink = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({_IDENTITY: stamp}), sink)
-    store.write(key, sink.getvalue())
-    return features
+    stamps = {name: _stamp(reference, network, batch_size) for name, network in extractors.items()}
+    found = {name: _read(store, name, stamp) for name, stamp in stamps.items()}
+    missing = {name: extractors[name] for name, rows in found.items() if rows is None}
+    if missing:
+        note(f"features of the reference images by {', '.join(missing)}")
+        made = image_features(missing, _counted(reference.batches(batch_size), note))
+        for name, rows in made.items():
+            _write(store, name, stamps[name], rows)
+        found |= made
+    return {name: rows for name, rows in found.items() if rows is not None}
 
 
 def prepare_images(
-    store: LocalStore,
+    store: Store,
     reference: Reference,
     protocols: Iterable[Protocol],
     extractors: Mapping[str, Extractor],
@@ -103,16 +124,14 @@ def prepare_images(
     `note` is told which features are computed. InputError where the images or features cannot be used.
     """
     protocols = list(protocols)
-    features = {}
-    for name in sorted({protocol.extractor for protocol in protocols}):
-        note(f"features of the reference images by {name}")
-        network = extractors[name]
-        features[name] = reference_features(store, reference, network, features_identity(network), batch_size)
+    needed = {name: extractors[name] for name in sorted({protocol.extractor for protocol in protocols})}
+    features = reference_features(store, reference, needed, batch_size, note)
     try:
         prepared = prepare_all(protocols, features)
     except MetricsError as error:
         raise InputError(f"reference: {error}") from None
-    return {name: Real(needed) for name, needed in prepared.items()}
+    digest = digest_value(reference.identity)
+    return {name: Real(real, digest=digest) for name, real in prepared.items()}
 
 
 def prepare_stats(
@@ -121,40 +140,81 @@ def prepare_stats(
     extractors: Mapping[str, Extractor],
     image_size: tuple[int, int],
 ) -> dict[str, Real]:
-    """As `prepare_images`, from a file of statistics; `image_size` (height, width) is the generated images'.
+    """As `prepare_images`, from a file of statistics, or from a folder with a file for each extractor.
 
-    InputError where the file cannot be read or is of another protocol, extractor or weights; what it leaves
-    open otherwise stands in the notes.
+    `image_size` (height, width) is the generated images'. InputError where a file cannot be read or is of
+    another protocol, extractor or weights; what it leaves open otherwise stands in the notes.
     """
-    path = existing_file(spec.path, "reference.path")
-    try:
-        stats = read_stats(path)
-    except MetricsError as error:
-        raise InputError(f"reference.path: {error}") from None
+    path = existing_path(spec.path, "reference.path")
+    reals = {}
+    for protocol in protocols:
+        file = path / f"{protocol.extractor}{STATS_SUFFIX}" if path.is_dir() else path
+        try:
+            reals[protocol.name] = _from_stats(file, protocol, extractors[protocol.extractor], image_size)
+        except MetricsError as error:
+            raise InputError(f"reference.path: {error}") from None
+    return reals
 
-    def real(protocol: Protocol) -> Real:
-        network = extractors[protocol.extractor]
+
+def _from_stats(file: Path, protocol: Protocol, network: Extractor, image_size: tuple[int, int]) -> Real:
+    stats = read_stats(file)
+    try:
         notes = check_stats(
             stats, protocol, dim=network.dim, image_size=image_size, weights_digest=network.digest
         )
-        return Real(prepare(protocol, stats.best), "; ".join(notes))
-
-    try:
-        return {protocol.name: real(protocol) for protocol in protocols if protocol.needs_reference}
+        return Real(prepare(protocol, stats.best), "; ".join(notes), digest_file(file))
     except MetricsError as error:
-        raise InputError(f"reference.path: {path}: {error}") from None
+        raise MetricsError(f"{file}: {error}") from None
 
 
-def _read(store: LocalStore, key: str, stamp: bytes) -> np.ndarray:
+def _counted(batches: Iterator[np.ndarray], note: Callable[[str], None]) -> Iterator[np.ndarray]:
+    """The batches, with a word on how far they are now and then."""
+    done, said = 0, time.monotonic()
+    for batch in batches:
+        yield batch
+        done += len(batch)
+        if time.monotonic() - said > SECONDS_BETWEEN_NOTES:
+            note(f"{done} reference images measured")
+            said = time.monotonic()
+
+
+def _stamp(reference: Reference, extractor: Extractor, batch_size: int) -> dict[str, Any]:
+    """What stored features are of; the batch size moves the last bit, and two runs must agree in it."""
+    return {
+        "reference": reference.identity,
+        "extractor": features_identity(extractor),
+        "batch_size": batch_size,
+    }
+
+
+def _key(extractor: str, stamp: Mapping[str, Any]) -> str:
+    return f"reference/{extractor}_{digest_value(stamp)[:SHORT]}.parquet"
+
+
+def _write(store: Store, extractor: str, stamp: Mapping[str, Any], features: np.ndarray) -> None:
+    table = pa.table({f"features_{extractor}": fixed_size_lists(features)})
+    sink = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({_IDENTITY: _json(stamp)}), sink)
+    store.write(_key(extractor, stamp), sink.getvalue())
+
+
+def _read(store: Store, extractor: str, stamp: Mapping[str, Any]) -> np.ndarray | None:
+    key = _key(extractor, stamp)
+    if not store.exists(key):
+        return None
     with store.open(key) as stream:
         try:
             table = pq.read_table(stream)
         except (pa.ArrowInvalid, OSError) as error:
             why = one_line(error)
-            raise StoreError(f"{store.path(key)}: damaged ({why}); delete it and run again") from None
-    if (table.schema.metadata or {}).get(_IDENTITY) != stamp:
-        raise StoreError(f"{store.path(key)}: is not the file of its name; delete it and run again")
+            raise StoreError(f"{store.where(key)}: damaged ({why}); delete it and run again") from None
+    if (table.schema.metadata or {}).get(_IDENTITY) != _json(stamp):
+        raise StoreError(f"{store.where(key)}: is not the file of its name; delete it and run again")
     return rows_of_lists(table.column(0))
+
+
+def _json(stamp: Mapping[str, Any]) -> bytes:
+    return json.dumps(stamp, sort_keys=True).encode()
 
 
 def _shapes(spec: ShapesReference) -> Reference:

@@ -1,5 +1,5 @@
-"""The results table: a row per cell and protocol, as results.csv and results.parquet; and flagged.csv, which
-names the images that the audit flagged.
+"""The tables of a run as files: results.csv and .parquet with a row per cell and protocol, what compares the
+cells, which images were flagged, and images.parquet with a row per image.
 
 They hold no times, so two runs on one machine write the same bytes.
 """
@@ -14,9 +14,19 @@ from dataclasses import asdict, dataclass, fields
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sdbench.store import LocalStore
+from sdbench.store import Store
 
-__all__ = ["FlaggedRow", "ResultRow", "write_flagged", "write_results"]
+__all__ = [
+    "ComparisonRow",
+    "DominanceRow",
+    "FlaggedRow",
+    "ProtocolRow",
+    "RegionRow",
+    "ResultRow",
+    "write_images",
+    "write_results",
+    "write_rows",
+]
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,75 @@ class ResultRow:
     weights_digest: str
     spec_digest: str
     versions: str
+    prompts_digest: str
+    reference_digest: str
+
+
+@dataclass(frozen=True)
+class ProtocolRow:
+    """How the figures of a protocol are made, and what they may be put beside."""
+
+    protocol: str
+    version: int
+    label: str
+    better: str
+    agrees_with: str
+    resize: str
+    quantisation: str
+    extractor: str
+    dimension: int
+    notes: str
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """The difference a - b of two cells, by their folders' names, over the n prompts that both have.
+
+    `low` and `high` bound the 95% interval, `p_holm` is corrected for all pairs of the protocol, `detectable`
+    is the true difference that a test at this n finds four times out of five. The note says why a value is
+    missing.
+    """
+
+    protocol: str
+    a: str
+    b: str
+    difference: float | None
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    p_holm: float | None
+    detectable: float | None
+    n: int
+    note: str
+
+
+@dataclass(frozen=True)
+class RegionRow:
+    """A cell's ellipse in the plane, which holds together with those of all cells with 95% confidence.
+
+    The points p with (p - c)' S^-1 (p - c) <= radius^2, c = (x, y), S = [[xx, xy], [xy, yy]].
+    """
+
+    cell: str
+    x_protocol: str
+    y_protocol: str
+    x: float
+    y: float
+    xx: float
+    xy: float
+    yy: float
+    radius: float
+
+
+@dataclass(frozen=True)
+class DominanceRow:
+    """The probability that curve a leaves every cell of curve b behind, over n prompts that all have."""
+
+    a: str
+    b: str
+    probability: float
+    n: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +139,8 @@ class FlaggedRow:
     like: str
 
 
+_Row = ResultRow | ProtocolRow | ComparisonRow | RegionRow | DominanceRow | FlaggedRow
+
 _TYPES = {
     "str": pa.string(),
     "int": pa.int64(),
@@ -69,26 +150,32 @@ _TYPES = {
 }
 
 
-def write_results(store: LocalStore, rows: Sequence[ResultRow]) -> None:
-    """Write both files; floats stand in the CSV with nine digits, what is missing is an empty field."""
-    store.write("results.csv", _csv(ResultRow, rows))
+def write_results(store: Store, rows: Sequence[ResultRow]) -> None:
+    """Write results.csv and results.parquet."""
+    write_rows(store, "results.csv", ResultRow, rows)
     schema = pa.schema([(field.name, _TYPES[str(field.type)]) for field in fields(ResultRow)])
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], schema=schema), sink)
     store.write("results.parquet", sink.getvalue())
 
 
-def write_flagged(store: LocalStore, rows: Sequence[FlaggedRow]) -> None:
-    """Write flagged.csv, with its heading alone where no image is flagged."""
-    store.write("flagged.csv", _csv(FlaggedRow, rows))
+def write_images(store: Store, images: pa.Table) -> None:
+    """Write images.parquet, a row per image and cell."""
+    sink = io.BytesIO()
+    pq.write_table(images, sink, compression="zstd")
+    store.write("images.parquet", sink.getvalue())
 
 
-def _csv(kind: type[ResultRow | FlaggedRow], rows: Sequence[ResultRow | FlaggedRow]) -> bytes:
+def write_rows(store: Store, name: str, kind: type[_Row], rows: Sequence[_Row]) -> None:
+    """Write a CSV of rows of one kind, its heading alone where there are none.
+
+    Floats stand there with nine digits, what is missing is an empty field.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in fields(kind)])
     writer.writerows([_cell(value) for value in asdict(row).values()] for row in rows)
-    return text.getvalue().encode("utf-8")
+    store.write(name, text.getvalue().encode("utf-8"))
 
 
 def _cell(value: object) -> str:

@@ -14,20 +14,20 @@ from metrics import PROTOCOLS, Protocol
 from metrics.features import Extractor
 from sdbench import provenance
 from sdbench.audit import TRUNCATED, audit, first_sight, thumbnail
-from sdbench.digest import digest_file, digest_pixels, digest_value
+from sdbench.digest import digest_pixels, digest_value
 from sdbench.errors import InputError, did_you_mean
 from sdbench.extractors import build_extractor
 from sdbench.image_sets import Batch, ImageSet, open_image_set
 from sdbench.pairing import Caption, captions_of
-from sdbench.paths import existing_file
 from sdbench.precision import full_precision
 from sdbench.progress import ImageProgress
-from sdbench.references import Real, load_reference, prepare_images, prepare_stats
-from sdbench.results import ResultRow, write_flagged, write_results
+from sdbench.references import STATS_SUFFIX, Real, load_reference, prepare_images, prepare_stats
+from sdbench.results import FlaggedRow, ProtocolRow, ResultRow, write_images, write_results, write_rows
 from sdbench.spec import FEWEST, FolderReference, ShapesReference, StatsReference
 from sdbench.stages.extract import Features, image_features, text_features
-from sdbench.stages.score import Figure, Sample, measure
-from sdbench.store import LocalStore
+from sdbench.stages.measure import Figure, image_table, measure, protocol_rows
+from sdbench.stages.sample import Sample
+from sdbench.store import LocalStore, Store
 
 __all__ = ["Request", "find_protocols", "score_images"]
 
@@ -72,18 +72,17 @@ def score_images(request: Request, root: Path, progress: ImageProgress) -> list[
 
     store = LocalStore(root)
     image_size = images.image_size()
-    reals, real_identity = _reals(reference, distances, extractors, image_size, store, progress)
+    reals = _reals(reference, distances, extractors, image_size, store, progress)
     looked = _look(images, captions, extractors, progress)
     prompts = [caption.prompt for caption in captions]
     texts = text_features(extractors, prompts, BATCH_SIZE) if captions else {}
     found = audit(looked.flags, looked.sha256, looked.thumbnails)
-    sample = Sample(images.names, prompts, looked.features, texts, found)
-    identity = [looked.sha256, prompts, request.metrics, real_identity]
-    rows = []
-    for protocol in protocols:
-        figure = measure(protocol, sample, reals.get(protocol.name), request.images)
-        rows.append(_row(request, protocol, figure, sample, image_size, digest_value(identity), device))
-    write_flagged(store, sample.flagged_rows(_name(request)))
+    sample = Sample(images.names, prompts, looked.sha256, looked.features, texts, found)
+    figures = measure(protocols, sample, reals, request.images)
+    rows = _rows(request, protocols, figures, sample, reals, image_size, provenance.device_name(device))
+    write_rows(store, "flagged.csv", FlaggedRow, sample.flagged_rows(_name(request)))
+    write_rows(store, "protocols.csv", ProtocolRow, protocol_rows(protocols, sample.features))
+    write_images(store, image_table(_name(request), None, sample, protocols, figures))
     write_results(store, rows)
     return rows
 
@@ -123,8 +122,10 @@ def _reference_spec(
 
 
 def _holds_statistics(path: Path) -> bool:
+    if path.is_dir():
+        return any(path.glob(f"*{STATS_SUFFIX}"))
     if path.suffix != ".npz" or not zipfile.is_zipfile(path):
-        return path.suffix == ".safetensors"
+        return path.suffix == STATS_SUFFIX
     with zipfile.ZipFile(path) as archive:
         return not {"mu.npy", "feats.npy"}.isdisjoint(archive.namelist())
 
@@ -166,55 +167,60 @@ def _reals(
     protocols: Sequence[Protocol],
     extractors: Mapping[str, Extractor],
     image_size: tuple[int, int],
-    store: LocalStore,
+    store: Store,
     progress: ImageProgress,
-) -> tuple[dict[str, Real], object]:
-    """What the protocols compare with, by their names, and what identifies it by content."""
+) -> dict[str, Real]:
+    """What the protocols compare with, by their names."""
     if spec is None:
-        return {}, None
+        return {}
     if isinstance(spec, StatsReference):
-        file = existing_file(spec.path, "reference.path")
-        return prepare_stats(spec, protocols, extractors, image_size), digest_file(file)
+        return prepare_stats(spec, protocols, extractors, image_size)
     reference = load_reference(spec, image_size)
-    prepared = prepare_images(store, reference, protocols, extractors, BATCH_SIZE, progress.note)
-    return prepared, reference.identity
+    return prepare_images(store, reference, protocols, extractors, BATCH_SIZE, progress.note)
 
 
-def _row(
+def _rows(
     request: Request,
-    protocol: Protocol,
-    figure: Figure,
+    protocols: Sequence[Protocol],
+    figures: Mapping[str, Figure],
     sample: Sample,
+    reals: Mapping[str, Real],
     image_size: tuple[int, int],
-    digest: str,
     device: str,
-) -> ResultRow:
-    """A row with empty fields for what only the maker of the images knows."""
+) -> list[ResultRow]:
+    """The rows, with empty fields for what only the maker of the images knows."""
     height, width = image_size
-    return ResultRow(
-        checkpoint=_name(request),
-        sampler="",
-        steps=None,
-        eta=None,
-        guidance_scale=None,
-        protocol=protocol.name,
-        label=protocol.label,
-        better=protocol.better,
-        value=figure.estimate.value,
-        standard_error=figure.estimate.standard_error,
-        note=figure.note,
-        n=len(sample.ids),
-        flagged=sample.flagged,
-        nfe=None,
-        image_size=f"{height}x{width}",
-        seed=None,
-        precision="",
-        batch_size=str(BATCH_SIZE),
-        device=provenance.device_name(device),
-        weights_digest="",
-        spec_digest=digest,
-        versions=provenance.versions(),
-    )
+    digests = {name: real.digest for name, real in reals.items()}
+    digest = digest_value([sample.sha256, sample.prompts, request.metrics, digests])
+    return [
+        ResultRow(
+            checkpoint=_name(request),
+            sampler="",
+            steps=None,
+            eta=None,
+            guidance_scale=None,
+            protocol=protocol.name,
+            label=protocol.label,
+            better=protocol.better,
+            value=figures[protocol.name].estimate.value,
+            standard_error=figures[protocol.name].estimate.standard_error,
+            note=figures[protocol.name].note,
+            n=len(sample.ids),
+            flagged=sample.flagged,
+            nfe=None,
+            image_size=f"{height}x{width}",
+            seed=None,
+            precision="",
+            batch_size=str(BATCH_SIZE),
+            device=device,
+            weights_digest="",
+            spec_digest=digest,
+            versions=provenance.versions(),
+            prompts_digest=sample.prompts_digest,
+            reference_digest=digests.get(protocol.name, ""),
+        )
+        for protocol in protocols
+    ]
 
 
 def _name(request: Request) -> str:

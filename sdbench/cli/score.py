@@ -47,24 +47,25 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
-    root = Path(args.images)
-    if (root / "spec.yaml").is_file():
-        _score_run(root, args)
+    from sdbench.store import is_url
+
+    if is_url(args.images) or (Path(args.images) / "spec.yaml").is_file():
+        _score_run(args)
     else:
         _score_images(args)
 
 
-def _score_run(root: Path, args: argparse.Namespace) -> None:
+def _score_run(args: argparse.Namespace) -> None:
     given = [name for name in ("metrics", "reference", "prompts", "mapping", "out") if getattr(args, name)]
     if given:
-        raise InputError(f"{root} is a run, and its spec says everything: leave --{given[0]} away")
+        raise InputError(f"{args.images} is a run, and its spec says everything: leave --{given[0]} away")
     from sdbench.display import display_for
     from sdbench.progress import RunProgress
     from sdbench.runner import score_run
 
     with RunProgress(display_for()) as progress:
-        page = score_run(root, progress)
-    print(f"results: {root / 'results.csv'}")
+        page = score_run(args.images, progress)
+    print(f"results: {args.images.rstrip('/')}/results.csv")
     print(f"report: {page}")
 
 
@@ -80,7 +81,7 @@ def _score_images(args: argparse.Namespace) -> None:
     root = args.out or SCORES / Path(args.images).resolve().stem
     with ImageProgress(display_for()) as progress:
         rows = score_images(request, root, progress)
-    print("\n".join(_table(rows)))
+    print("\n".join(_table(rows) + _what_differs(rows)))
     print(f"results: {root / 'results.csv'}")
 
 
@@ -95,6 +96,33 @@ def _table(rows: Sequence[ResultRow]) -> list[str]:
         )
         for row in rows
     ]
-    widths = [max(len(line[column]) for line in cells) for column in range(4)]
-    table = ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in cells]
-    return table + [f"{row.protocol}: {row.note}" for row in rows if row.note]
+    return _columns(cells) + [f"{row.protocol}: {row.note}" for row in rows if row.note]
+
+
+def _what_differs(rows: Sequence[ResultRow]) -> list[str]:
+    """For figures of one kind by several protocols: what of their making differs, which explains the gap."""
+    from metrics import PROTOCOLS
+
+    kinds: dict[str, list[ResultRow]] = {}
+    for row in rows:
+        kinds.setdefault(PROTOCOLS[row.protocol].metric, []).append(row)
+    lines = []
+    for alike in kinds.values():
+        makings = [PROTOCOLS[row.protocol] for row in alike]
+        table = [
+            (row.protocol, f"{row.value:.6g}", p.resize, p.quantisation, p.extractor, p.features)
+            for row, p in zip(alike, makings, strict=True)
+        ]
+        different = [column for column in zip(*table, strict=True) if len(set(column)) > 1]
+        if len(alike) > 1:
+            heading = f"what differs between the {len(alike)} figures of one formula ({makings[0].formula}):"
+            lines += ["", heading, *_columns(list(zip(*different, strict=True)))]
+    return lines
+
+
+def _columns(cells: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]

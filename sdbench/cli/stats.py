@@ -21,17 +21,19 @@ def add_parser(commands: Any, name: str) -> None:
     make = actions.add_parser(
         "make",
         help="measure images once",
-        description="Measure a folder, .zip, .tar or .npz of real images by a protocol. A spec names the "
-        "file as reference: {source: stats, path: FILE}, sdbench score as --reference FILE.",
+        description="Measure a folder, .zip, .tar or .npz of real images by one or several protocols, in one "
+        "pass. A spec names the result as reference: {source: stats, path: FILE|DIR}, sdbench score as "
+        "--reference FILE|DIR.",
     )
     make.add_argument("images", metavar="IMAGES", help="real images")
-    make.add_argument("--protocol", metavar="NAME", required=True, help="such as fid-inception-clean")
+    make.add_argument("--protocol", metavar="A,B", required=True, help="such as fid-inception-clean")
     make.add_argument(
         "--out",
-        metavar="FILE",
+        metavar="FILE|DIR",
         type=Path,
         required=True,
-        help="FILE.safetensors keeps everything; FILE.npz mu and sigma alone, as pytorch-fid reads them",
+        help="FILE.safetensors keeps everything; FILE.npz mu and sigma alone, as pytorch-fid reads them; DIR "
+        "gets EXTRACTOR.safetensors for each extractor of the protocols",
     )
     make.add_argument(
         "--size",
@@ -49,8 +51,10 @@ def run(args: argparse.Namespace) -> None:
     from sdbench.statistics import make_stats
 
     with ImageProgress(display_for()) as progress:
-        stats = make_stats(args.images, args.protocol, args.out, args.size, progress)
-    print(f"{stats.n} images, {stats.moments.dim} dimensions: {args.out}")
+        names = [name.strip() for name in args.protocol.split(",")]
+        written = make_stats(args.images, names, args.out, args.size, progress)
+    for file, stats in written.items():
+        print(f"{stats.n} images, {stats.moments.dim} dimensions: {file}")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -105,7 +105,7 @@ class ImageSet:
     def _check_sizes(self, *images: tuple[str, np.ndarray]) -> None:
         if len({pixels.shape for _, pixels in images}) > 1:
             sizes = " and ".join(f"{name} has {p.shape[1]}x{p.shape[0]} pixels" for name, p in images)
-            raise InputError(f"{self.where}: {sizes}; generated images must be of one size")
+            raise InputError(f"{self.where}: {sizes}; images that are not resized must be of one size")
 
 
 def open_image_set(text: str, what: str, fewest: int) -> ImageSet:

@@ -10,6 +10,7 @@ import numpy as np
 from metrics import MetricsError, clip_score_estimate
 from metrics.features import Extractor, TextExtractor
 from sdbench.errors import InputError, SamplingError
+from sdbench.memory import is_out_of_memory
 
 __all__ = ["clip_scores", "image_features", "text_features"]
 
@@ -26,10 +27,21 @@ def image_features(extractors: Mapping[str, Extractor], batches: Iterable[np.nda
     for images in batches:
         for name, extractor in extractors.items():
             try:
-                parts[name].append(extractor.images(images))
+                parts[name] += _in_parts_that_fit(extractor, images)
             except MetricsError as error:
                 raise InputError(f"{name}: {error}") from None
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def _in_parts_that_fit(extractor: Extractor, images: np.ndarray) -> list[np.ndarray]:
+    """Features of the images, half by half where the memory does not hold what all of them take."""
+    try:
+        return [extractor.images(images)]
+    except (MemoryError, RuntimeError) as error:
+        if len(images) == 1 or not is_out_of_memory(error):
+            raise
+    middle = len(images) // 2
+    return _in_parts_that_fit(extractor, images[:middle]) + _in_parts_that_fit(extractor, images[middle:])
 
 
 def text_features(extractors: Mapping[str, Extractor], texts: Sequence[str], batch_size: int) -> Features:

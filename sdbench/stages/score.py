@@ -1,146 +1,156 @@
-"""Stage 3: shards to figures, one row per cell and protocol. Reads shards, makes no image."""
+"""Stage 3: shards to figures, one row per cell and protocol, and what compares them. Makes no image.
+
+Cell by cell: its features are let go before the next one is read; what each image has to do with a figure
+stays.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
 
 import numpy as np
+import pyarrow as pa
 
-from metrics import PROTOCOLS, Estimate, MetricsError, Protocol
-from metrics.evaluate import Reference, evaluate
-from sdbench.audit import NOT_FINITE, TRUNCATED, Flagged, audit, counts_in_words
-from sdbench.errors import InputError
+from metrics import PROTOCOLS, Protocol
 from sdbench.plan import Cell, Plan
-from sdbench.prompts import Prompt
 from sdbench.references import Real
-from sdbench.results import FlaggedRow, ResultRow
-from sdbench.shards import Made, Shard, ShardStore
+from sdbench.results import (
+    ComparisonRow,
+    DominanceRow,
+    FlaggedRow,
+    ProtocolRow,
+    RegionRow,
+    ResultRow,
+    write_images,
+    write_results,
+    write_rows,
+)
+from sdbench.shards import Made, ShardStore
 from sdbench.spec import ExperimentSpec
+from sdbench.stages.compare import (
+    CellFigures,
+    Ids,
+    comparisons,
+    dominances,
+    ids_to_measure,
+    plane_axes,
+    regions,
+)
+from sdbench.stages.measure import Figure, image_table, measure, measure_some, protocol_rows
+from sdbench.stages.sample import Sample, together
+from sdbench.store import Store
 
-__all__ = ["Figure", "Sample", "Scores", "measure", "score"]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """n images that are measured together: ids, features float32 [n, d] by extractor, and the audit.
-
-    `prompts` are the n texts that the images were made of; empty where nothing reads text.
-    """
-
-    ids: Sequence[str]
-    prompts: Sequence[str]
-    features: Mapping[str, np.ndarray]
-    text_features: Mapping[str, np.ndarray]
-    audit: Sequence[Flagged]
-
-    @property
-    def flagged(self) -> int:
-        """How many images have a flag."""
-        return sum(1 for image in self.audit if image.flags)
-
-    def flagged_rows(self, cell: str) -> list[FlaggedRow]:
-        """The images with a flag, in order."""
-        return [
-            FlaggedRow(cell, id_, image.flags, "" if image.like is None else self.ids[image.like])
-            for id_, image in zip(self.ids, self.audit, strict=True)
-            if image.flags
-        ]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure over all images; the note says more, such as what it is without the flagged ones."""
-
-    estimate: Estimate
-    note: str
+__all__ = ["Scores", "curves_of", "score", "write_scores"]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The results of a run: a row per cell and protocol, and a row per flagged image."""
+    """The results of a run; each field is a file of write_scores."""
 
     rows: list[ResultRow]
     flagged: list[FlaggedRow]
+    protocols: list[ProtocolRow]
+    comparisons: list[ComparisonRow]
+    regions: list[RegionRow]
+    dominance: list[DominanceRow]
+    images: pa.Table
 
 
-def score(spec: ExperimentSpec, plan: Plan, shards: ShardStore, reference: Mapping[str, Real]) -> Scores:
+@dataclass(frozen=True)
+class _Measured:
+    """What remains of a cell when its features have been let go."""
+
+    rows: list[ResultRow]
+    flagged: list[FlaggedRow]
+    protocols: list[ProtocolRow]
+    images: pa.Table
+    figures: CellFigures
+
+
+def write_scores(store: Store, scores: Scores) -> None:
+    """Write the tables of a run, results last."""
+    write_rows(store, "flagged.csv", FlaggedRow, scores.flagged)
+    write_rows(store, "protocols.csv", ProtocolRow, scores.protocols)
+    write_rows(store, "comparisons.csv", ComparisonRow, scores.comparisons)
+    write_rows(store, "regions.csv", RegionRow, scores.regions)
+    write_rows(store, "dominance.csv", DominanceRow, scores.dominance)
+    write_images(store, scores.images)
+    write_results(store, scores.rows)
+
+
+def score(
+    spec: ExperimentSpec,
+    plan: Plan,
+    shards: ShardStore,
+    reference: Mapping[str, Real],
+    note: Callable[[str], None] = lambda text: None,
+) -> Scores:
     """The results of the plan's cells, in plan order, protocols in spec order.
 
-    `reference` holds what each protocol needs of the reference images, by its name. Raises StoreError for
-    a missing or damaged shard, InputError where a metric cannot be computed.
+    `reference` holds what each protocol needs of the reference images, by its name; `note` is told what is
+    going on. Raises StoreError for a missing or damaged shard, InputError where a metric cannot be computed.
     """
-    scores = Scores([], [])
-    for cell in plan.cells:
-        parts = [shards.read(unit) for unit in plan.units_of(cell)]
-        prompts = [prompt for unit in plan.units_of(cell) for prompt in unit.chunk.prompts]
-        sample = _together(prompts, parts)
-        scores.flagged.extend(sample.flagged_rows(cell.folder))
-        for name in spec.metrics:
-            figure = measure(PROTOCOLS[name], sample, reference.get(name), f"cell {cell.folder}")
-            made = [part.made for part in parts]
-            scores.rows.append(_row(spec, cell, PROTOCOLS[name], figure, sample, made))
-    return scores
+    protocols = [PROTOCOLS[name] for name in spec.metrics]
+    wanted = ids_to_measure([_ids(plan, cell) for cell in plan.cells])
+    measured = []
+    for place, (cell, curve) in enumerate(zip(plan.cells, curves_of(plan.cells), strict=True)):
+        note(f"scoring cell {place + 1} of {len(plan.cells)}")
+        sample, made = _read(plan, cell, shards)
+        figures = measure(protocols, sample, reference, f"cell {cell.folder}")
+        over = {sample.ids: {name: figure.estimate for name, figure in figures.items()}}
+        for fewer in wanted[sample.ids] - {sample.ids}:
+            over[fewer] = measure_some(protocols, sample.only(np.isin(sample.ids, fewer)), reference)
+        measured.append(
+            _Measured(
+                [
+                    _row(spec, cell, p, figures[p.name], sample, reference.get(p.name), made)
+                    for p in protocols
+                ],
+                sample.flagged_rows(cell.folder),
+                protocol_rows(protocols, sample.features),
+                image_table(cell.folder, cell.seed, sample, protocols, figures),
+                CellFigures(cell.folder, curve, sample.ids, over),
+            )
+        )
+    note(f"comparing {len(measured)} cells")
+    return _compared(protocols, measured)
 
 
-def measure(protocol: Protocol, sample: Sample, real: Real | None, where: str) -> Figure:
-    """The protocol's figure over all images of the sample.
-
-    Flagged images stay in, since a metric that drops them would flatter the checkpoint; the note counts
-    them and gives the figure without them. InputError, which names `where`, where there is no figure.
-    """
-    prepared = real.prepared if real else None
-    try:
-        estimate = _estimate(protocol, sample, prepared, np.ones(len(sample.ids), bool))
-    except MetricsError as error:
-        raise InputError(f"{protocol.name} of {where}: {error}") from None
-    notes = [estimate.note, real.note if real else ""]
-    if sample.flagged:
-        notes.append(_about_flagged(protocol, sample, prepared))
-    return Figure(estimate, "; ".join(note for note in notes if note))
-
-
-def _estimate(protocol: Protocol, sample: Sample, real: Reference | None, kept: np.ndarray) -> Estimate:
-    text = sample.text_features.get(protocol.extractor)
-    return evaluate(
-        protocol,
-        generated=sample.features[protocol.extractor][kept],
-        real=real,
-        text=None if text is None else text[kept],
-        prompts=None if text is None else list(compress(sample.prompts, kept)),
+def _compared(protocols: Sequence[Protocol], measured: Sequence[_Measured]) -> Scores:
+    cells = [one.figures for one in measured]
+    axes = plane_axes(protocols)
+    return Scores(
+        [row for one in measured for row in one.rows],
+        [row for one in measured for row in one.flagged],
+        measured[0].protocols,
+        comparisons(cells, protocols),
+        regions(cells, axes) if axes else [],
+        dominances(cells, axes) if axes else [],
+        pa.concat_tables(one.images for one in measured),
     )
 
 
-def _about_flagged(protocol: Protocol, sample: Sample, real: Reference | None) -> str:
-    flags = [image.flags for image in sample.audit]
-    absent = any(word in given for word in (NOT_FINITE, TRUNCATED) for given in flags)
-    included = f"{sample.flagged} flagged images ({counts_in_words(flags)}) are included"
-    included += ", black in place of those not finite or truncated" if absent else ""
-    kept = np.array([not given for given in flags])
-    try:
-        rest = _estimate(protocol, sample, real, kept)
-    except MetricsError:
-        return f"{included}; too few are left for a figure without them"
-    error = "" if rest.standard_error is None else f" ± {rest.standard_error:.3g}"
-    return f"{included}; without them {rest.value:.6g}{error} (n = {rest.n})"
+def _ids(plan: Plan, cell: Cell) -> Ids:
+    return tuple(prompt.id for unit in plan.units_of(cell) for prompt in unit.chunk.prompts)
 
 
-def _together(prompts: Sequence[Prompt], shards: Sequence[Shard]) -> Sample:
-    def joined(parts: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def curves_of(cells: Sequence[Cell]) -> list[str]:
+    """Which curve each cell is a point of, named as reports do."""
+    import pandas as pd
 
-    thumbnails = [shard.thumbnails for shard in shards if shard.thumbnails is not None]
-    flags = [given for shard in shards for given in shard.flags]
-    sha256 = [digest for shard in shards for digest in shard.sha256]
-    complete = len(thumbnails) == len(shards)
-    return Sample(
-        [prompt.id for prompt in prompts],
-        [prompt.text for prompt in prompts],
-        joined([shard.features for shard in shards]),
-        joined([shard.text_features for shard in shards]),
-        audit(flags, sha256, np.concatenate(thumbnails) if complete else None),
-    )
+    from reports.rows import curve_names
+
+    settings = [{"checkpoint": cell.checkpoint.name, **cell.sampler.model_dump()} for cell in cells]
+    frame = pd.DataFrame(settings).rename(columns={"name": "sampler"})
+    return list(curve_names(frame))
+
+
+def _read(plan: Plan, cell: Cell, shards: ShardStore) -> tuple[Sample, list[Made]]:
+    units = plan.units_of(cell)
+    parts = [shards.read(unit) for unit in units]
+    prompts = [prompt for unit in units for prompt in unit.chunk.prompts]
+    return together(prompts, parts), [part.made for part in parts]
 
 
 def _row(
@@ -149,6 +159,7 @@ def _row(
     protocol: Protocol,
     figure: Figure,
     sample: Sample,
+    real: Real | None,
     made: Sequence[Made],
 ) -> ResultRow:
     return ResultRow(
@@ -174,6 +185,8 @@ def _row(
         weights_digest=cell.checkpoint.weights_digest,
         spec_digest=spec.digest,
         versions=_distinct(part.versions for part in made),
+        prompts_digest=sample.prompts_digest,
+        reference_digest=real.digest if real else "",
     )
 
 

@@ -11,6 +11,7 @@ import torch
 
 from metrics import MetricsError, clip_score_estimate
 from metrics.clip_score import clip_score_x100_estimate
+from metrics.uncertainty import with_clusters
 
 
 def test_value_is_the_mean_cosine_of_torch() -> None:
@@ -86,15 +87,14 @@ def test_images_of_one_prompt_are_not_independent() -> None:
     image = text + np.repeat(rng.normal(size=(30, 6)), 4, axis=0) + 0.1 * rng.normal(size=(120, 6))
     prompts = [f"prompt {row // 4}" for row in range(120)]
     plain = clip_score_estimate(image=image, text=text)
-    clustered = clip_score_estimate(image=image, text=text, prompts=prompts)
+    clustered = with_clusters(plain, prompts)
     assert clustered.value == plain.value
     assert plain.per_image is not None
     of_means = plain.per_image.reshape(30, 4).mean(axis=1).std(ddof=1) / np.sqrt(30)
     assert clustered.standard_error == pytest.approx(of_means, rel=1e-9)
     assert clustered.standard_error > 1.7 * plain.standard_error
-    different = clip_score_estimate(image=image, text=text, prompts=[str(row) for row in range(120)])
-    assert different.standard_error == plain.standard_error
-    single = clip_score_estimate(image=image, text=text, prompts=["one"] * 120)
+    assert with_clusters(plain, [str(row) for row in range(120)]) is plain
+    single = with_clusters(plain, ["one"] * 120)
     assert single.standard_error is None
     assert "1 prompt" in single.note
 

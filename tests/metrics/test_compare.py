@@ -10,6 +10,7 @@ from scipy import stats
 
 from metrics import Estimate, MetricsError
 from metrics.compare import compare, holm, pairwise
+from metrics.uncertainty import with_clusters
 
 
 def mean_of(values: np.ndarray) -> Estimate:
@@ -118,7 +119,32 @@ def test_equivalence_needs_a_margin_and_room_in_it() -> None:
     assert comparison.standard_error is not None
     # At a margin of the difference itself the question is open.
     assert comparison.equivalence_p(abs(comparison.difference)) == pytest.approx(0.5)
-    two_errors = abs(comparison.difference) + 1.96 * comparison.standard_error
-    assert comparison.equivalence_p(two_errors) == pytest.approx(0.025, abs=1e-4)
+    # The farther end of the interval: one of the two tests fails by 2.5%.
+    farther = max(abs(comparison.low), abs(comparison.high))  # type: ignore[arg-type]
+    assert comparison.equivalence_p(farther) == pytest.approx(0.025, rel=1e-9)
     with pytest.raises(MetricsError, match="must be above 0, got 0"):
         comparison.equivalence_p(0)
+
+
+def test_images_of_one_prompt_are_compared_prompt_by_prompt() -> None:
+    """Two images a prompt, whose differences are the same: half as many are known as there are images."""
+    shared, apart = np.random.default_rng(0).normal(size=(2, 100))
+    prompts = [str(row // 2) for row in range(200)]
+    a, b = mean_of(np.repeat(shared + apart, 2)), mean_of(np.repeat(shared, 2))
+    alone = compare(mean_of(shared + apart), mean_of(shared))
+    together = compare(with_clusters(a, prompts), with_clusters(b, prompts))
+    assert together.standard_error == pytest.approx(alone.standard_error, rel=1e-9)
+    assert compare(a, b).standard_error < 0.75 * together.standard_error
+
+
+def test_a_few_images_that_differ_most_make_the_interval_wider() -> None:
+    rng = np.random.default_rng(0)
+    even, few = rng.uniform(-1, 1, 200), np.where(np.arange(200) < 4, 30.0, 1.0) * rng.normal(size=200)
+    nothing = mean_of(np.zeros(200))
+    comparison = compare(mean_of(few), nothing)
+    assert comparison.degrees == pytest.approx(2 * 200 / (stats.kurtosis(few, fisher=False) - 1))
+    assert comparison.degrees < 20
+    width = stats.t(comparison.degrees).ppf(0.975) * comparison.standard_error
+    assert comparison.high == pytest.approx(comparison.difference + width)
+    assert compare(mean_of(even), nothing).degrees == 199
+    assert compare(nothing, nothing).p_value == 1

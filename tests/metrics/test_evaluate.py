@@ -20,8 +20,9 @@ from metrics import (
     prepare,
 )
 from metrics.clip_score import clip_score_x100_estimate
-from metrics.evaluate import prepare_all
+from metrics.evaluate import evaluate_all, prepare_all
 from metrics.frechet import FrechetReference
+from metrics.infinity import frechet_infinity
 from metrics.precision_recall import (
     ManifoldReference,
     coverage_estimate,
@@ -29,12 +30,14 @@ from metrics.precision_recall import (
     precision_estimate,
     recall_estimate,
 )
+from metrics.uncertainty import with_clusters
 
 SHIFTS = np.array([0.0, 0.3, 1.0])[:, None, None]
 REAL, GENERATED, TEXT = np.random.default_rng(0).normal(size=(3, 40, 6)) + SHIFTS
 
 DIRECT = {
     "frechet": lambda: frechet_estimate(real=Moments.of(REAL), generated=GENERATED),
+    "frechet_infinity": lambda: frechet_infinity(real=Moments.of(REAL), generated=GENERATED),
     "kernel": lambda: kernel_estimate(real=KernelReference.of(REAL), generated=GENERATED),
     "cmmd": lambda: cmmd_estimate(real=CmmdReference.of(REAL), generated=GENERATED),
     "precision": lambda: precision_estimate(real=ManifoldReference.of(REAL, 3), generated=GENERATED),
@@ -56,16 +59,15 @@ def test_each_metric_is_its_formula(metric: str) -> None:
     assert estimate.standard_error == expected.standard_error
 
 
-def test_prompts_reach_the_clip_scores_error() -> None:
-    prompts = ["a", "b"] * 20
-    for metric, formula in (
-        ("clip_score", clip_score_estimate),
-        ("clip_score_x100", clip_score_x100_estimate),
-    ):
-        estimate = evaluate(ONE_EACH[metric], generated=GENERATED, text=TEXT, prompts=prompts)
-        expected = formula(image=GENERATED, text=TEXT, prompts=prompts)
-        assert estimate.standard_error == expected.standard_error
-        assert estimate.standard_error != DIRECT[metric]().standard_error
+def test_images_of_one_prompt_are_not_independent_for_any_metric() -> None:
+    prompts = [f"prompt {row // 2}" for row in range(40)]
+    for metric, protocol in ONE_EACH.items():
+        real = prepare(protocol, REAL) if protocol.needs_reference else None
+        plain = evaluate(protocol, generated=GENERATED, real=real, text=TEXT)
+        estimate = evaluate(protocol, generated=GENERATED, real=real, text=TEXT, prompts=prompts)
+        expected = with_clusters(plain, prompts)
+        assert (estimate.value, estimate.standard_error) == (plain.value, expected.standard_error)
+        assert (estimate.clusters is None) == (plain.standard_error is None), metric
 
 
 def test_every_metric_has_a_protocol() -> None:
@@ -115,3 +117,27 @@ def test_protocols_share_what_they_need_of_the_same_features() -> None:
     kinds = [found[name] for name in ("fd", "kd", "precision", "density")] + [made[precision_elsewhere.name]]
     assert len({id(reference) for reference in kinds}) == 5
     assert [type(found[name]) for name in names[:2]] == [FrechetReference, KernelReference]
+
+
+def test_a_distance_and_its_limit_share_their_decomposition(monkeypatch: pytest.MonkeyPatch) -> None:
+    protocols = [
+        PROTOCOLS[name] for name in ("fid-inception-tf-infinity", "kid-inception-tf", "fid-inception-tf")
+    ]
+    real = prepare_all(protocols, {"inception-v3": REAL})
+    assert real["fid-inception-tf"] is real["fid-inception-tf-infinity"]
+    taken, leave_out = [], FrechetReference.leave_out
+
+    def counting(self: FrechetReference, generated: np.ndarray, minimum: int) -> object:
+        taken.append(minimum)
+        return leave_out(self, generated, minimum)
+
+    monkeypatch.setattr(FrechetReference, "leave_out", counting)
+    found = evaluate_all(protocols, generated={"inception-v3": GENERATED}, real=real, text={})
+    assert list(found) == [protocol.name for protocol in protocols]
+    assert len(taken) == 1
+    for protocol in protocols:
+        alone = evaluate(protocol, generated=GENERATED, real=real[protocol.name])
+        assert found[protocol.name].value == alone.value
+        assert found[protocol.name].standard_error == alone.standard_error
+    with pytest.raises(MetricsError, match=r"^kid-inception-tf: .* at least 2 needed"):
+        evaluate_all(protocols[1:2], generated={"inception-v3": GENERATED[:1]}, real=real, text={})

@@ -234,3 +234,14 @@ def test_a_dead_feature_changes_nothing() -> None:
 def test_features_of_two_extractors_are_refused() -> None:
     with pytest.raises(MetricsError, match="real features have 4 dimensions, generated ones 5"):
         frechet_estimate(real=Moments.of(np.eye(6, 4)), generated=np.eye(6, 5))
+
+
+def test_few_images_that_make_the_spread_need_more_of_them() -> None:
+    rng = np.random.default_rng(0)
+    real, generated = Moments.of(rng.normal(size=(300, 16))), rng.normal(size=(64, 16)) + 0.5
+    assert frechet_estimate(real=real, generated=generated[:40]).standard_error is not None
+    generated[3] *= 6
+    estimate = frechet_estimate(real=real, generated=generated[:40])
+    assert estimate.standard_error is estimate.per_image is None
+    assert "of which a few differ as much from the others as here, at least 64 are needed" in estimate.note
+    assert frechet_estimate(real=real, generated=generated).standard_error is not None

@@ -15,9 +15,12 @@ def test_every_protocol_is_complete_and_points_at_an_extractor() -> None:
         assert protocol.name == name
         assert protocol.version >= 1
         assert protocol.extractor in EXTRACTORS
-        assert protocol.preprocessing
+        assert protocol.resize
+        assert protocol.quantisation
+        assert protocol.features
+        assert protocol.formula
         assert protocol.agrees_with
-        distance = protocol.metric in ("frechet", "kernel", "cmmd")
+        distance = protocol.metric in ("frechet", "frechet_infinity", "kernel", "cmmd")
         assert protocol.better == ("lower" if distance else "higher")
         assert protocol.needs_reference == ("clip_score" not in protocol.metric)
     assert len({protocol.label for protocol in PROTOCOLS.values()}) == len(PROTOCOLS)
@@ -25,8 +28,14 @@ def test_every_protocol_is_complete_and_points_at_an_extractor() -> None:
 
 def test_only_inception_distances_are_called_fid() -> None:
     for protocol in PROTOCOLS.values():
-        is_fid = protocol.extractor.startswith("inception-v3") and protocol.metric == "frechet"
+        is_fid = protocol.extractor.startswith("inception-v3") and protocol.moments_suffice
         assert ("FID" in protocol.label) == is_fid
+
+
+def test_every_frechet_distance_has_its_limit_beside_it() -> None:
+    plain = {name for name, protocol in PROTOCOLS.items() if protocol.metric == "frechet"}
+    limits = {name for name, protocol in PROTOCOLS.items() if protocol.metric == "frechet_infinity"}
+    assert limits == {f"{name}-infinity" for name in plain}
 
 
 def test_every_protocol_is_in_the_documentation() -> None:

@@ -6,12 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from metrics import Estimate, MetricsError
 from metrics.regions import (
     PlanePoint,
-    bivariate_normal_cdf,
     confidence_region,
     curve_dominance,
     dominance,
@@ -63,20 +61,6 @@ def test_the_sharper_error_of_a_figure_is_the_regions() -> None:
     narrow = confidence_region(PlanePoint(sharper, plain.agreement))
     assert narrow.covariance[0, 0] == pytest.approx(confidence_region(plain).covariance[0, 0] / 4)
     assert np.linalg.eigvalsh(narrow.covariance)[0] > 0
-
-
-@pytest.mark.parametrize("correlation", [-0.999, -0.5, 0.0, 0.3, 0.95, 0.999])
-def test_the_bivariate_normal_is_scipys(correlation: float) -> None:
-    normal = stats.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]])
-    for h, k in ((0.0, 0.0), (1.2, -0.4), (-2.5, 0.7), (0.8, 0.8)):
-        assert bivariate_normal_cdf(h, k, correlation) == pytest.approx(normal.cdf([h, k]), abs=1e-6)
-
-
-def test_full_correlation_leaves_one_dimension() -> None:
-    assert bivariate_normal_cdf(0.5, 1.0, 1.0) == pytest.approx(stats.norm.cdf(0.5), abs=1e-6)
-    assert bivariate_normal_cdf(0.5, 1.0, -1.0) == pytest.approx(
-        stats.norm.cdf(0.5) - stats.norm.cdf(-1.0), abs=1e-6
-    )
 
 
 def test_a_cell_dominates_with_the_probability_that_draws_give() -> None:

@@ -193,8 +193,9 @@ def test_a_truncated_file_is_black_and_named_so_but_no_reference(kind: str, tmp_
 
 def test_mixed_sizes_name_the_first_two_that_differ(tmp_path: Path) -> None:
     path = folder(tmp_path, {**FILES, "b/d.png": encoded(PIXELS[0, :5]), "e.png": encoded(PIXELS[0, :4])})
-    assert "a.png has 9x6 pixels and b/d.png has 9x5 pixels; generated images must be of one size" in refusal(
-        path
+    assert (
+        "a.png has 9x6 pixels and b/d.png has 9x5 pixels; images that are not resized must be of one size"
+        in refusal(path)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from sdbench.errors import InputError, StoreError
+from sdbench.image_sets import ImageSet
 from sdbench.references import load_reference, reference_features
 from sdbench.spec import FolderReference, ShapesReference
 from sdbench.store import LocalStore
@@ -66,16 +68,47 @@ def test_folders_without_usable_images(tmp_path: Path) -> None:
         list(reference.batches(4))
 
 
+def measured(
+    store: LocalStore, images: FolderReference, *extractors: Any, notes: list[str] | None = None
+) -> dict[str, np.ndarray]:
+    by_name = {extractor.name: extractor for extractor in extractors}
+    note = (notes if notes is not None else []).append
+    return reference_features(store, load_reference(images, (64, 64)), by_name, 5, note)
+
+
 def test_features_are_stored_and_checked(reference_folder: Path, tmp_path: Path, pixels: Any) -> None:
     store = LocalStore(tmp_path / "run")
-    reference = load_reference(folder(reference_folder), (64, 64))
-    first = reference_features(store, reference, pixels, "one", 5)
+    first = measured(store, folder(reference_folder), pixels)[pixels.name]
     assert first.shape == (12, 3)
     pixels.calls.clear()
-    assert np.array_equal(reference_features(store, reference, pixels, "one", 5), first)
+    assert np.array_equal(measured(store, folder(reference_folder), pixels)[pixels.name], first)
     assert pixels.calls == []
-    reference_features(store, reference, pixels, "two", 5)
+    measured(store, folder(reference_folder), replace(pixels, digest="other weights"))
     assert sum(pixels.calls) == 12
+
+
+def test_images_are_read_once_for_all_extractors(
+    reference_folder: Path, tmp_path: Path, pixels: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, fitted = [], ImageSet.fitted
+
+    def counting(self: ImageSet, *args: Any) -> Any:
+        for batch in fitted(self, *args):
+            read.append(len(batch))
+            yield batch
+
+    monkeypatch.setattr(ImageSet, "fitted", counting)
+    store, notes = LocalStore(tmp_path / "run"), []
+    others = [replace(pixels, name="clip-vit-b-32", digest="b"), replace(pixels, name="inception-v3")]
+    measured(store, folder(reference_folder), pixels, others[0], notes=notes)
+    assert read == [5, 5, 2]
+    three = measured(store, folder(reference_folder), pixels, *others, notes=notes)
+    assert read == [5, 5, 2] * 2  # once more, for the new one alone
+    assert list(three) == ["clip-vit-l-14", "clip-vit-b-32", "inception-v3"]
+    assert notes == [
+        "features of the reference images by clip-vit-l-14, clip-vit-b-32",
+        "features of the reference images by inception-v3",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -85,14 +118,13 @@ def test_stored_features_that_are_not_what_they_should_be(
     content: bytes | None, expected: str, reference_folder: Path, tmp_path: Path, pixels: Any
 ) -> None:
     store = LocalStore(tmp_path / "run")
-    reference = load_reference(folder(reference_folder), (64, 64))
-    reference_features(store, reference, pixels, "one", 5)
+    measured(store, folder(reference_folder), pixels)
     (one,) = (tmp_path / "run" / "reference").iterdir()
-    reference_features(store, reference, pixels, "two", 5)
+    measured(store, folder(reference_folder), replace(pixels, digest="other weights"))
     (two,) = set((tmp_path / "run" / "reference").iterdir()) - {one}
     one.write_bytes(content or two.read_bytes())
     with pytest.raises(StoreError, match=expected):
-        reference_features(store, reference, pixels, "one", 5)
+        measured(store, folder(reference_folder), pixels)
 
 
 def test_rendered_reference_images() -> None:

@@ -187,7 +187,7 @@ def test_statistics_stand_for_their_images(
     file = tmp_path / f"stats.{kind}"
     make = ["stats", "make", str(reference_folder), "--protocol=fid-inception-tf", f"--out={file}"]
     assert main(make) == 2  # its images differ in size
-    assert "images must be of one size" in capsys.readouterr().err
+    assert "must be of one size" in capsys.readouterr().err
     assert main([*make, "--size=7x9"]) == 0
     assert capsys.readouterr().out == f"12 images, 3 dimensions: {file}\n"
     assert score(metrics="fid-inception-tf", out=tmp_path / "images") == 0
@@ -214,6 +214,56 @@ def test_statistics_of_another_protocol_are_refused(
     message = "made for fid-inception-tf, not for fid-clip-vit-l-14"
     assert message in capsys.readouterr().err.splitlines()[-1]
     assert pixels.calls == []  # said before the first image is measured
+
+
+def test_statistics_of_several_protocols_are_made_in_one_pass(
+    score: Callable[..., int],
+    reference_folder: Path,
+    tmp_path: Path,
+    pixels: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "stats"
+    names = "fid-inception-tf,kid-inception-tf,fid-clip-vit-l-14"
+    make = ["stats", "make", str(reference_folder), f"--protocol={names}", "--size=7x9"]
+    assert main([*make, f"--out={tmp_path / 'one.npz'}"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert (
+        "use 2 extractors (clip-vit-l-14, inception-v3), each with a file of its own: name a folder" in said
+    )
+    assert main([*make, f"--out={folder}"]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "clip-vit-l-14.safetensors",
+        "inception-v3.safetensors",
+    ]
+    assert score(metrics=names, reference=folder, prompts=None, out=tmp_path / "file") == 0
+    assert score(metrics=names, prompts=None, out=tmp_path / "images") == 0
+    by_file, by_images = rows(tmp_path / "file"), rows(tmp_path / "images")
+    assert [row["protocol"] for row in by_file] == names.split(",")
+    for one, other in zip(by_file, by_images, strict=True):
+        assert float(one["value"]) == pytest.approx(float(other["value"]), rel=1e-9)
+        assert len({one["reference_digest"], other["reference_digest"], ""}) == 3
+    (folder / "inception-v3.safetensors").unlink()
+    assert score(metrics=names, reference=folder, prompts=None) == 2
+    assert "inception-v3.safetensors: there is no such file of statistics" in capsys.readouterr().err
+
+
+def test_what_differs_between_protocols_of_one_formula_is_said(
+    score: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert score(metrics="fid-inception-tf,kid-inception-tf,fid-clip-vit-l-14", prompts=None) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (heading,) = [place for place, line in enumerate(lines) if line.startswith("what differs")]
+    tf, clip = lines[heading + 1 : heading + 3]
+    assert "what differs between the 2 figures of one formula (Fréchet distance" in lines[heading]
+    assert tf.startswith("fid-inception-tf   ")
+    assert "bilinear without antialiasing" in tf
+    assert "bicubic antialiased" in clip
+    assert {row["protocol"] for row in rows(tmp_path / "scores", "protocols.csv")} == {
+        "fid-inception-tf",
+        "kid-inception-tf",
+        "fid-clip-vit-l-14",
+    }
 
 
 @pytest.mark.parametrize(
@@ -259,7 +309,7 @@ def test_a_run_is_scored_again_without_making_images(
     run_tiny({**tiny, "guidance_scales": [2]}, run)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     (run / "results.csv").unlink()
-    monkeypatch.setattr(runner, "_work", None)
+    monkeypatch.setattr(runner, "at_work", None)
     assert main(["score", str(run)]) == 0
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     assert main(["score", str(run), "--metrics=fid-inception-tf"]) == 2
