@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sdbench.errors import InputError
 from sdbench.paths import existing_file
 
-__all__ = ["captions", "captions_of_images", "image_files"]
+__all__ = ["Caption", "captions", "captions_of_images", "image_files"]
 
 SOURCE = "http://images.cocodataset.org/annotations/annotations_trainval2017.zip"
 
 _Result = TypeVar("_Result")
 
 
-def captions(text: str, what: str) -> dict[int, str]:
-    """Caption by annotation id, of the file at the path `text`; empty ones are left out.
+@dataclass(frozen=True)
+class Caption:
+    """A caption with the ids of its annotation and of its image."""
+
+    id: int
+    image: int
+    text: str
+
+
+def captions(text: str, what: str) -> list[Caption]:
+    """The captions of the file at the path `text` by rising id; empty ones are left out.
 
     InputError, which calls the file `what`, where it is missing or no COCO captions file.
     """
@@ -27,13 +37,10 @@ def captions(text: str, what: str) -> dict[int, str]:
 
 def captions_of_images(text: str, what: str) -> dict[int, str]:
     """Each image's first caption (that of the lowest annotation id) by image id; InputError as above."""
-
-    def first(content: Any) -> dict[int, str]:
-        texts = _captions(content)
-        ordered = sorted(content["annotations"], key=lambda a: int(a["id"]), reverse=True)
-        return {int(a["image_id"]): texts[int(a["id"])] for a in ordered if int(a["id"]) in texts}
-
-    return _parsed(text, what, first)
+    first: dict[int, str] = {}
+    for caption in captions(text, what):
+        first.setdefault(caption.image, caption.text)
+    return first
 
 
 def image_files(text: str, what: str) -> set[str]:
@@ -41,9 +48,12 @@ def image_files(text: str, what: str) -> set[str]:
     return _parsed(text, what, lambda content: {str(image["file_name"]) for image in content["images"]})
 
 
-def _captions(content: Any) -> dict[int, str]:
-    texts = {int(a["id"]): " ".join(a["caption"].split()) for a in content["annotations"]}
-    return {id_: text for id_, text in texts.items() if text}
+def _captions(content: Any) -> list[Caption]:
+    given = [
+        Caption(int(a["id"]), int(a["image_id"]), " ".join(a["caption"].split()))
+        for a in content["annotations"]
+    ]
+    return sorted((caption for caption in given if caption.text), key=lambda caption: caption.id)
 
 
 def _parsed(text: str, what: str, read: Callable[[Any], _Result]) -> _Result:
@@ -51,7 +61,9 @@ def _parsed(text: str, what: str, read: Callable[[Any], _Result]) -> _Result:
     try:
         return read(json.loads(path.read_bytes()))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{what}: {path} is not a COCO captions file") from None
+        raise InputError(
+            f"{what}: {path} is not a COCO captions file, such as captions_val2017.json"
+        ) from None
 
 
 def _existing(text: str, what: str) -> Path:

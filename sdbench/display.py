@@ -1,18 +1,38 @@
-"""What stderr shows while something long goes on: a bar on a terminal, a line every few seconds elsewhere."""
+"""What stderr shows while something long goes on.
+
+On a terminal a bar, and above it a table of cells where there are any; elsewhere a line every few seconds.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, TextIO
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
 
-__all__ = ["Display", "LineDisplay", "RichDisplay", "display_for"]
+__all__ = ["CellShare", "Display", "LineDisplay", "RichDisplay", "cells_table", "display_for"]
 
 SECONDS_BETWEEN_LINES = 10.0
+STAGES = "▁▂▃▄▅▆▇█"
+LINES_FOR_THE_REST = 4
+"""Heading, bar, and the words for the rows that are left out."""
+
+
+@dataclass(frozen=True)
+class CellShare:
+    """A cell's place in the table and how much of it is done, 0 to 1."""
+
+    row: str
+    column: str
+    share: float
 
 
 class Display(Protocol):
@@ -21,8 +41,8 @@ class Display(Protocol):
     def note(self, text: str) -> None:
         """Say a line that stays."""
 
-    def update(self, words: str, done: float, total: float) -> None:
-        """Show that `done` of `total` is done, and what is under way in words."""
+    def update(self, words: str, done: float, total: float, cells: Sequence[CellShare] = ()) -> None:
+        """Show that `done` of `total` is done, what is under way in words, and each cell's share."""
 
     def close(self) -> None:
         """Leave the last state standing."""
@@ -35,40 +55,96 @@ class LineDisplay:
         self._stream = stream
         self._every = every
         self._last = -every
-        self._said = ""
+        self._ended = False
 
     def note(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
 
-    def update(self, words: str, done: float, total: float) -> None:
+    def update(self, words: str, done: float, total: float, cells: Sequence[CellShare] = ()) -> None:
         now = time.monotonic()
-        due = done >= total or now - self._last >= self._every
-        if due and words != self._said:
-            self._last, self._said = now, words
+        ended = done >= total
+        if now - self._last >= self._every or (ended and not self._ended):
+            self._last = now
             self.note(words)
+        self._ended = ended
 
     def close(self) -> None: ...
 
 
 class RichDisplay:
-    """A bar that moves, with the words beside it."""
+    """A table of cells, where there are any, and a bar that moves, with the words beside it."""
 
     def __init__(self, stream: TextIO) -> None:
         words = TextColumn("{task.description}", markup=False)
-        self._bar = Bar(BarColumn(bar_width=30), words, console=Console(file=stream))
+        self._console = Console(file=stream)
+        self._bar = Bar(BarColumn(bar_width=20), words, console=self._console, auto_refresh=False)
         self._task: TaskID | None = None
+        self._cells: Sequence[CellShare] = ()
+        self._live = Live(get_renderable=self._picture, console=self._console, refresh_per_second=4)
 
     def note(self, text: str) -> None:
-        self._bar.console.print(text, markup=False, highlight=False)
+        self._console.print(text, markup=False, highlight=False)
 
-    def update(self, words: str, done: float, total: float) -> None:
+    def update(self, words: str, done: float, total: float, cells: Sequence[CellShare] = ()) -> None:
+        self._cells = cells
         if self._task is None:
             self._task = self._bar.add_task(words, total=total)
-            self._bar.start()
+            self._live.start()
         self._bar.update(self._task, description=words, completed=done, total=total)
 
     def close(self) -> None:
-        self._bar.stop()
+        self._live.stop()
+
+    def _picture(self) -> Group:
+        parts = [cells_table(self._cells, self._console.height)] if self._cells else []
+        return Group(*parts, self._bar)
+
+
+def cells_table(cells: Sequence[CellShare], height: int) -> Group:
+    """A line per row of the plan with a mark per guidance scale; no more lines than `height` has room for.
+
+    Rows that are finished or wait are left out first, and counted.
+    """
+    columns = list(dict.fromkeys(cell.column for cell in cells))
+    rows: dict[str, dict[str, float]] = {}
+    for cell in cells:
+        rows.setdefault(cell.row, {})[cell.column] = cell.share
+    shown = _worth_showing(rows, max(1, height - LINES_FOR_THE_REST))
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="center", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    for name in shown:
+        shares = rows[name]
+        marks = [_mark(shares[column]) if column in shares else Text("") for column in columns]
+        table.add_row(name, *marks, f"{int(100 * sum(shares.values()) / len(shares))}%")
+    hidden = [name for name in rows if name not in shown]
+    return Group(table, *([Text(_about(hidden, rows), style="dim")] if hidden else []))
+
+
+def _worth_showing(rows: dict[str, dict[str, float]], room: int) -> list[str]:
+    """The names of the rows to show, in order: those under way before those that wait, finished ones last."""
+    if len(rows) <= room:
+        return list(rows)
+    finished = {name for name, shares in rows.items() if min(shares.values()) >= 1}
+    begun = {name for name, shares in rows.items() if max(shares.values()) > 0} - finished
+    order = sorted(rows, key=lambda name: (name not in begun, name in finished))
+    return [name for name in rows if name in order[:room]]
+
+
+def _about(hidden: Sequence[str], rows: dict[str, dict[str, float]]) -> str:
+    finished = sum(1 for name in hidden if min(rows[name].values()) >= 1)
+    words = [(finished, "finished"), (len(hidden) - finished, "to come")]
+    return "and " + ", ".join(f"{count} {what}" for count, what in words if count)
+
+
+def _mark(share: float) -> Text:
+    if share >= 1:
+        return Text("✓", style="green")
+    if share <= 0:
+        return Text("·", style="dim")
+    return Text(STAGES[int(share * len(STAGES))], style="cyan")
 
 
 def display_for(stream: TextIO | None = None) -> Display:

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from sdbench.digest import SHORT, digest_value
+from sdbench.precision import Arithmetic
 from sdbench.prompts import Prompt
 from sdbench.registry import Checkpoint
 from sdbench.samplers import sampler_identity
@@ -37,6 +38,12 @@ class Cell:
     width: int
     seed: int
     precision: str
+    compiled: bool = False
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """How the model computes the cell's images."""
+        return Arithmetic(self.precision, self.compiled)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -54,6 +61,7 @@ class Cell:
             "width": self.width,
             "seed": self.seed,
             "precision": self.precision,
+            **({"compiled": True} if self.compiled else {}),
             **({} if source is None else {"sampler_source": source}),
         }
 
@@ -133,14 +141,17 @@ def make_plan(
     checkpoints: Sequence[Checkpoint],
     prompts: Sequence[Prompt],
     extractors: Mapping[str, str],
+    device: str = "cpu",
 ) -> Plan:
     """The plan of `spec` for checkpoints, prompts and extractors (name -> weights digest) that were found.
 
-    Checkpoints are outermost, since loading one is the dearest change; then samplers, scales, prompts.
+    `device` decides whether models are compiled where the spec leaves that open. Checkpoints are outermost,
+    since loading one is the dearest change; then samplers, scales, prompts.
     """
     height, width = spec.image_size
+    compiled = spec.compiled_on(device)
     cells = tuple(
-        Cell(checkpoint, sampler, scale, height, width, spec.seed, spec.precision)
+        Cell(checkpoint, sampler, scale, height, width, spec.seed, spec.precision, compiled)
         for checkpoint in checkpoints
         for sampler in spec.samplers
         for scale in spec.guidance_scales

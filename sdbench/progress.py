@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from sdbench.display import Display
+from sdbench.display import CellShare, Display
+from sdbench.errors import one_line
+from sdbench.event_log import EventLog
 from sdbench.plan import Cell, Plan, Unit
+from sdbench.timing import duration, timed
+
+if TYPE_CHECKING:
+    from sdbench.worker import UnitReport
 
 __all__ = ["ImageProgress", "RunProgress", "TrainingProgress"]
 
@@ -39,39 +48,128 @@ class _Progress:
 
 
 class RunProgress(_Progress):
-    """Images done, the cell under way, images a second of this invocation, and the time left at that rate."""
+    """Images done, the cells, images a second of this invocation, and the time left at that rate.
 
-    def __init__(self, display: Display | None = None) -> None:
+    All that happens goes into `log` too, where there is one.
+    """
+
+    def __init__(self, display: Display | None = None, log: EventLog | None = None) -> None:
         super().__init__(display)
-        self._cells: dict[Cell, int] = {}
+        self._log = log
+        self._cells: dict[Cell, _CellState] = {}
         self._under_way: dict[Unit, float] = {}
-        self._total = self._found = self._complete = 0
-        self._began = 0.0
+        self._total = self._complete = self._made = 0
+        self._began: float | None = None
 
-    def start(self, plan: Plan, found: int) -> None:
-        """The work begins: `found` of the plan's images are there already."""
-        self._cells = {cell: place for place, cell in enumerate(plan.cells, start=1)}
-        self._total, self._found, self._complete = plan.images, found, found
-        self._began = time.monotonic()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if self._log is not None:
+            self._log.write("end", how=_how(error))
+            self._log.close()
+
+    def note(self, text: str) -> None:
+        """Say a line."""
+        super().note(text)
+        self._event("note", text=text)
+
+    @contextmanager
+    def stage(self, seconds: dict[str, float], name: str) -> Iterator[None]:
+        """Add the wall time of the block to `seconds[name]`, and say in the log that the stage is over."""
+        before = seconds.get(name, 0.0)
+        with timed(seconds, name):
+            yield
+        self._event("stage", stage=name, seconds=round(seconds[name] - before, 3))
+
+    def start(self, plan: Plan, pending: Sequence[Unit]) -> None:
+        """Work begins, or goes on with a bigger plan: its `pending` units are still to be done."""
+        left = Counter[Cell]()
+        for unit in pending:
+            left[unit.cell] += len(unit.chunk.prompts)
+        several = len({cell.sampler for cell in plan.cells}) > 1
+        for cell in plan.cells:
+            # A plan of open cells alone, as under a budget, numbers none anew.
+            place = self._cells[cell].place if cell in self._cells else len(self._cells) + 1
+            images = sum(len(unit.chunk.prompts) for unit in plan.units_of(cell))
+            row = f"{cell.checkpoint.name} {_sampler(cell)}" if several else cell.checkpoint.name
+            self._cells[cell] = _CellState(place, row, images, images - left[cell])
+        self._total, self._complete = plan.images, plan.images - left.total()
+        self._began = time.monotonic() if self._began is None else self._began
+        self._event("start", cells=len(plan.cells), images=plan.images, found=self._complete)
 
     def tick(self, unit: Unit, images: float) -> None:
         """`images` of the unit's images are made, in fractions."""
         self._under_way[unit] = images
         self._update(unit)
 
-    def finished(self, unit: Unit) -> None:
-        """The unit's shard is on disk."""
+    def finished(self, report: UnitReport) -> None:
+        """A unit's shard is in the store."""
+        unit = report.unit
+        images = len(unit.chunk.prompts)
         self._under_way.pop(unit, None)
-        self._complete += len(unit.chunk.prompts)
+        self._complete += images
+        self._made += images
+        self._cells[unit.cell].done += images
+        self._event(
+            "unit",
+            cell=unit.cell.folder,
+            unit=unit.name,
+            images=images,
+            seconds=round(sum(report.seconds.values()), 3),
+            parts={part: round(value, 3) for part, value in report.seconds.items()},
+            batch_size=report.batch_size,
+            device=report.device,
+        )
         self._update(unit)
 
+    def _event(self, event: str, **facts: object) -> None:
+        if self._log is not None:
+            self._log.write(event, **facts)
+
     def _update(self, unit: Unit) -> None:
-        images = self._complete + sum(self._under_way.values())
+        if self._display is None:
+            return
+        under_way = sum(self._under_way.values())
+        images = self._complete + under_way
         cell = unit.cell
-        name = f"{cell.checkpoint.name} {cell.sampler.name}{cell.sampler.steps} scale {cell.guidance_scale:g}"
-        place = f"cell {self._cells[cell]}/{len(self._cells)} ({name})"
-        pace = _pace("images", images - self._found, self._total - images, self._began)
-        self._show([f"{images:.0f}/{self._total} images", place, *pace], images, self._total)
+        name = f"{cell.checkpoint.name} {_sampler(cell)} scale {cell.guidance_scale:g}"
+        place = f"cell {self._cells[cell].place}/{len(self._cells)} ({name})"
+        assert self._began is not None
+        pace = _pace("images", self._made + under_way, self._total - images, self._began)
+        # The place comes last: a narrow terminal cuts the end off.
+        words = ", ".join([f"{images:.0f}/{self._total} images", *pace, place])
+        self._display.update(words, images, self._total, self._shares())
+
+    def _shares(self) -> list[CellShare]:
+        begun = dict.fromkeys(self._cells, 0.0)
+        for unit, images in self._under_way.items():
+            begun[unit.cell] += images
+        return [
+            CellShare(state.row, f"{cell.guidance_scale:g}", (state.done + begun[cell]) / state.images)
+            for cell, state in self._cells.items()
+        ]
+
+
+@dataclass
+class _CellState:
+    """A cell's place in the plan, its row in the table, its images and how many of them are done."""
+
+    place: int
+    row: str
+    images: int
+    done: int
+
+
+def _sampler(cell: Cell) -> str:
+    eta = f" eta {cell.sampler.eta:g}" if cell.sampler.eta else ""
+    return f"{cell.sampler.name}{cell.sampler.steps}{eta}"
+
+
+def _how(error: BaseException | None) -> str:
+    if error is None:
+        return "done"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else one_line(error)
 
 
 class TrainingProgress(_Progress):
@@ -128,12 +226,4 @@ def _pace(what: str, made: float, left: float, began: float) -> list[str]:
     if made <= 0 or elapsed <= 0:
         return []
     rate = made / elapsed
-    return [f"{rate:.3g} {what}/s", f"{_duration(left / rate)} left"]
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return [f"{rate:.3g} {what}/s", f"{duration(left / rate)} left"]

@@ -31,8 +31,9 @@ def describe(error: ValidationError, parts: Mapping[str, type[BaseModel]]) -> st
 
 def _key_path(location: tuple[int | str, ...], parts: Mapping[str, type[BaseModel]]) -> str:
     # A discriminated union adds its tag to the location; the YAML has no such level.
-    tagged = len(location) > 1 and f"{location[0]}.{location[1]}" in parts
-    return ".".join(str(part) for i, part in enumerate(location) if not (i == 1 and tagged))
+    names = [part for part in location if isinstance(part, str)]
+    tag = names[1] if len(names) > 1 and f"{names[0]}.{names[1]}" in parts else None
+    return ".".join(str(part) for i, part in enumerate(location) if not (part == tag and i in (1, 2)))
 
 
 def _problem(detail: ErrorDetails, parts: Mapping[str, type[BaseModel]]) -> str:
@@ -55,9 +56,11 @@ def _problem(detail: ErrorDetails, parts: Mapping[str, type[BaseModel]]) -> str:
     if kind == "too_short":
         return "is empty; give at least one"
     if kind == "union_tag_invalid":
-        return f"unknown source {context['tag']!r}; allowed: {one_line(context['expected_tags'])}"
+        key, known = context["discriminator"].strip("'"), one_line(context["expected_tags"])
+        return f"unknown {key} {context['tag']!r}; allowed: {known}"
     if kind == "union_tag_not_found":
-        return "needs a source, such as source: shapes"
+        key = context["discriminator"].strip("'")
+        return f"needs {key}: a kind, such as {key}: {_first_tag(detail['loc'], parts)}"
     if kind == "literal_error":
         return f"{given!r}; allowed: {context['expected']}"
     if kind == "string_pattern_mismatch" and detail["loc"][-1] == "images":
@@ -67,6 +70,10 @@ def _problem(detail: ErrorDetails, parts: Mapping[str, type[BaseModel]]) -> str:
     if kind == "value_error":
         return str(context["error"])
     return f"{given!r}: {detail['msg']}"
+
+
+def _first_tag(location: tuple[int | str, ...], parts: Mapping[str, type[BaseModel]]) -> str:
+    return next(place.split(".")[1] for place in parts if place.startswith(f"{location[0]}."))
 
 
 def _keys_beside(location: tuple[int | str, ...], parts: Mapping[str, type[BaseModel]]) -> list[str]:

@@ -11,10 +11,24 @@ import yaml
 
 from sdbench.cli import main
 from sdbench.errors import SpecError
-from sdbench.spec import load_spec
+from sdbench.spec import ExperimentSpec, load_spec, loading
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 Write = Callable[[dict[str, Any]], Path]
+
+CELLS = {
+    "mlperf-sdxl": 1,
+    "samplers": 16,
+    "sd-v1-quick": 32,
+    "sd-v1-variants": 32,
+    "shapes-demo": 32,
+    "shapes-settled": 8,
+    "shapes-sweep": 32,
+    "steps": 24,
+}
+
+DIGESTS = {"sd-v1-variants": "f7ef2af61a19", "shapes-demo": "75982becaa6d", "shapes-sweep": "8ada55f20642"}
+"""As they were before compile, budget, records and pick could be said."""
 
 
 @pytest.fixture
@@ -27,7 +41,36 @@ def valid() -> dict[str, Any]:
 def test_specs_that_ship_are_valid(path: Path) -> None:
     spec = load_spec(path)
     assert spec.name == path.stem
-    assert len(spec.checkpoints) * len(spec.guidance_scales) == 32
+    assert len(spec.checkpoints) * len(spec.samplers) * len(spec.guidance_scales) == CELLS[path.stem]
+
+
+def test_keys_that_came_later_and_are_left_out_change_no_digest() -> None:
+    digests = {name: load_spec(EXPERIMENTS / f"{name}.yaml").digest[:12] for name in DIGESTS}
+    assert digests == DIGESTS
+
+
+def test_where_results_are_sent_is_not_part_of_what_they_are(valid: dict[str, Any], spec_file: Write) -> None:
+    records = [{"to": "tensorboard", "folder": "logs"}]
+    plain, sent = load_spec(spec_file(valid)), load_spec(spec_file({**valid, "records": records}))
+    assert sent.digest == plain.digest
+    assert sent.records != plain.records
+    changes = [{"compile": True}, {"precision": "bf16"}, {"batch_size": "auto"}]
+    others = {load_spec(spec_file({**valid, **change})).digest for change in changes}
+    assert len(others | {plain.digest}) == 4
+
+
+@pytest.mark.parametrize(
+    ("said", "on_gpu", "on_cpu"),
+    [("auto", True, False), (True, True, True), ("on", True, True), (False, False, False)],
+)
+def test_models_are_compiled_where_it_pays_unless_the_spec_says_more(
+    said: object, on_gpu: bool, on_cpu: bool, valid: dict[str, Any], spec_file: Write, tmp_path: Path
+) -> None:
+    spec = load_spec(spec_file({**valid, "compile": said}))
+    assert (spec.compiled_on("cuda:1"), spec.compiled_on("cpu")) == (on_gpu, on_cpu)
+    again = tmp_path / "again.yaml"
+    again.write_text(spec.to_yaml())
+    assert load_spec(again) == spec
 
 
 def test_the_resolved_spec_reads_back_the_same(
@@ -46,6 +89,13 @@ def test_equal_specs_in_other_words_have_one_digest(valid: dict[str, Any], spec_
     long = {**valid, "image_size": [64, 64], "guidance_scales": [1.5, 2.0, 3.0, 4, 5, 6, 7, 8.0]}
     assert load_spec(spec_file(long)).digest == short.digest
     assert load_spec(spec_file({**valid, "seed": 43})).digest != short.digest
+
+
+def test_the_docs_have_a_line_for_every_key_source_and_place() -> None:
+    text = (EXPERIMENTS.parent / "docs" / "specs.md").read_text(encoding="utf-8")
+    tags = [place.split(".")[1] for place in loading.PARTS if "." in place]
+    words = [*ExperimentSpec.model_fields, *(tag for tag in tags if tag != "list")]
+    assert [word for word in words if f"| `{word}` |" not in text] == []
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -76,7 +126,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an empty list of prompts": ({"prompts": []}, "prompts.prompts: is empty"),
     "an unknown source": (
         {"prompts": {"source": "laion", "count": 1}},
-        "prompts: unknown source 'laion'; allowed: 'shapes', 'file', 'coco', 'list'",
+        "prompts: unknown source 'laion'; allowed: 'shapes', 'file', 'coco', 'list', 'parti', 'drawbench', ",
     ),
     "prompts by a word": ({"prompts": "shapes"}, "prompts: 'shapes' is not a mapping of keys"),
     "an unknown sampler": (
@@ -98,7 +148,35 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "metrics: unknown metric 'fd-shapes-clipp': did you mean 'fd-shapes-clip'?",
     ),
     "no reference": ({"reference": None}, "reference: missing, and kd-shapes-clip compares against"),
-    "an unknown precision": ({"precision": "half"}, "precision: 'half'; allowed: 'full'"),
+    "an unknown precision": (
+        {"precision": "half"},
+        "precision: 'half'; allowed: 'full', 'autocast', 'bf16' or",
+    ),
+    "another batch size": (
+        {"batch_size": "many"},
+        "batch_size: 'many'; allowed: a whole number from 1 on, or",
+    ),
+    "no source": ({"prompts": {"path": "x"}}, "prompts: needs source: a kind, such as source: shapes"),
+    "an unknown place for records": (
+        {"records": [{"to": "mlfow"}]},
+        "records.0: unknown to 'mlfow'; allowed: 'mlflow', 'wandb', 'tensorboard'",
+    ),
+    "an unknown key of a record": (
+        {"records": [{"to": "wandb", "project": "x", "mod": "offline"}]},
+        "records.0.mod: unknown key; did you mean 'mode'? known: to, project, mode",
+    ),
+    "an unknown key of a budget": (
+        {"budget": {"untl": "x"}},
+        "budget.untl: unknown key; did you mean 'until'?",
+    ),
+    "a budget by another metric": (
+        {"budget": {"until": "fid-inception-tf +- 3"}},
+        "budget: 'fid-inception-tf' is not among the metrics",
+    ),
+    "another pick": (
+        {"prompts": {"source": "coco", "path": "x", "count": 1, "seed": 1, "pick": "all"}},
+        "prompts.pick: 'all'; allowed: 'any' or 'one-per-image'",
+    ),
     "an unknown image policy": ({"images": "some"}, "images: 'some'; allowed: all, none, or sample:N"),
     "a missing key": ({"seed": ...}, "seed: missing"),
     "two mistakes": ({"guidance_scales": ["a", "b"]}, "guidance_scales.0: 'a' is not a number (and 1 more)"),

@@ -1,0 +1,116 @@
+"""`sdbench plan SPEC`: what a run takes, before it is begun."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdbench.cli.run import RUNS
+from sdbench.scripts.arguments import positive
+
+if TYPE_CHECKING:
+    from sdbench.outlook.forecast import Forecast
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any, name: str) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = commands.add_parser(
+        name,
+        help="what a run takes: images, evaluations, disk, hours",
+        description="Count cells, images and UNet evaluations of a spec, the disk it takes and what of it is "
+        "done, then time a few batches to say the hours on this device. Missing weights and data are named, "
+        "and the rest is planned without them.",
+    )
+    parser.add_argument("spec", metavar="SPEC", type=Path, help="a YAML file, such as experiments/steps.yaml")
+    parser.add_argument("--out", metavar="RUN", help="the run folder or URL (default: runs/NAME OF THE SPEC)")
+    parser.add_argument(
+        "--count", metavar="N", type=positive, help="so many prompts instead of the spec's number"
+    )
+    parser.add_argument("--no-calibrate", action="store_true", help="load no model and time nothing")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run, resumable=False)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    from sdbench.display import display_for
+    from sdbench.progress import RunProgress
+    from sdbench.spec import load_spec
+
+    spec = load_spec(args.spec)
+    if args.count is not None:
+        spec = spec.with_count(args.count)
+    from sdbench.outlook.forecast import forecast
+
+    with RunProgress(display_for()) as progress:
+        found = forecast(spec, args.out or RUNS / spec.name, progress.note, measure=not args.no_calibrate)
+    if args.json:
+        print(json.dumps(asdict(found), indent=2))
+    else:
+        print("\n".join(_lines(found)))
+
+
+def _lines(plan: Forecast) -> list[str]:
+    most = "at most " if plan.at_most else ""
+    lines = [f"{plan.name}: {plan.prompts}", "", *_table(plan), ""]
+    units = "" if plan.units is None else f" in {_number(plan.units, 'unit')}"
+    cells = _number(plan.cells, "cell")
+    if plan.images is None:
+        lines.append(f"{cells}; how many images depends on prompts that are missing")
+    else:
+        lines.append(f"{cells}, {most}{plan.images:,} images{units}")
+    if plan.evaluations is not None:
+        assumed = ", one a step assumed for pipelines" if plan.assumed else ""
+        lines.append(f"{most}{plan.evaluations:,} UNet evaluations, guidance included{assumed}")
+    if plan.disk is not None:
+        kept = f"{_size(plan.disk.images)} of images ({plan.disk.basis})" if plan.disk.images else "no images"
+        lines.append(f"{most}{_size(plan.disk.shards)} of shards, {kept}")
+    if plan.images_done:
+        lines.append(f"{plan.images_done:,} images are done")
+    return lines + _about_time(plan) + [f"missing: {line}" for line in plan.missing]
+
+
+def _about_time(plan: Forecast) -> list[str]:
+    from sdbench.timing import duration
+
+    if plan.pace is None or plan.seconds is None:
+        return []
+    most = "at most " if plan.at_most else ""
+    what = "what is left" if plan.images_done else "all of it"
+    words = f"{most}{duration(plan.seconds)} for {what} on {plan.pace.device}, reference images not counted"
+    return [words, f"(timed: {plan.pace.basis})"]
+
+
+def _table(plan: Forecast) -> list[str]:
+    rows: list[Sequence[str]] = [("checkpoint", "sampler", "images", "evaluations each", "")]
+    for curve in plan.curves:
+        each = "?" if curve.evaluations is None else _range(curve.evaluations)
+        images = "?" if curve.images is None else f"{curve.images:,}"
+        state = "" if curve.found else "missing"
+        rows.append((curve.checkpoint, f"{curve.sampler} {curve.steps}", images, each, state))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return [
+        "  ".join(w.ljust(width) for w, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
+    ]
+
+
+def _range(evaluations: Sequence[int]) -> str:
+    low, high = min(evaluations), max(evaluations)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _size(count: int) -> str:
+    for unit, bytes_ in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= bytes_:
+            return f"{count / bytes_:.3g} {unit}"
+    return f"{count / 1e3:.3g} kB"

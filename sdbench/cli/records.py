@@ -1,0 +1,49 @@
+"""`sdbench records RUN`: send results where the spec says, or print them for a model card."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from sdbench.errors import InputError, SdbenchError
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any, name: str) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = commands.add_parser(
+        name,
+        help="send a run's results to the places of its spec, or print them for a model card",
+        description="Send the results of a run, with its plots and its spec, to the places that the spec "
+        "names under records, also where that has been done before. 'sdbench run' does it by itself.",
+    )
+    parser.add_argument("place", metavar="RUN", help="a run folder, or the URL of a run")
+    parser.add_argument(
+        "--model-index",
+        metavar="CHECKPOINT",
+        help="send nothing; print the model-index block of a Hugging Face model card",
+    )
+    parser.set_defaults(run=run, resumable=True)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    from sdbench.mirror import local_view
+    from sdbench.records import check_records, send_records
+    from sdbench.records.model_index import model_index
+    from sdbench.records.scored import read_scored
+    from sdbench.store import existing_store
+
+    with local_view(existing_store(args.place)) as folder:
+        if args.model_index is not None:
+            print(model_index(folder, args.model_index), end="")
+            return
+        records = read_scored(folder).spec.records
+    if not records:
+        raise InputError(f"{args.place}: its spec names no records, such as records: [{{to: mlflow}}]")
+    check_records(records)
+    failures = send_records(args.place, lambda line: print(line, file=sys.stderr), again=True)
+    if failures:
+        raise SdbenchError("; ".join(failures))

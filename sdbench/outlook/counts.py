@@ -1,0 +1,136 @@
+"""Images and UNet evaluations that a spec asks for. What is missing on this machine is said, not needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reference_model.config import ScheduleConfig
+from reference_model.samplers import nfe
+from reference_model.schedule import Schedule
+from sdbench.errors import InputError
+from sdbench.models import Source
+from sdbench.models.sampler_names import belongs_to_model
+from sdbench.models.sources import ReferenceSource
+from sdbench.paths import existing_file
+from sdbench.plan import Cell
+from sdbench.prompts import Prompt, load_prompts
+from sdbench.references import load_reference
+from sdbench.registry import Checkpoint, locate
+from sdbench.samplers import resolve_sampler
+from sdbench.spec import CheckpointSpec, ExperimentSpec, SamplerSpec, StatsReference
+
+__all__ = ["Curve", "Found", "count", "find", "first_cell"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What of a spec is on this machine. `missing` says in a line each what is not, or cannot be used."""
+
+    sources: dict[str, Source]
+    prompts: tuple[Prompt, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A checkpoint and sampler over all guidance scales.
+
+    `evaluations` are those of the UNet for one image at each scale; None where the sampler has no such steps.
+    `assumed`: one evaluation a step, doubled by guidance, since only the loaded pipeline would tell.
+    """
+
+    checkpoint: str
+    sampler: str
+    steps: int
+    found: bool
+    images: int | None
+    evaluations: tuple[int, ...] | None
+    assumed: bool
+
+    @property
+    def total(self) -> int | None:
+        """The evaluations of all images."""
+        if self.evaluations is None or self.images is None:
+            return None
+        return self.images // len(self.evaluations) * sum(self.evaluations)
+
+
+def find(spec: ExperimentSpec) -> Found:
+    """Look up everything that `spec` names and that can be looked up without loading a model."""
+    missing: list[str] = []
+    sources: dict[str, Source] = {}
+    for entry in spec.checkpoints:
+        try:
+            source = locate(entry)
+            for sampler in spec.samplers:
+                source.check(_cell(spec, source, sampler, spec.guidance_scales[0]))
+            sources[entry.name] = source
+        except InputError as error:
+            wanted = getattr(error, "wanted", None)
+            missing.append(f"{error}; fetch with: sdbench models fetch {wanted}" if wanted else str(error))
+    prompts: tuple[Prompt, ...] = ()
+    try:
+        prompts = load_prompts(spec.prompts)
+    except InputError as error:
+        missing.append(str(error))
+    try:
+        if isinstance(spec.reference, StatsReference):
+            existing_file(spec.reference.path, "reference.path")
+        elif spec.reference is not None:
+            load_reference(spec.reference, spec.image_size)
+    except InputError as error:
+        missing.append(str(error))
+    return Found(sources, prompts, tuple(missing))
+
+
+def count(spec: ExperimentSpec, found: Found) -> list[Curve]:
+    """The curves of the spec, in plan order; without their images where not even a count is known."""
+    prompts = len(found.prompts) or spec.prompts.count
+    images = None if prompts is None else prompts * len(spec.guidance_scales)
+    return [
+        Curve(
+            entry.name,
+            sampler.name,
+            sampler.steps,
+            entry.name in found.sources,
+            images,
+            _evaluations(spec, found.sources.get(entry.name), entry, sampler),
+            _is_assumed(found.sources.get(entry.name), entry, sampler),
+        )
+        for entry in spec.checkpoints
+        for sampler in spec.samplers
+    ]
+
+
+def first_cell(spec: ExperimentSpec, found: Found) -> Cell | None:
+    """The first cell whose checkpoint is there; None where none is. Its weights have no digest yet."""
+    for entry in spec.checkpoints:
+        if entry.name in found.sources:
+            return _cell(spec, found.sources[entry.name], spec.samplers[0], spec.guidance_scales[0])
+    return None
+
+
+def _cell(spec: ExperimentSpec, source: Source, sampler: SamplerSpec, scale: float) -> Cell:
+    height, width = spec.image_size
+    checkpoint = Checkpoint(source, "", source.config_digest())
+    return Cell(checkpoint, sampler, scale, height, width, spec.seed, spec.precision)
+
+
+def _evaluations(
+    spec: ExperimentSpec, source: Source | None, entry: CheckpointSpec, sampler: SamplerSpec
+) -> tuple[int, ...] | None:
+    if _is_assumed(source, entry, sampler):
+        calls = sampler.steps
+    else:
+        schedule = source.model_config.schedule if isinstance(source, ReferenceSource) else ScheduleConfig()
+        chosen = resolve_sampler(sampler.name)
+        try:
+            calls = nfe(chosen, chosen.grid(Schedule(schedule), sampler.steps, sampler.eta))
+        except ValueError:
+            return None
+    return tuple(calls if scale == 1 else 2 * calls for scale in spec.guidance_scales)
+
+
+def _is_assumed(source: Source | None, entry: CheckpointSpec, sampler: SamplerSpec) -> bool:
+    of_reference = isinstance(source, ReferenceSource) or (source is None and entry.diffusers is None)
+    return belongs_to_model(sampler.name) or not of_reference

@@ -1,0 +1,97 @@
+"""Prompt sets: what a spec's `prompts` entry stands for.
+
+A prompt's id names it for good: the starting noise of its image depends on (seed, id) alone and its PNG
+bears it as a name. So an id follows from where the prompt comes from, never from how many there are: a
+longer set keeps the prompts and the noise of a shorter one. Prompts that come in an order have ids of place
+and content, whatever kind of file holds them; so the same list as text, CSV or Parquet makes the same images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sdbench.digest import digest_bytes
+from sdbench.errors import InputError
+from sdbench.prompts import draws, huggingface, tables
+from sdbench.spec import (
+    CocoPrompts,
+    CsvPrompts,
+    DrawBenchPrompts,
+    FilePrompts,
+    HuggingFacePrompts,
+    JsonlPrompts,
+    ListPrompts,
+    ParquetPrompts,
+    PartiPrompts,
+    PromptsSpec,
+    ShapesPrompts,
+)
+
+__all__ = ["Prompt", "load_prompts"]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt; `id` is usable as a file name."""
+
+    id: str
+    text: str
+
+
+def load_prompts(spec: PromptsSpec) -> tuple[Prompt, ...]:
+    """The prompts in order.
+
+    InputError where there are none, fewer than the spec asks for, or where a file, a line or a row of it is
+    not as it should be.
+    """
+    match spec:
+        case ShapesPrompts():
+            return _shapes(spec)
+        case CocoPrompts():
+            return _coco(spec)
+        case ListPrompts():
+            return _numbered(spec.prompts, spec.count, "prompts")
+        case HuggingFacePrompts():
+            return _numbered(huggingface.texts(spec), spec.count, f"prompts.dataset: {spec.dataset}")
+        case FilePrompts():
+            texts = tables.from_lines(spec.path)
+        case PartiPrompts():
+            texts = tables.from_columns(spec.path, "Prompt", tabs=True)
+        case DrawBenchPrompts():
+            texts = tables.from_columns(spec.path, "Prompts", tabs=False)
+        case CsvPrompts():
+            texts = tables.from_columns(spec.path, spec.column, tabs=spec.path.lower().endswith(".tsv"))
+        case JsonlPrompts():
+            texts = tables.from_json_lines(spec.path, spec.key)
+        case ParquetPrompts():
+            texts = tables.from_parquet(spec.path, spec.column)
+    return _numbered(texts, spec.count, f"prompts.path: {spec.path}")
+
+
+def _shapes(spec: ShapesPrompts) -> tuple[Prompt, ...]:
+    from reference_model import shapes
+
+    captions = shapes.evaluation_prompts(spec.count, spec.seed)
+    return tuple(Prompt(f"shapes-{spec.seed}-{i:06d}", text) for i, text in enumerate(captions))
+
+
+def _coco(spec: CocoPrompts) -> tuple[Prompt, ...]:
+    captions = draws.shuffled_captions(spec)
+    _enough(len(captions), spec.count, f"prompts.path: {spec.path}")
+    chosen = captions[: spec.count]
+    return tuple(Prompt(f"coco-{caption.id:07d}", caption.text) for caption in chosen)
+
+
+def _numbered(texts: Sequence[str], count: int | None, where: str) -> tuple[Prompt, ...]:
+    """Ids of place and content: an edited line gets another id, so its old image is not taken for it."""
+    _enough(len(texts), count, where)
+    ids = [f"{i:06d}-{digest_bytes(text.encode('utf-8'))[:8]}" for i, text in enumerate(texts)]
+    return tuple(Prompt(id_, text) for id_, text in zip(ids, texts, strict=True))[:count]
+
+
+def _enough(there: int, count: int | None, where: str) -> None:
+    if not there:
+        raise InputError(f"{where}: holds no prompts")
+    if count is not None and there < count:
+        raise InputError(f"{where}: holds {there} prompts, and {count} are asked for")

@@ -1,0 +1,66 @@
+"""Prompts of a Hugging Face data set."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdbench.errors import InputError, did_you_mean, one_line
+from sdbench.prompts.tables import checked
+
+if TYPE_CHECKING:
+    from sdbench.spec import HuggingFacePrompts
+
+__all__ = ["texts"]
+
+
+def texts(spec: HuggingFacePrompts) -> list[str]:
+    """The column of all rows, in order; InputError in one line where the set cannot be had."""
+    rows = _load(spec)
+    where = f"prompts.dataset: {spec.dataset}"
+    if spec.column not in rows.column_names:
+        raise InputError(
+            f"{where} has no column {spec.column!r}: {did_you_mean(spec.column, rows.column_names)}"
+        )
+    return [
+        checked(f"{where}, row {number}", f"column {spec.column!r}", value)
+        for number, value in enumerate(rows[spec.column], start=1)
+    ]
+
+
+def _load(spec: HuggingFacePrompts) -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise InputError(
+            "prompts.source: huggingface needs an extra: pip install 'sdbench[datasets]'"
+        ) from None
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    try:
+        if _is_saved(spec.dataset):
+            return _split(datasets.load_from_disk(spec.dataset), spec)
+        return datasets.load_dataset(spec.dataset, spec.config, split=spec.split, revision=spec.revision)
+    except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
+        cannot = f"prompts.dataset: {spec.dataset}, split {spec.split}: cannot be loaded"
+        raise InputError(f"{cannot}: {one_line(error)}{_about_offline(datasets)}") from None
+
+
+def _is_saved(dataset: str) -> bool:
+    """Whether it is a folder that the library's own `save_to_disk` wrote."""
+    return any((Path(dataset) / name).is_file() for name in ("dataset_dict.json", "state.json"))
+
+
+def _split(saved: Any, spec: HuggingFacePrompts) -> Any:
+    if not isinstance(saved, dict):  # one split, without a name
+        return saved
+    if spec.split not in saved:
+        raise InputError(f"prompts.split: {spec.dataset}: {did_you_mean(spec.split, saved)}")
+    return saved[spec.split]
+
+
+def _about_offline(datasets: Any) -> str:
+    if not datasets.config.HF_HUB_OFFLINE:
+        return ""
+    return "; HF_HUB_OFFLINE is set, so only what is in the cache can be had: load it once without"

@@ -1,0 +1,60 @@
+"""The experiment spec: what a YAML file may say, frozen and validated.
+
+Unknown keys fail. An error is one line: the file, the key, what is wrong and what is allowed.
+"""
+
+from __future__ import annotations
+
+from sdbench.spec.experiment import ExperimentSpec
+from sdbench.spec.loading import load_spec
+from sdbench.spec.models import CheckpointSpec, SamplerSpec
+from sdbench.spec.prompts import (
+    CocoPrompts,
+    CsvPrompts,
+    DrawBenchPrompts,
+    FilePrompts,
+    HuggingFacePrompts,
+    JsonlPrompts,
+    ListPrompts,
+    ParquetPrompts,
+    PartiPrompts,
+    PromptsSpec,
+    ShapesPrompts,
+)
+from sdbench.spec.records import MlflowRecord, RecordSpec, TensorboardRecord, WandbRecord
+from sdbench.spec.references import (
+    CocoReference,
+    FolderReference,
+    ReferenceSpec,
+    ShapesReference,
+    StatsReference,
+)
+from sdbench.spec.values import FEWEST
+
+__all__ = [
+    "FEWEST",
+    "CheckpointSpec",
+    "CocoPrompts",
+    "CocoReference",
+    "CsvPrompts",
+    "DrawBenchPrompts",
+    "ExperimentSpec",
+    "FilePrompts",
+    "FolderReference",
+    "HuggingFacePrompts",
+    "JsonlPrompts",
+    "ListPrompts",
+    "MlflowRecord",
+    "ParquetPrompts",
+    "PartiPrompts",
+    "PromptsSpec",
+    "RecordSpec",
+    "ReferenceSpec",
+    "SamplerSpec",
+    "ShapesPrompts",
+    "ShapesReference",
+    "StatsReference",
+    "TensorboardRecord",
+    "WandbRecord",
+    "load_spec",
+]

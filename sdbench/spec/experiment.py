@@ -1,0 +1,114 @@
+"""The whole spec."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+
+from sdbench.budget.spec import Budget
+from sdbench.digest import digest_value
+from sdbench.errors import did_you_mean
+from sdbench.models.entry import Name
+from sdbench.spec.models import CheckpointOrName, CheckpointSpec, SamplerSpec
+from sdbench.spec.prompts import PromptsSpec
+from sdbench.spec.records import RecordSpec
+from sdbench.spec.references import ReferenceSpec
+from sdbench.spec.values import BatchSize, Count, Part, Scale, Seed, Switch
+
+__all__ = ["ExperimentSpec"]
+
+
+def _height_width(value: Any) -> Any:
+    return [value, value] if isinstance(value, int) else value
+
+
+class ExperimentSpec(Part):
+    """One experiment: every checkpoint x sampler x guidance scale over the same prompts and noise."""
+
+    name: Name
+    checkpoints: Annotated[tuple[CheckpointOrName, ...], Field(min_length=1)]
+    samplers: Annotated[tuple[SamplerSpec, ...], Field(min_length=1)]
+    guidance_scales: Annotated[tuple[Scale, ...], Field(min_length=1)]
+    prompts: PromptsSpec
+    reference: ReferenceSpec | None = None
+    image_size: Annotated[tuple[Count, Count], BeforeValidator(_height_width)]
+    seed: Seed
+    precision: Literal["full", "autocast", "bf16", "fp16"] = "full"
+    compile: Switch = "auto"
+    batch_size: BatchSize
+    unit_size: Count
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    images: Annotated[str, StringConstraints(pattern=r"^(all|none|sample:[1-9][0-9]*)$")] = "all"
+    budget: Budget | None = None
+    records: tuple[RecordSpec, ...] = ()
+
+    @field_validator("checkpoints", "samplers", "guidance_scales", "metrics")
+    @classmethod
+    def _no_twins(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [item.name if isinstance(item, CheckpointSpec) else item for item in items]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ValueError(f"{name!s} stands there twice")
+        return items
+
+    @field_validator("metrics")
+    @classmethod
+    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from metrics.protocols import PROTOCOLS
+
+        for name in names:
+            if name not in PROTOCOLS:
+                raise ValueError(f"unknown metric {name!r}: {did_you_mean(name, PROTOCOLS)}")
+        return names
+
+    @model_validator(mode="after")
+    def _reference_where_needed(self) -> ExperimentSpec:
+        if self.distances and self.reference is None:
+            raise ValueError(f"reference: missing, and {self.distances[0]} compares against reference images")
+        return self
+
+    @model_validator(mode="after")
+    def _budget_by_a_metric_of_the_spec(self) -> ExperimentSpec:
+        if self.budget is not None:
+            self.budget.protocol_of(self.metrics)
+        return self
+
+    @property
+    def distances(self) -> tuple[str, ...]:
+        """The metrics that compare with reference images."""
+        from metrics.protocols import PROTOCOLS
+
+        return tuple(name for name in self.metrics if PROTOCOLS[name].needs_reference)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of everything that the spec says about results: not of where they are sent.
+
+        A key that may be left out and is does not count, so a spec keeps its digest as keys are added.
+        """
+        said = self.model_dump(mode="json", exclude_none=True, exclude={"records"})
+        if self.compile == "auto":
+            del said["compile"]
+        if said["prompts"].get("pick") == "any":
+            del said["prompts"]["pick"]
+        return digest_value(said)
+
+    def compiled_on(self, device: str) -> bool:
+        """Whether models are compiled on `device`; left open, they are where it pays: on GPUs."""
+        return device.startswith("cuda") if self.compile == "auto" else self.compile == "on"
+
+    def images_kept(self, count: int) -> int:
+        """How many of a cell's `count` images are kept as PNG; the first ones by prompt order."""
+        if self.images == "all":
+            return count
+        return 0 if self.images == "none" else min(count, int(self.images.removeprefix("sample:")))
+
+    def with_count(self, count: int) -> ExperimentSpec:
+        """The same experiment over `count` prompts."""
+        return self.model_copy(update={"prompts": self.prompts.model_copy(update={"count": count})})
+
+    def to_yaml(self) -> str:
+        """The resolved spec: every key with its value, readable by `load_spec`."""
+        return yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False, width=100)

@@ -1,0 +1,63 @@
+"""Reading a spec from its YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from sdbench.budget.spec import Budget
+from sdbench.errors import SpecError, one_line
+from sdbench.spec import prompts, records, references
+from sdbench.spec.experiment import ExperimentSpec
+from sdbench.spec.models import CheckpointSpec, SamplerSpec
+from sdbench.spec_errors import describe
+from sdbench.strict_yaml import load_yaml
+
+__all__ = ["PARTS", "load_spec"]
+
+PARTS: dict[str, type[BaseModel]] = {
+    "": ExperimentSpec,
+    "checkpoints": CheckpointSpec,
+    "samplers": SamplerSpec,
+    "prompts.shapes": prompts.ShapesPrompts,
+    "prompts.file": prompts.FilePrompts,
+    "prompts.coco": prompts.CocoPrompts,
+    "prompts.list": prompts.ListPrompts,
+    "prompts.parti": prompts.PartiPrompts,
+    "prompts.drawbench": prompts.DrawBenchPrompts,
+    "prompts.csv": prompts.CsvPrompts,
+    "prompts.jsonl": prompts.JsonlPrompts,
+    "prompts.parquet": prompts.ParquetPrompts,
+    "prompts.huggingface": prompts.HuggingFacePrompts,
+    "reference.shapes": references.ShapesReference,
+    "reference.folder": references.FolderReference,
+    "reference.coco": references.CocoReference,
+    "reference.stats": references.StatsReference,
+    "budget": Budget,
+    "records.mlflow": records.MlflowRecord,
+    "records.wandb": records.WandbRecord,
+    "records.tensorboard": records.TensorboardRecord,
+}
+"""The model of each mapping by its place, tagged ones by place and tag."""
+
+
+def load_spec(path: Path) -> ExperimentSpec:
+    """Read and validate the YAML file `path`; SpecError carries the one line that says what is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError(f"{path}: no such experiment spec (relative paths start at {Path.cwd()})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: cannot be read as text: {one_line(error)}") from None
+    try:
+        content = load_yaml(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SpecError(f"{path}: not valid YAML: {one_line(error)}") from None
+    if not isinstance(content, dict):
+        raise SpecError(f"{path}: an experiment spec is a mapping of keys such as name: and checkpoints:")
+    try:
+        return ExperimentSpec.model_validate(content)
+    except ValidationError as error:
+        raise SpecError(f"{path}: {describe(error, PARTS)}") from None
