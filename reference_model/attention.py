@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reference_model.layers import tiled
+
 __all__ = ["CrossAttention", "SpatialTransformer"]
 
 
@@ -57,7 +59,10 @@ class FeedForward(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Pre-norm self-attention, cross-attention and feed-forward over x [B, N, C]."""
+    """Pre-norm self-attention, cross-attention and feed-forward over x [B, N, C].
+
+    The context may have k B rows; so has the result then.
+    """
 
     def __init__(self, channels: int, context_dim: int, heads: int) -> None:
         super().__init__()
@@ -69,7 +74,7 @@ class TransformerBlock(nn.Module):
         self.norm3 = nn.LayerNorm(channels)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        x = x + self.attn1(self.norm1(x))
+        x = tiled(x + self.attn1(self.norm1(x)), len(context))
         x = x + self.attn2(self.norm2(x), context)
         return x + self.ff(self.norm3(x))
 
@@ -92,4 +97,4 @@ class SpatialTransformer(nn.Module):
         h = self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)
         for block in self.transformer_blocks:
             h = block(h, context)
-        return x + self.proj_out(h.transpose(1, 2).unflatten(2, (height, width)))
+        return tiled(x, len(h)) + self.proj_out(h.transpose(1, 2).unflatten(2, (height, width)))

@@ -18,18 +18,22 @@ def guided(
     context: Tensor,
     uncond_context: Tensor,
     guidance_scale: float,
+    *,
+    shared: bool = False,
 ) -> Denoise:
     """Close the UNet over its context: eps = eps(empty) + s (eps(text) - eps(empty)).
 
     Shapes: context [B, L, D]; uncond_context [1, L, D] or [B, L, D]. Both halves go through the UNet
     in one batch, the empty one first. At a scale of 1 the empty half has no effect and is left out.
+    ``shared``: the UNet is one that takes x and timesteps once for both halves of the context.
     """
     if guidance_scale == 1.0:
         return lambda x, t: unet(x, t, context)
     both = torch.cat([uncond_context.expand_as(context), context])
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
-        eps_uncond, eps = unet(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
+        inputs = (x, t) if shared else (torch.cat([x, x]), torch.cat([t, t]))
+        eps_uncond, eps = unet(*inputs, both).chunk(2)
         return eps_uncond + guidance_scale * (eps - eps_uncond)
 
     return denoise

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from reference_model.autoencoder import Autoencoder, Posterior
 from reference_model.bert_encoder import BertEncoder
 from reference_model.bert_tokenizer import BertTokenizer
+from reference_model.computation import computed
 from reference_model.config import BertConfig, ModelConfig
 from reference_model.schedule import Schedule
 from reference_model.text_encoder import TextEncoder
 from reference_model.tokenizer import Tokenizer, clip_merges, read_merges
 from reference_model.unet import UNet
 
-__all__ = ["LatentDiffusion"]
+__all__ = ["LatentDiffusion", "WeightsDigest"]
 
 
 class LatentDiffusion(nn.Module):
@@ -35,11 +36,23 @@ class LatentDiffusion(nn.Module):
         self.first_stage_model = Autoencoder(config.autoencoder)
         text = config.text_encoder
         self.cond_stage_model = BertEncoder(text) if isinstance(text, BertConfig) else TextEncoder(text)
+        self.evaluations = 0
+        self.compute_in("full", compiled=False)
 
     @property
     def unet(self) -> UNet:
         """The denoiser."""
         return self.model["diffusion_model"]  # type: ignore[return-value]
+
+    def compute_in(self, precision: str, *, compiled: bool) -> None:
+        """Choose how denoiser and autoencoder compute; see `computed`. The text encoder stays in float32.
+
+        Half precision rounds the weights: only loading brings them back.
+        """
+        unet, autoencoder = self.unet, self.first_stage_model
+        # Not the module itself, which would be registered under a second name.
+        self._denoise = computed(unet, unet.__call__, precision, compiled=compiled, exact=(1,))
+        self._decode = computed(autoencoder, autoencoder.decode, precision, compiled=compiled)
 
     @property
     def device(self) -> torch.device:
@@ -58,23 +71,56 @@ class LatentDiffusion(nn.Module):
     @cached_property
     def weights_digest(self) -> str:
         """sha256 over names, shapes, types and values of all weights: the identity of the checkpoint."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.state_dict().items()):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()
+        return _digest(self)
+
+    @property
+    def text_digest(self) -> str:
+        """The same of the text encoder with its tokenizer's vocabulary: equal ones encode alike."""
+        vocabulary = hashlib.sha256(self.config.text_encoder.vocabulary).hexdigest()
+        return f"{vocabulary} {_digest(self.cond_stage_model)}"
 
     @torch.inference_mode()
     def encode_prompts(self, prompts: list[str]) -> Tensor:
         """Prompts -> context [B, L, D], on the model's device."""
         return self.cond_stage_model(self.tokenizer(prompts).to(self.device))
 
+    def denoise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
+        """The UNet's noise; its rows are added to ``evaluations``."""
+        eps = self._denoise(x, timesteps, context)
+        self.evaluations += len(eps)
+        return eps
+
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """Scaled latents [B, C, h, w] -> images [B, 3, f h, f w], about [-1, 1], not clamped."""
-        return self.first_stage_model.decode(latents / self.config.scale_factor)
+        return self._decode(latents / self.config.scale_factor)
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Posterior:
         """Images [B, 3, H, W] in [-1, 1] -> posterior over latents, before scaling."""
         return self.first_stage_model.encode(images)
+
+
+class WeightsDigest:
+    """sha256 over names, shapes, types and values of weights that are added in order of name."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, name: str, tensor: Tensor) -> None:
+        """Take in one more tensor."""
+        self._digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        values = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        self._digest.update(values.numpy().data)
+
+    @property
+    def value(self) -> str:
+        """In hexadecimal."""
+        return self._digest.hexdigest()
+
+
+def _digest(module: nn.Module) -> str:
+    digest = WeightsDigest()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.add(name, tensor)
+    return digest.value

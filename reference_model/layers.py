@@ -1,11 +1,12 @@
-"""The one layer that UNet and autoencoder share."""
+"""What several networks share."""
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Upsample"]
+__all__ = ["Upsample", "tiled"]
 
 
 class Upsample(nn.Module):
@@ -17,3 +18,8 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+def tiled(x: Tensor, rows: int) -> Tensor:
+    """The batch x [B, ...] one time after the other until it has ``rows``, a multiple of B."""
+    return x if len(x) == rows else torch.cat([x] * (rows // len(x)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -56,7 +57,9 @@ def sample(
     if isinstance(sampler, str):
         sampler = SAMPLERS[sampler]
     grid = sampler.grid(model.schedule, steps, eta)
-    denoise = guided(model.unet, context, uncond_context, guidance_scale)
+    # On the device at once: a copy at each step would wait for the GPU.
+    grid = replace(grid, timesteps=grid.timesteps.to(model.device))
+    denoise = guided(model.denoise, context, uncond_context, guidance_scale, shared=True)
     x = x_T.to(model.device)
     total = len(grid.timesteps)
     for done, step in enumerate(sampler.run(denoise, x, grid, step_noise), start=1):

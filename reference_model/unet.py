@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reference_model.attention import SpatialTransformer
 from reference_model.config import UNetConfig
-from reference_model.layers import Upsample
+from reference_model.layers import Upsample, tiled
 
 __all__ = ["UNet", "timestep_embedding"]
 
@@ -68,7 +68,7 @@ class Stage(nn.Sequential):
     def forward(self, x: Tensor, emb: Tensor, context: Tensor) -> Tensor:  # type: ignore[override]
         for layer in self:
             if isinstance(layer, ResBlock):
-                x = layer(x, emb)
+                x = layer(x, tiled(emb, len(x)))
             elif isinstance(layer, SpatialTransformer):
                 x = layer(x, context)
             else:
@@ -80,6 +80,8 @@ class UNet(nn.Module):
     """Predict the noise in latents.
 
     Shapes: x [B, in_channels, h, w]; timesteps [B]; context [B, L, context_dim] -> [B, out_channels, h, w].
+    The context may have k B rows, the images one time after the other: what lies before the first
+    cross-attention is computed once for all k, and the result has k B rows.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -141,12 +143,12 @@ class UNet(nn.Module):
         )
 
     def forward(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
-        emb = self.time_embed(timestep_embedding(timesteps, self.config.model_channels))
+        emb = self.time_embed(timestep_embedding(timesteps, self.config.model_channels).to(x.dtype))
         skips = []
         for block in self.input_blocks:
             x = block(x, emb, context)
             skips.append(x)
         x = self.middle_block(x, emb, context)
         for block in self.output_blocks:
-            x = block(torch.cat([x, skips.pop()], dim=1), emb, context)
+            x = block(torch.cat([x, tiled(skips.pop(), len(x))], dim=1), emb, context)
         return self.out(x)

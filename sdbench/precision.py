@@ -1,14 +1,28 @@
-"""The arithmetic that every command computes in."""
+"""The arithmetic that images are computed in."""
 
 from __future__ import annotations
 
-import torch
+from dataclasses import dataclass
 
-__all__ = ["full_precision"]
+__all__ = ["FULL", "Arithmetic", "full_precision"]
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How a model computes: `precision` full, autocast, bf16 or fp16; `compiled`: by torch.compile."""
+
+    precision: str = "full"
+    compiled: bool = False
+
+
+FULL = Arithmetic()
+"""float32, operation by operation: what figures are compared with."""
 
 
 def full_precision() -> None:
     """Keep float32 at float32 on GPUs, and the choice of convolutions the same from run to run."""
+    import torch  # here, because a plan needs no torch
+
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False

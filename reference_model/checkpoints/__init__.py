@@ -10,7 +10,8 @@ import torch
 from reference_model.checkpoints._diffusers_config import read_folder_config
 from reference_model.checkpoints._diffusers_folder import needed_files, open_folder
 from reference_model.checkpoints._files import open_weights
-from reference_model.checkpoints._fill import check_fit, fill
+from reference_model.checkpoints._fill import check_fit, fill, refill
+from reference_model.checkpoints._stored import StoredTensor
 from reference_model.checkpoints.compvis import choose_weights, is_known_extra
 from reference_model.checkpoints.diffusers import original_layout
 from reference_model.config import ModelConfig, load_config
@@ -18,7 +19,7 @@ from reference_model.errors import CheckpointError
 from reference_model.hub import hub_folder
 from reference_model.latent_diffusion import LatentDiffusion
 
-__all__ = ["load_checkpoint", "locate", "read_config"]
+__all__ = ["load_checkpoint", "locate", "read_config", "reload_checkpoint"]
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 SUFFIXES = (".ckpt", ".safetensors", ".pt", ".pth", ".bin")
@@ -51,18 +52,32 @@ def load_checkpoint(
     model = _skeleton(
         settings, str(source) if isinstance(config, ModelConfig) or not config else f"config {config}"
     )
-    wanted = model.state_dict()
+    fill(model, _stored(path, model, use_ema, str(source)), device, str(source))
+    return model.eval().requires_grad_(False)
+
+
+def reload_checkpoint(model: LatentDiffusion, source: str | Path, use_ema: bool | None = None) -> None:
+    """Write the weights of ``source`` over those of ``model``, whose configuration they must have.
+
+    What was compiled stays so, and no second model is in memory. Raises CheckpointError as
+    `load_checkpoint`; the model is of no use afterwards.
+    """
+    refill(model, _stored(locate(source), model, use_ema, str(source)), str(source))
+
+
+def _stored(path: Path, model: LatentDiffusion, use_ema: bool | None, label: str) -> dict[str, StoredTensor]:
+    """The tensors of a file or folder by the names of the model's weights, which they fit."""
+    wanted, settings = model.state_dict(), model.config
     if path.is_dir():
         if use_ema:
             raise CheckpointError(
-                f"{source} is a diffusers folder, which has one set of weights: no EMA to choose"
+                f"{label} is a diffusers folder, which has one set of weights: no EMA to choose"
             )
         stored = original_layout(open_folder(path), wanted, settings)
     else:
-        stored = choose_weights(open_weights(path), wanted, use_ema, settings.use_ema, str(source))
-    check_fit(stored, wanted, is_known_extra, str(source))
-    fill(model, stored, device, str(source))
-    return model.eval().requires_grad_(False)
+        stored = choose_weights(open_weights(path), wanted, use_ema, settings.use_ema, label)
+    check_fit(stored, wanted, is_known_extra, label)
+    return stored
 
 
 def locate(source: str | Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -12,9 +12,9 @@ from reference_model.checkpoints._stored import StoredTensor
 from reference_model.checkpoints.compvis import UNET_PREFIX
 from reference_model.checkpoints.diagnose import likely_cause
 from reference_model.errors import CheckpointError
-from reference_model.latent_diffusion import LatentDiffusion
+from reference_model.latent_diffusion import LatentDiffusion, WeightsDigest
 
-__all__ = ["POSITION_IDS", "check_fit", "fill"]
+__all__ = ["POSITION_IDS", "check_fit", "fill", "refill"]
 
 POSITION_IDS = "cond_stage_model.transformer.text_model.embeddings.position_ids"
 
@@ -48,16 +48,42 @@ def check_fit(
 
 
 def fill(model: LatentDiffusion, stored: Mapping[str, StoredTensor], device: str, label: str) -> None:
-    """Give ``model`` its weights on ``device``, in its own types, reading one tensor at a time.
+    """Give ``model`` its weights on ``device``, reading one tensor at a time.
 
     Raises:
         CheckpointError: a damaged file, or weights that are not finite.
     """
     weights = {}
-    for name, target in model.state_dict().items():
+    for name, tensor in _tensors(stored, model.state_dict(), label):
+        # A third faster on a CPU. The decoder keeps its layout, since it amplifies rounding.
+        last = device == "cpu" and name.startswith(UNET_PREFIX) and tensor.dim() == 4
+        layout = torch.channels_last if last else torch.preserve_format
+        weights[name] = tensor.to(device, memory_format=layout)
+    model.load_state_dict(weights, assign=True)
+
+
+@torch.no_grad()
+def refill(model: LatentDiffusion, stored: Mapping[str, StoredTensor], label: str) -> None:
+    """Write other weights over those of ``model``, which keep their place, device, layout and precision.
+
+    Its digest is that of the weights before they are rounded to the model's precision. Raises as `fill`.
+    """
+    digest = WeightsDigest()
+    targets = model.state_dict()
+    for name, tensor in _tensors(stored, targets, label):
+        digest.add(name, tensor)
+        targets[name].copy_(tensor)
+    model.weights_digest = digest.value
+
+
+def _tensors(
+    stored: Mapping[str, StoredTensor], targets: Mapping[str, Tensor], label: str
+) -> Iterator[tuple[str, Tensor]]:
+    """The wanted tensors in order of name, floating ones in float32."""
+    for name, target in sorted(targets.items()):
         if name == POSITION_IDS:
             # A constant, which newer writers leave out.
-            weights[name] = torch.arange(target.shape[1], device=device)[None]
+            yield name, torch.arange(target.shape[1])[None]
             continue
         try:
             tensor = stored[name].read()
@@ -65,11 +91,7 @@ def fill(model: LatentDiffusion, stored: Mapping[str, StoredTensor], device: str
             raise CheckpointError(f"{label} is damaged: {name} cannot be read: {error}") from error
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{label} is damaged: {name} holds values that are not finite")
-        # A third faster on a CPU. The decoder keeps its layout, since it amplifies rounding.
-        last = device == "cpu" and name.startswith(UNET_PREFIX) and tensor.dim() == 4
-        layout = torch.channels_last if last else torch.preserve_format
-        weights[name] = tensor.to(device, target.dtype, memory_format=layout)
-    model.load_state_dict(weights, assign=True)
+        yield name, tensor.to(torch.float32)
 
 
 def _examples(keys: list[str]) -> str:

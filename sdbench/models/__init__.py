@@ -12,10 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sdbench.precision import FULL
+
 if TYPE_CHECKING:
     import numpy as np
 
     from sdbench.plan import Cell
+    from sdbench.precision import Arithmetic
     from sdbench.prompts import Prompt
 
 __all__ = ["Images", "Model", "OnStep", "Source"]
@@ -51,6 +54,9 @@ class Model(Protocol):
         where the model cannot make such images.
         """
 
+    def release(self) -> None:
+        """Let go of the weights: two models do not have to fit into memory. It is not used afterwards."""
+
 
 class Source(Protocol):
     """A model that was found and is not loaded."""
@@ -71,8 +77,12 @@ class Source(Protocol):
     def check(self, cell: Cell) -> None:
         """Raise InputError where it is plain without the weights that the cell cannot be made."""
 
-    def load(self, device: str) -> Model:
-        """The model on `device`; InputError where the files do not hold one."""
+    def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
+        """The model on `device`; InputError where the files do not hold one.
+
+        `reuse` is a loaded model that is not needed any more: a source of the same kind and configuration
+        gives it these weights in place, which saves memory and keeps what was compiled.
+        """
 
     def describe(self) -> Mapping[str, Any]:
         """What the manifest says of it beside the digests, as a JSON value."""

@@ -71,6 +71,9 @@ class CallableModel:
             )
         return Images(pixels, None, np.ones(len(prompts), bool))
 
+    def release(self) -> None:
+        """The package keeps what it keeps."""
+
 
 def load_callable(source: CallableSource, device: str) -> CallableModel:
     """Import the entry point's object; InputError where that fails or it cannot be called."""

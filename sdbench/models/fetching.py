@@ -9,7 +9,6 @@ from pathlib import Path
 
 from sdbench.digest import digest_file
 from sdbench.errors import InputError, did_you_mean
-from sdbench.manifest import now
 from sdbench.models.catalogue import SD_V1, SHAPES
 from sdbench.models.home import weights_folder
 from sdbench.models.hub import Listing, cached_file, download, is_hub_id, list_files
@@ -17,6 +16,7 @@ from sdbench.models.layout import INDEX, needed_files
 from sdbench.models.records import Record, file_digests, write_record
 from sdbench.models.users import user_models
 from sdbench.registry import hub_folder, known_names, repository_folder
+from sdbench.timing import now
 
 __all__ = ["Download", "fetch", "wanted_download"]
 

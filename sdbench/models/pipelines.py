@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from reference_model.computation import HALVES
 from reference_model.noise import start_noise
 from sdbench.errors import InputError, one_line
 from sdbench.models import Images, OnStep
@@ -19,6 +20,7 @@ from sdbench.models.schedulers import build_scheduler
 from sdbench.models.sources import PipelineSource
 from sdbench.models.watching import counted, image_seed
 from sdbench.plan import Cell
+from sdbench.precision import FULL, Arithmetic
 from sdbench.prompts import Prompt
 
 __all__ = ["PipelineModel", "library_version", "load_pipeline"]
@@ -36,8 +38,11 @@ class PipelineModel:
     of each image's own. Pixels are quantised as the reference model's are: truncated, not rounded.
     """
 
-    def __init__(self, source: PipelineSource, pipeline: Any, digest: str) -> None:
+    def __init__(
+        self, source: PipelineSource, pipeline: Any, digest: str, arithmetic: Arithmetic = FULL
+    ) -> None:
         self._source = source
+        self._autocast = arithmetic.precision == "autocast"
         self._pipeline = pipeline
         self._digest = digest
         self._arguments = inspect.signature(pipeline.__call__).parameters
@@ -52,7 +57,8 @@ class PipelineModel:
         pipeline = self._pipeline
         pipeline.scheduler = build_scheduler(self._source, cell.sampler)
         denoisers = [module for name in DENOISERS if (module := getattr(pipeline, name, None)) is not None]
-        with torch.inference_mode(), counted(denoisers) as count:
+        autocast = torch.autocast(pipeline.device.type, enabled=self._autocast)
+        with torch.inference_mode(), autocast, counted(denoisers) as count:
             images = pipeline(
                 prompt=[prompt.text for prompt in prompts],
                 height=cell.height,
@@ -71,6 +77,10 @@ class PipelineModel:
         pixels = (255.0 * black_instead.clip(0.0, 1.0)).astype(np.uint8)
         return Images(pixels, count.rows // len(prompts) if denoisers else None, finite)
 
+    def release(self) -> None:
+        """Let go of the pipeline."""
+        del self._pipeline
+
     def _noise(self, prompts: Sequence[Prompt], cell: Cell) -> dict[str, Any]:
         seeds = [image_seed(cell.seed, prompt.id) for prompt in prompts]
         noise: dict[str, Any] = {"generator": [torch.Generator().manual_seed(seed) for seed in seeds]}
@@ -80,7 +90,8 @@ class PipelineModel:
         )
         if unet is not None and factor is not None and "latents" in self._arguments:
             shape = (unet.config.in_channels, cell.height // factor, cell.width // factor)
-            noise["latents"] = torch.stack([start_noise(cell.seed, prompt.id, shape) for prompt in prompts])
+            latents = [start_noise(cell.seed, prompt.id, shape) for prompt in prompts]
+            noise["latents"] = torch.stack(latents).to(unet.dtype)
         return noise
 
     def _extras(self, cell: Cell, on_step: OnStep) -> dict[str, Any]:
@@ -107,8 +118,8 @@ def library_version() -> str:
         raise InputError("diffusers is not installed: pip install 'sdbench[diffusers]'") from None
 
 
-def load_pipeline(source: PipelineSource, device: str) -> PipelineModel:
-    """The pipeline of a folder in float32; InputError where it cannot be loaded or cannot follow a cell."""
+def load_pipeline(source: PipelineSource, device: str, arithmetic: Arithmetic = FULL) -> PipelineModel:
+    """The pipeline of a folder; InputError where it cannot be loaded or cannot follow a cell."""
     library_version()
     import diffusers
     from diffusers.utils import logging as diffusers_logging
@@ -126,7 +137,7 @@ def load_pipeline(source: PipelineSource, device: str) -> PipelineModel:
     try:
         pipeline = diffusers.DiffusionPipeline.from_pretrained(
             source.path, use_safetensors=True, local_files_only=True, **absent
-        ).to(device, torch.float32)
+        ).to(device, HALVES.get(arithmetic.precision, torch.float32))
     except (OSError, ValueError, TypeError, RuntimeError, AttributeError, ImportError) as error:
         raise InputError(f"checkpoint {source.name}: {source.path}: {one_line(error)}") from None
     arguments = inspect.signature(pipeline.__call__).parameters
@@ -139,7 +150,18 @@ def load_pipeline(source: PipelineSource, device: str) -> PipelineModel:
     pipeline.set_progress_bar_config(disable=True)
     if getattr(pipeline, "watermark", None) is not None:
         pipeline.watermark = None
-    return PipelineModel(source, pipeline, source.files_digest())
+    if arithmetic.compiled:
+        _compile(pipeline)
+    return PipelineModel(source, pipeline, source.files_digest(), arithmetic)
+
+
+def _compile(pipeline: Any) -> None:
+    """Denoisers and decoder; their methods, so that what counts evaluations stays outside."""
+    for name in DENOISERS:
+        if (denoiser := getattr(pipeline, name, None)) is not None:
+            denoiser.forward = torch.compile(denoiser.forward, dynamic=False)
+    if getattr(pipeline, "vae", None) is not None:
+        pipeline.vae.decode = torch.compile(pipeline.vae.decode, dynamic=False)
 
 
 def _refuse_code(source: PipelineSource, index: dict[str, Any], diffusers: Any) -> None:

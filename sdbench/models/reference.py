@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import torch
+from torch import Tensor
 
 from reference_model import CheckpointError, LatentDiffusion, checkpoints, load_checkpoint
 from reference_model.config import ModelConfig
@@ -14,53 +14,94 @@ from reference_model.pipeline import sample, to_pixels
 from reference_model.samplers import SAMPLERS, nfe
 from reference_model.schedule import Schedule
 from sdbench.errors import InputError, did_you_mean
-from sdbench.models import Images, OnStep
+from sdbench.models import Images, Model, OnStep
 from sdbench.models.sampler_names import belongs_to_model
 from sdbench.models.sources import ReferenceSource
-from sdbench.models.watching import counted
 from sdbench.plan import Cell
+from sdbench.precision import FULL, Arithmetic
 from sdbench.prompts import Prompt
 from sdbench.samplers import resolve_sampler
 
 __all__ = ["ReferenceModel", "check_cell", "load_reference_model", "read_config"]
 
+CONTEXT_BYTES = 2**30
+"""What encoded prompts may take of the device's memory."""
+
 
 class ReferenceModel:
     """A `Model` round LatentDiffusion. The start noise of an image depends on seed and prompt id alone."""
 
-    def __init__(self, model: LatentDiffusion) -> None:
+    def __init__(self, model: LatentDiffusion, arithmetic: Arithmetic = FULL) -> None:
+        self.digest: str = model.weights_digest  # before the weights are rounded
+        model.compute_in(arithmetic.precision, compiled=arithmetic.compiled)
         self._model = model
-
-    @property
-    def digest(self) -> str:
-        """The digest of names, shapes and values of the weights."""
-        return self._model.weights_digest
+        self._settings = (model.config.digest, model.device.type, arithmetic)
+        self._contexts = _Contexts(model)
 
     def generate(self, prompts: Sequence[Prompt], cell: Cell, on_step: OnStep) -> Images:
         """Sample the batch by the sampler that the cell names."""
         model = self._model
         shape = model.config.latent_shape(cell.height, cell.width)
         ids = [prompt.id for prompt in prompts]
-        with counted([model.unet]) as count:
-            images = sample(
-                model,
-                model.encode_prompts([prompt.text for prompt in prompts]),
-                self._empty,
-                torch.stack([start_noise(cell.seed, id_, shape) for id_ in ids]),
-                sampler=resolve_sampler(cell.sampler.name),
-                steps=cell.sampler.steps,
-                guidance_scale=cell.guidance_scale,
-                eta=cell.sampler.eta,
-                step_noise=StepNoise(cell.seed, ids, shape),
-                on_step=on_step,
-            )
+        before = model.evaluations
+        images = sample(
+            model,
+            self._contexts.of([prompt.text for prompt in prompts]),
+            self._contexts.of([""]),
+            torch.stack([start_noise(cell.seed, id_, shape) for id_ in ids]),
+            sampler=resolve_sampler(cell.sampler.name),
+            steps=cell.sampler.steps,
+            guidance_scale=cell.guidance_scale,
+            eta=cell.sampler.eta,
+            step_noise=StepNoise(cell.seed, ids, shape),
+            on_step=on_step,
+        )
         finite = torch.isfinite(images).flatten(1).all(dim=1)
         pixels = to_pixels(torch.where(finite[:, None, None, None], images, -1.0))
-        return Images(pixels.cpu().numpy(), count.rows // len(prompts), finite.cpu().numpy())
+        evaluations = (model.evaluations - before) // len(prompts)
+        return Images(pixels.cpu().numpy(), evaluations, finite.cpu().numpy())
 
-    @cached_property
-    def _empty(self) -> torch.Tensor:
-        return self._model.encode_prompts([""])
+    def fits(self, config: ModelConfig, device: str, arithmetic: Arithmetic) -> bool:
+        """Whether weights of this configuration can be put into this model."""
+        return self._settings == (config.digest, torch.device(device).type, arithmetic)
+
+    def reload(self, source: ReferenceSource) -> None:
+        """Take the weights of another source of the same configuration."""
+        checkpoints.reload_checkpoint(self._model, source.path, source.use_ema)
+        self.digest = self._model.weights_digest
+        self._contexts.weights_changed()
+
+    def release(self) -> None:
+        """Let go of the weights."""
+        del self._model, self._contexts
+
+
+class _Contexts:
+    """Encoded prompts, kept for as long as the text encoder is the same: by its digest, not by its name.
+
+    Whole batches are kept, since the last bit of a row may hang on the batch that it was encoded in.
+    """
+
+    def __init__(self, model: LatentDiffusion) -> None:
+        self._model = model
+        self._encoder = model.text_digest
+        self._kept: dict[tuple[str, ...], Tensor] = {}
+
+    def of(self, texts: list[str]) -> Tensor:
+        """The context [B, L, D] of a batch of prompts."""
+        key = tuple(texts)
+        if key in self._kept:
+            return self._kept[key]
+        context = self._model.encode_prompts(texts)
+        if sum(kept.nbytes for kept in self._kept.values()) + context.nbytes <= CONTEXT_BYTES:
+            self._kept[key] = context
+        return context
+
+    def weights_changed(self) -> None:
+        """Forget everything where the text encoder is another one."""
+        if self._encoder != self._model.text_digest:
+            self._encoder = self._model.text_digest
+            self._kept.clear()
 
 
 def read_config(source: ReferenceSource) -> ModelConfig:
@@ -87,9 +128,16 @@ def check_cell(config: ModelConfig, cell: Cell) -> None:
         raise InputError(f"checkpoint {cell.checkpoint.name}: {error}") from None
 
 
-def load_reference_model(source: ReferenceSource, device: str) -> ReferenceModel:
-    """The model of `source`; InputError where the files do not hold one."""
+def load_reference_model(
+    source: ReferenceSource, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None
+) -> ReferenceModel:
+    """The model of `source`, in place of `reuse` where that fits; InputError where the files hold none."""
     try:
-        return ReferenceModel(load_checkpoint(source.path, source.config, device, source.use_ema))
+        if isinstance(reuse, ReferenceModel) and reuse.fits(source.model_config, device, arithmetic):
+            reuse.reload(source)
+            return reuse
+        if reuse is not None:
+            reuse.release()
+        return ReferenceModel(load_checkpoint(source.path, source.config, device, source.use_ema), arithmetic)
     except CheckpointError as error:
         raise InputError(f"checkpoint {source.name}: {error}") from None

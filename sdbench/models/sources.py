@@ -12,6 +12,7 @@ from sdbench.errors import InputError
 from sdbench.models.layout import read_index
 from sdbench.models.records import file_digests, read_record
 from sdbench.models.training_facts import training_facts
+from sdbench.precision import FULL, Arithmetic
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -68,11 +69,11 @@ class ReferenceSource:
 
         check_cell(self.model_config, cell)
 
-    def load(self, device: str) -> Model:
+    def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
         """The reference model with these weights."""
         from sdbench.models.reference import load_reference_model
 
-        return load_reference_model(self, device)
+        return load_reference_model(self, device, arithmetic, reuse)
 
     def describe(self) -> dict[str, Any]:
         """Kind, path, settings, where the weights were fetched from, and what is known of their training."""
@@ -110,11 +111,13 @@ class PipelineSource:
 
         build_scheduler(self, cell.sampler)
 
-    def load(self, device: str) -> Model:
+    def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
         """The pipeline, from safetensors only and without code from the folder."""
         from sdbench.models.pipelines import load_pipeline
 
-        return load_pipeline(self, device)
+        if reuse is not None:
+            reuse.release()
+        return load_pipeline(self, device, arithmetic)
 
     def describe(self) -> dict[str, Any]:
         """Kind, class, path, and where it was fetched from."""
@@ -143,12 +146,19 @@ class CallableSource:
         return digest_value({})
 
     def check(self, cell: Cell) -> None:
-        """Only the callable knows what it can make."""
+        """Only the callable knows what it can make; but it cannot be told to compute otherwise."""
+        if cell.precision != FULL.precision:
+            raise InputError(
+                f"checkpoint {self.name}: precision {cell.precision!r} cannot be asked of a callable, which "
+                "computes as it does; leave precision out"
+            )
 
-    def load(self, device: str) -> Model:
-        """The callable, imported."""
+    def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
+        """The callable, imported; how it computes is its own affair."""
         from sdbench.models.callables import load_callable
 
+        if reuse is not None:
+            reuse.release()
         return load_callable(self, device)
 
     def describe(self) -> dict[str, Any]:

@@ -17,8 +17,10 @@ pytest.importorskip("diffusers", reason="needs the extra sdbench[diffusers]")
 
 from reference_model.noise import start_noise
 from sdbench.errors import InputError
+from sdbench.memory import BatchSize
 from sdbench.models.sources import PipelineSource, ReferenceSource
 from sdbench.plan import Cell, Chunk, Unit
+from sdbench.precision import FULL, Arithmetic
 from sdbench.prompts import Prompt
 from sdbench.registry import Checkpoint
 from sdbench.spec import SamplerSpec
@@ -59,7 +61,7 @@ def cell(
 
 def images(source: PipelineSource | ReferenceSource, at: Cell, batch: int = 3) -> np.ndarray:
     unit = Unit(at, Chunk(0, PROMPTS), ())
-    batches = generate_images(source.load("cpu"), unit, batch, lambda done: None)
+    batches = generate_images(source.load("cpu"), unit, BatchSize(batch), lambda done: None)
     return np.concatenate([made.pixels for made in batches]).astype(int)
 
 
@@ -266,7 +268,20 @@ def test_an_image_that_is_not_finite_is_black_and_named_so(
     fine = images(source, cell(source, "default"))
     monkeypatch.setattr(AutoencoderKL, "decode", breaking)
     unit = Unit(cell(source, "default"), Chunk(0, PROMPTS), ())
-    (made,) = generate_images(source.load("cpu"), unit, 3, lambda done: None)
+    (made,) = generate_images(source.load("cpu"), unit, BatchSize(3), lambda done: None)
     assert made.finite.tolist() == [True, False, True]
     assert made.pixels[1].max() == 0
     assert (made.pixels[[0, 2]] == fine[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("precision", ["bf16", "autocast"])
+def test_a_pipeline_computes_in_the_precision_asked_for(precision: str, stable_diffusion: Path) -> None:
+    source = PipelineSource("tiny", stable_diffusion)
+    at = cell(source, "ddim", steps=2)
+    made = [
+        source.load("cpu", arithmetic).generate(PROMPTS[:1], at, lambda done, total: None)
+        for arithmetic in (FULL, Arithmetic(precision))
+    ]
+    exact, lower = (images.pixels.astype(int) for images in made)
+    assert 0 < np.abs(lower - exact).max() < 40
+    assert made[0].evaluations == made[1].evaluations

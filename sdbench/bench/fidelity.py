@@ -1,0 +1,106 @@
+"""Proof that fast is right: each fast setting against float32, step by step and in the figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reference_model import load_checkpoint, shapes
+from reference_model.computation import PRECISIONS
+from reference_model.guidance import guided
+from reference_model.noise import start_noise
+from reference_model.pipeline import to_pixels
+from reference_model.samplers import SAMPLERS
+from sdbench.bench.machine import Bench
+from sdbench.regression.equivalence import Equivalence, equivalence
+from sdbench.regression.testbeds import ShapesTestbed
+
+__all__ = ["Fidelity", "Walk", "make_walk", "measure"]
+
+SAMPLER, SCALE, SEED = "plms", 7.5, 0
+QUARTERS = (0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """A setting beside float32, over the prompts of the embedded testbed.
+
+    errors: root mean square of the difference of the latents over that of the latents, after a quarter, a
+    half, three quarters and all of the steps. levels: mean and largest difference of the 8-bit pixels.
+    lost: images that were not finite, black here. comparisons: the two figures of the regression test,
+    paired, with its verdict.
+    """
+
+    name: str
+    errors: tuple[float, ...]
+    levels: tuple[float, int]
+    lost: int
+    comparisons: tuple[Equivalence, ...]
+
+    def __str__(self) -> str:
+        errors = " ".join(f"{error:.1e}" for error in self.errors)
+        figures = "; ".join(f"{c}: {'harmless' if c.equivalent else 'not shown'}" for c in self.comparisons)
+        mean, largest = self.levels
+        lost = f"; {self.lost} images not finite" if self.lost else ""
+        return f"{self.name}: latents {errors}; pixels {mean:.3f} levels, {largest} at most{lost}; {figures}"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Latents after every step; 8-bit pixels [B, H, W, 3]; how many images were not finite and are black."""
+
+    latents: list[Tensor]
+    pixels: np.ndarray
+    lost: int = 0
+
+
+def measure(bench: Bench) -> list[Fidelity]:
+    """Every precision, eager and compiled, on the embedded family's last checkpoint."""
+    testbed = ShapesTestbed()
+    settings = [s for s in product(PRECISIONS, (False, True)) if s != ("full", False)]
+    exact = make_walk(testbed, bench, "full", compiled=False)
+    found = []
+    for precision, compiled in settings:
+        if compiled and not bench.compiled:
+            continue
+        name = f"{precision}, {'compiled' if compiled else 'eager'}"
+        bench.say(f"fidelity: {name}")
+        found.append(_compared(name, exact, make_walk(testbed, bench, precision, compiled=compiled), testbed))
+    return found
+
+
+@torch.inference_mode()
+def make_walk(testbed: ShapesTestbed, bench: Bench, precision: str, *, compiled: bool) -> Walk:
+    """From the same noise in some arithmetic."""
+    model = load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG, bench.device)
+    model.compute_in(precision, compiled=compiled)
+    context, empty = model.encode_prompts(list(testbed.prompts)), model.encode_prompts([""])
+    noise = [start_noise(SEED, str(i), testbed.shape) for i in range(len(context))]
+    sampler = SAMPLERS[SAMPLER]
+    denoise = guided(model.denoise, context, empty, SCALE, shared=True)
+    grid = sampler.grid(model.schedule, bench.steps, 0.0)
+    latents = [step.x for step in sampler.run(denoise, torch.stack(noise).to(bench.device), grid, None)]
+    images = model.decode(latents[-1])
+    finite = torch.isfinite(images).flatten(1).all(dim=1)
+    pixels = to_pixels(torch.where(finite[:, None, None, None], images, -1.0))
+    return Walk(latents, pixels.cpu().numpy(), int((~finite).sum()))
+
+
+def _compared(name: str, exact: Walk, fast: Walk, testbed: ShapesTestbed) -> Fidelity:
+    steps = [round(share * len(exact.latents)) - 1 for share in QUARTERS]
+    errors = tuple(_relative(fast.latents[i], exact.latents[i]) for i in steps)
+    apart = np.abs(fast.pixels.astype(int) - exact.pixels)
+    before, after = testbed.features(exact.pixels), testbed.features(fast.pixels)
+    comparisons = (
+        equivalence("score", testbed.scores(before), testbed.scores(after)),
+        equivalence("distance", testbed.distances(before), testbed.distances(after)),
+    )
+    return Fidelity(name, errors, (float(apart.mean()), int(apart.max())), fast.lost, comparisons)
+
+
+def _relative(fast: Tensor, exact: Tensor) -> float:
+    return float((fast - exact).square().mean().sqrt() / exact.square().mean().sqrt())

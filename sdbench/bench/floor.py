@@ -1,0 +1,103 @@
+"""The floor: the time of an image's convolutions, products and attentions with nothing between them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reference_model import LatentDiffusion
+from reference_model.attention import CrossAttention
+from reference_model.autoencoder import AttnBlock
+from reference_model.computation import HALVES
+from sdbench.bench.clock import interleaved
+from sdbench.bench.machine import Bench
+
+__all__ = ["floor_seconds"]
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A layer of some shape, called with an input of some shape; `other` is what attention attends to."""
+
+    kind: str
+    settings: tuple[Any, ...]
+    shape: tuple[int, ...]
+    other: tuple[int, ...] = ()
+
+
+@torch.inference_mode()
+def floor_seconds(model: LatentDiffusion, bench: Bench, x: Tensor, context: Tensor) -> float:
+    """Seconds for a batch: each distinct call timed alone, the faster memory layout taken, summed up."""
+    timesteps = torch.full((len(x),), 500, device=x.device)
+    with _noted(model.unet) as evaluation:
+        model.denoise(x, timesteps, torch.cat([context, context]))
+    with _noted(model.first_stage_model) as decoding:
+        model.decode(x)
+    counts = Counter({call: n * (bench.steps + 1) for call, n in evaluation.items()}) + decoding
+    dtype = HALVES.get(bench.precision, torch.float32)
+    bench.say(f"floor: {len(counts)} kinds of calls")
+    return sum(n * _fastest(call, bench, dtype) for call, n in counts.items())
+
+
+@contextmanager
+def _noted(module: nn.Module) -> Iterator[Counter[_Call]]:
+    calls: Counter[_Call] = Counter()
+
+    def note(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        shape = tuple(inputs[0].shape)
+        if isinstance(layer, nn.Conv2d):
+            sizes = (layer.in_channels, layer.out_channels, *layer.kernel_size, layer.stride, layer.padding)
+            calls[_Call("conv", sizes, shape)] += 1
+        elif isinstance(layer, nn.Linear):
+            calls[_Call("linear", (layer.in_features, layer.out_features), shape)] += 1
+        elif isinstance(layer, CrossAttention):
+            other = shape if len(inputs) == 1 else tuple(inputs[1].shape)
+            calls[_Call("attention", (layer.heads, layer.to_q.out_features), shape, other)] += 1
+        elif isinstance(layer, AttnBlock):
+            flat = (shape[0], shape[2] * shape[3], shape[1])
+            calls[_Call("attention", (1, shape[1]), flat, flat)] += 1
+
+    hooks = [layer.register_forward_pre_hook(note) for layer in module.modules()]
+    try:
+        yield calls
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _fastest(call: _Call, bench: Bench, dtype: torch.dtype) -> float:
+    options: dict[str, Any] = {"device": bench.device, "dtype": dtype}
+    works = {name: _repeated(work) for name, work in _works(call, options).items()}
+    timings = interleaved(works, 3, lambda _: None)
+    return min(min(timing.seconds) for timing in timings.values()) / REPEATS
+
+
+REPEATS = 2
+
+
+def _repeated(work: Callable[[], object]) -> Callable[[], object]:
+    return lambda: [work() for _ in range(REPEATS)]
+
+
+def _works(call: _Call, options: dict[str, Any]) -> dict[str, Callable[[], object]]:
+    if call.kind == "conv":
+        inputs, outputs, height, width, stride, padding = call.settings
+        layouts = (torch.contiguous_format, torch.channels_last)
+        weight = torch.randn(outputs, inputs, height, width, **options)
+        given = torch.randn(call.shape, **options)
+        pairs: list[Any] = [(given.to(memory_format=f), weight.to(memory_format=f)) for f in layouts]
+        return {str(i): partial(F.conv2d, *p, None, stride, padding) for i, p in enumerate(pairs)}
+    if call.kind == "linear":
+        given, weight = torch.randn(call.shape, **options), torch.randn(call.settings[::-1], **options)
+        return {"": lambda: F.linear(given, weight)}
+    heads, channels = call.settings
+    q, k = (torch.randn(s[0], heads, s[1], channels // heads, **options) for s in (call.shape, call.other))
+    return {"": lambda: F.scaled_dot_product_attention(q, k, k)}

@@ -1,0 +1,54 @@
+"""Reading a checkpoint of the size of Stable Diffusion v1, 4.3 GB, from a warm page cache."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from reference_model import LatentDiffusion, load_checkpoint
+from reference_model.checkpoints import reload_checkpoint
+from reference_model.config import ModelConfig
+from sdbench.bench.clock import interleaved
+from sdbench.bench.machine import Bench
+from sdbench.bench.rows import Row, rows_of
+from sdbench.errors import InputError
+
+__all__ = ["measure"]
+
+ROOM = 2
+"""How many times the file must fit where temporary files lie."""
+
+
+def measure(bench: Bench, config: ModelConfig | None = None) -> list[Row]:
+    """Written to a temporary folder, read by us and by safetensors; both check or copy every byte."""
+    config = config or ModelConfig()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "checkpoint.safetensors"
+        model = _written(path, config, bench)
+        works = {
+            "sdbench, new model": lambda: load_checkpoint(path, config, bench.device),
+            "sdbench, in place": lambda: reload_checkpoint(model, path),
+            "safetensors": lambda: {k: t.to(bench.device, copy=True) for k, t in load_file(path).items()},
+        }
+        timings = interleaved(works, bench.rounds, bench.say)
+        note = f"{path.stat().st_size / 1e9:.1f} GB"
+    notes = dict.fromkeys(works, note)
+    return rows_of("loading", "checkpoint", 1, timings, against="safetensors", notes=notes)
+
+
+def _written(path: Path, config: ModelConfig, bench: Bench) -> LatentDiffusion:
+    with torch.device("meta"):
+        model = LatentDiffusion(config)
+    size = sum(tensor.nbytes for tensor in model.state_dict().values())
+    if shutil.disk_usage(path.parent).free < ROOM * size:
+        raise InputError(
+            f"{path.parent}: no room for a checkpoint of {size / 1e9:.1f} GB; TMPDIR names another"
+        )
+    bench.say(f"loading: writing {size / 1e9:.1f} GB")
+    weights = {name: torch.full(t.shape, 0.01, dtype=t.dtype) for name, t in model.state_dict().items()}
+    save_file(weights, path)
+    return load_checkpoint(path, config, bench.device)

@@ -1,0 +1,116 @@
+"""The same modules in other precisions, compiled, and with other weights written over them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from reference_model import LatentDiffusion, load_checkpoint
+from reference_model.checkpoints import reload_checkpoint
+from reference_model.guidance import guided
+from reference_model.noise import start_noise
+from reference_model.pipeline import sample
+
+from .conftest import GOLDENS
+
+SHAPE = (4, 8, 8)
+PROMPTS = ["a red circle", "a moon"]
+
+
+def load() -> LatentDiffusion:
+    return load_checkpoint(GOLDENS / "tiny" / "v1-tiny.ckpt", GOLDENS / "tiny" / "v1-tiny.yaml")
+
+
+def walk(model: LatentDiffusion, scale: float = 3.0) -> torch.Tensor:
+    noise = torch.stack([start_noise(1, prompt, SHAPE) for prompt in PROMPTS])
+    context, empty = model.encode_prompts(PROMPTS), model.encode_prompts([""])
+    return sample(model, context, empty, noise, steps=2, guidance_scale=scale)
+
+
+@pytest.fixture(scope="module")
+def exact() -> torch.Tensor:
+    return walk(load())
+
+
+def test_what_lies_before_the_context_is_computed_once(tiny: LatentDiffusion) -> None:
+    x = torch.stack([start_noise(1, prompt, SHAPE) for prompt in PROMPTS])
+    context, empty, t = tiny.encode_prompts(PROMPTS), tiny.encode_prompts([""]), torch.tensor([900, 1])
+    rows: list[int] = []
+    hooks = [tiny.unet.input_blocks[0].register_forward_hook(lambda *_: rows.append(len(_[2])))]
+    hooks.append(tiny.unet.out.register_forward_hook(lambda *_: rows.append(len(_[2]))))
+    together = guided(tiny.unet, context, empty, 3.0, shared=True)(x, t)
+    for hook in hooks:
+        hook.remove()
+    torch.testing.assert_close(together, guided(tiny.unet, context, empty, 3.0)(x, t), rtol=0, atol=1e-5)
+    assert rows == [2, 4]
+
+
+@pytest.mark.parametrize(("precision", "error"), [("bf16", 0.05), ("fp16", 0.01), ("autocast", 0.05)])
+def test_lower_precision_moves_images_a_little(precision: str, error: float, exact: torch.Tensor) -> None:
+    model = load()
+    digest = model.weights_digest
+    model.compute_in(precision, compiled=False)
+    images = walk(model)
+    difference = float((images - exact).square().mean().sqrt())
+    assert 0 < difference < error
+    assert images.dtype == torch.float32
+    assert model.weights_digest == digest  # the weights as published, not as rounded
+
+
+def test_timesteps_are_not_rounded() -> None:
+    model = load()
+    model.compute_in("bf16", compiled=False)
+    seen: list[torch.Tensor] = []
+    hook = model.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[1]))
+    model.denoise(torch.zeros(1, *SHAPE), torch.tensor([980.37]), model.encode_prompts([""]))
+    hook.remove()
+    assert seen[0].item() == pytest.approx(980.37)  # bfloat16 knows 980 and 984
+
+
+@pytest.mark.parametrize("precision", ["full", "bf16"])
+def test_weights_are_exchanged_in_place(precision: str, tmp_path, exact: torch.Tensor) -> None:
+    original, other = load(), load()
+    state = {name: tensor.contiguous() for name, tensor in other.state_dict().items()}
+    state["model.diffusion_model.out.2.bias"] += 0.5
+    save_file(state, tmp_path / "other.safetensors")
+    other = load_checkpoint(tmp_path / "other.safetensors", original.config)
+    digest = other.weights_digest
+    other.compute_in(precision, compiled=False)
+
+    original.compute_in(precision, compiled=False)
+    places = {name: tensor.data_ptr() for name, tensor in original.state_dict().items()}
+    reload_checkpoint(original, tmp_path / "other.safetensors")
+    assert {name: tensor.data_ptr() for name, tensor in original.state_dict().items()} == places
+    assert original.weights_digest == digest
+    assert torch.equal(walk(original), walk(other))
+    assert not torch.equal(walk(original), exact)
+
+
+def test_a_compiled_model_sees_new_weights(tmp_path) -> None:
+    """Compiled without its compiler, which takes a minute: what is traced is the same."""
+    torch.compiler.reset()
+    model, traced = load(), 0
+
+    def backend(graph, inputs):
+        nonlocal traced
+        traced += 1
+        return graph.forward
+
+    model.compute_in("full", compiled=False)
+    eager = walk(model)
+    with pytest.MonkeyPatch.context() as patch:
+        compile_ = torch.compile
+        patch.setattr(torch, "compile", lambda f, **_: compile_(f, dynamic=False, backend=backend))
+        model.compute_in("full", compiled=True)
+        torch.testing.assert_close(walk(model), eager, rtol=0, atol=2e-4)
+    once = traced
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    state["model.diffusion_model.out.2.bias"] += 0.5
+    save_file(state, tmp_path / "other.safetensors")
+    reload_checkpoint(model, tmp_path / "other.safetensors")
+    moved = walk(model)
+    assert traced == once > 0
+    torch.testing.assert_close(
+        moved, walk(load_checkpoint(tmp_path / "other.safetensors", model.config)), rtol=0, atol=2e-4
+    )

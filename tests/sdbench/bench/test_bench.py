@@ -1,0 +1,108 @@
+"""The benchmarks measure the same work on both sides, and say what they measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reference_model import LatentDiffusion, load_checkpoint, shapes
+from reference_model.config import load_config
+from sdbench.bench import fidelity, frechet, load, runs
+from sdbench.bench.clock import Timing, interleaved
+from sdbench.bench.floor import floor_seconds
+from sdbench.bench.machine import Bench
+from sdbench.bench.peer import build_pipeline
+from sdbench.bench.rows import Row, rows_of, table
+from sdbench.bench.sampling import Inputs
+from sdbench.cli import main
+
+BENCH = Bench("cpu", 64, 1, 2, 4, 1, "full", compiled=False, say=lambda text: None)
+
+
+@pytest.fixture(scope="module")
+def model() -> LatentDiffusion:
+    return load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG)
+
+
+def test_works_are_done_in_turn_after_a_warm_up() -> None:
+    done: list[str] = []
+    works = {name: lambda name=name: done.append(name) for name in "ab"}
+    timings = interleaved(works, 2, lambda text: None)
+    assert done == ["a", "b", "a", "b", "a", "b"]
+    assert {len(timing.seconds) for timing in timings.values()} == {2}
+
+
+def test_a_ratio_says_how_many_times_as_fast() -> None:
+    timings = {"ours": Timing((1.0, 5.0, 2.0), None), "theirs": Timing((6.0, 6.0, 6.0), None)}
+    ours, theirs = rows_of("sampling", "image", 4, timings, against="theirs")
+    assert (ours.seconds, ours.ratio) == (0.5, 3.0)  # the median of three, four images each
+    assert (theirs.seconds, theirs.ratio) == (1.5, 1.0)
+    assert "3.00 x theirs" in table([ours, theirs])
+
+
+def test_diffusers_makes_the_same_pictures_of_the_same_weights(model: LatentDiffusion) -> None:
+    inputs = Inputs(model, BENCH, 2)
+    ours, theirs = inputs.ours(model)(), inputs.theirs(build_pipeline(model, "full"))()
+    assert np.ptp(ours.astype(int)) > 50
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+def test_the_floor_lies_below_the_whole_work(model: LatentDiffusion) -> None:
+    inputs = Inputs(model, BENCH, 2)
+    floor = floor_seconds(model, BENCH, inputs.x, inputs.context)
+    whole = interleaved({"ours": inputs.ours(model)}, 3, lambda text: None)["ours"].median
+    assert 0.02 * whole < floor < 1.5 * whole
+
+
+def test_fidelity_tells_rounding_from_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Walks of poor pictures: the precision "slight" moves them a little, "ruined" makes noise of them."""
+    random = np.random.default_rng(0)
+    pictures = shapes.reference_set(32, 0)[0] * random.uniform(0.4, 1, (32, 1, 1, 1))
+    latents = torch.from_numpy(random.standard_normal((32, 4, 8, 8)))
+    amounts = {"full": 0, "slight": 1, "ruined": 255}
+
+    def walk(testbed: object, bench: Bench, precision: str, *, compiled: bool) -> fidelity.Walk:
+        amount = amounts[precision]
+        moved = pictures + random.integers(0, 1 + amount, pictures.shape)
+        return fidelity.Walk([latents * (1 + amount / 1000)] * 4, moved.clip(0, 255).astype(np.uint8))
+
+    monkeypatch.setattr(fidelity, "PRECISIONS", tuple(amounts))
+    monkeypatch.setattr(fidelity, "make_walk", walk)
+    slight, ruined = fidelity.measure(BENCH)
+    assert slight.errors == pytest.approx((0.001,) * 4)
+    assert all(comparison.equivalent for comparison in slight.comparisons)
+    assert not any(comparison.equivalent for comparison in ruined.comparisons)
+    assert "not shown" in str(ruined)
+
+
+def test_the_ways_to_a_frechet_distance_agree() -> None:
+    rows = frechet.measure(BENCH, dim=32)
+    assert {float(row.note.split()[-1]) < 1e-6 for row in rows} == {True}
+
+
+def test_loading_is_measured_on_a_file_of_its_own() -> None:
+    rows = load.measure(BENCH, load_config(shapes.CONFIG))
+    assert {row.name for row in rows} == {"sdbench, new model", "sdbench, in place", "safetensors"}
+    assert all(row.seconds > 0 for row in rows)
+
+
+def test_the_command_prints_tables_and_keeps_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = Row("store", "sdbench", "image", 0.002, "pillow", 2.0)
+    monkeypatch.setitem(runs.PARTS, "store", lambda bench: [row])
+    assert main(["bench", "--what", "store", "--rounds", "1", "--out", str(tmp_path / "b.json")]) == 0
+    assert "2.00 ms/image" in capsys.readouterr().out
+    kept = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
+    assert kept["results"]["store"][0]["ratio"] == 2.0
+    assert "torch=" in kept["environment"]["versions"]
+
+
+@pytest.mark.parametrize("flags", [["--what", "nonsense"], ["--steps", "0"]])
+def test_bad_input_is_one_line(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", *flags]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -1,0 +1,37 @@
+"""The automatic batch size."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sdbench.batching import doubled
+
+
+@pytest.mark.parametrize(
+    ("fixed", "most", "expected"),
+    [
+        (0.0, 64, 1),  # time in proportion to the images: nothing is gained
+        (1.0, 6, 4),  # never more than there are prompts
+        (1.0, 64, 16),  # 17 / 16 seconds an image; batches of 32 would bring 33 / 32, less than 3% better
+    ],
+)
+def test_batches_double_while_that_pays(fixed: float, most: int, expected: int) -> None:
+    assert doubled(lambda size: fixed + size, most) == expected
+
+
+def test_batches_stay_at_what_fits() -> None:
+    def attempt(size: int) -> float:
+        if size > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 1.0
+
+    assert doubled(attempt, 64) == 4
+
+
+def test_other_errors_are_not_hidden() -> None:
+    def attempt(size: int) -> float:
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        doubled(attempt, 64)
