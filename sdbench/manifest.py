@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
 from sdbench import provenance
 from sdbench.plan import Cell, Plan
 from sdbench.registry import Checkpoint
 from sdbench.spec import ExperimentSpec
-from sdbench.store import LocalStore
+from sdbench.store import Store
+from sdbench.timing import now
 
-__all__ = ["account", "now", "write_manifest"]
+__all__ = ["Pace", "account", "write_manifest"]
 
 
 def account(
@@ -26,6 +27,7 @@ def account(
     """Everything but times: digests, the folders of the cells with their units, machine and command."""
     return {
         "spec_digest": spec.digest,
+        "prompts": spec.prompts.words,
         "weights_digests": {checkpoint.name: checkpoint.weights_digest for checkpoint in checkpoints},
         "checkpoints": {checkpoint.name: dict(checkpoint.source.describe()) for checkpoint in checkpoints},
         "features_identities": dict(features_identities),
@@ -34,16 +36,46 @@ def account(
     }
 
 
-def write_manifest(store: LocalStore, content: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
-    """Write `content` with the wall seconds of each stage and the time it is now."""
+@dataclass
+class Pace:
+    """How many images of a cell were made, and the seconds that a worker took for them."""
+
+    images: int = 0
+    seconds: float = 0.0
+
+    def add(self, images: int, seconds: float) -> None:
+        """So many more."""
+        self.images += images
+        self.seconds += seconds
+
+
+def write_manifest(
+    store: Store, content: Mapping[str, Any], seconds: Mapping[str, float], pace: Mapping[str, Pace]
+) -> None:
+    """Write `content` with the wall seconds of each stage, each cell's seconds per image, and the time.
+
+    `pace` knows the cells by their folders; of those that were complete before, the figure is kept.
+    """
     rounded = {stage: round(value, 3) for stage, value in seconds.items()}
-    manifest = {**content, "finished": now(), "seconds": rounded}
+    known = _seconds_per_image(store)
+    known.update({cell: round(one.seconds / one.images, 6) for cell, one in pace.items() if one.images})
+    cells = [
+        {**cell, "seconds_per_image": known[cell["cell"]]} if cell["cell"] in known else cell
+        for cell in content["cells"]
+    ]
+    manifest = {**content, "cells": cells, "finished": now(), "seconds": rounded}
     store.write("manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
 
 
-def now() -> str:
-    """The time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _seconds_per_image(store: Store) -> dict[str, float]:
+    """What an earlier manifest says of its cells; nothing where there is none that can be read."""
+    if not store.exists("manifest.json"):
+        return {}
+    try:
+        cells = json.loads(store.read("manifest.json"))["cells"]
+        return {cell["cell"]: cell["seconds_per_image"] for cell in cells if "seconds_per_image" in cell}
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def _cell(plan: Plan, cell: Cell) -> dict[str, Any]:

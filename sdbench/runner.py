@@ -1,224 +1,156 @@
 """A run from spec to report: plan, skip what is done, work off the rest, score, report.
 
-Interrupting it loses the unit under way and nothing else; running it again goes on from there.
+Interrupting it loses the units under way and nothing else; running it again goes on from there.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from metrics import PROTOCOLS
-from metrics.features import Extractor
-from sdbench import provenance
-from sdbench.errors import InputError, StoreError
-from sdbench.executors import EXECUTORS
-from sdbench.extractors import build_extractor, extractor_names, features_identity
-from sdbench.images import ImageStore
-from sdbench.manifest import account, now, write_manifest
-from sdbench.models import Source
-from sdbench.plan import Plan, Unit, make_plan
-from sdbench.precision import full_precision
+from sdbench.budget.spending import Spent, spend
+from sdbench.errors import SdbenchError, StoreError
+from sdbench.executors import Gap, Workforce
+from sdbench.manifest import account, write_manifest
+from sdbench.mirror import write_page
+from sdbench.plan import Plan
+from sdbench.plan_file import write_plan_file
+from sdbench.preparation import Prepared, prepare, prepare_reference
 from sdbench.progress import RunProgress
-from sdbench.prompts import Prompt, load_prompts
-from sdbench.references import (
-    Real,
-    Reference,
-    load_reference,
-    prepare_images,
-    prepare_stats,
-)
-from sdbench.registry import Checkpoint, locate_all
-from sdbench.reporting import write_report
-from sdbench.results import write_flagged, write_results
-from sdbench.shards import ShardStore
-from sdbench.spec import FEWEST, ExperimentSpec, StatsReference, load_spec
-from sdbench.stages.score import score
-from sdbench.store import LocalStore
-from sdbench.timing import timed
+from sdbench.references import Real
+from sdbench.shards import ShardStore, shard_key
+from sdbench.spec import ExperimentSpec, load_spec
+from sdbench.stages.score import score, write_scores
+from sdbench.store import LocalStore, Store, existing_store, is_url
+from sdbench.timing import now
+from sdbench.work import at_work
 from sdbench.worker import Job
 
 __all__ = ["Outcome", "run_experiment", "score_run"]
 
-WEIGHTS_CACHE = "checkpoints.json"
+INLINE = Workforce()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left behind."""
+    """What a run left behind; `page` and `results` say where. `gaps` are the units that it could not make."""
 
-    root: Path
-    page: Path
+    page: str
+    results: str
     images_made: int
     images_found: int
-
-
-@dataclass(frozen=True)
-class _Inputs:
-    sources: tuple[Source, ...]
-    prompts: tuple[Prompt, ...]
-    reference: Reference | None
-    device: str
-    extractors: dict[str, Extractor]
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    inputs: _Inputs
-    store: LocalStore
-    checkpoints: list[Checkpoint]
-    identities: dict[str, str]
-    plan: Plan
+    gaps: tuple[Gap, ...]
 
 
 def run_experiment(
-    spec: ExperimentSpec, root: Path, progress: RunProgress, executor: str = "inline"
+    spec: ExperimentSpec, place: str | Path, progress: RunProgress, workforce: Workforce = INLINE
 ) -> Outcome:
-    """Carry out `spec` in the run folder `root`, or go on where an earlier invocation stopped.
+    """Carry out `spec` in the run at `place`, a folder or URL, or go on where an earlier invocation stopped.
 
     All inputs are looked up before the first image is made, so that a missing file ends the run at
     once. Raises InputError for what is missing or wrong, StoreError for a damaged run folder.
     """
     seconds: dict[str, float] = {}
     started = now()
-    prepared = _prepare(spec, root, progress, seconds)
-    store, plan = prepared.store, prepared.plan
+    with progress.stage(seconds, "prepare"):
+        prepared = prepare(spec, str(place), progress.note)
+    store, plan, inputs = prepared.store, prepared.plan, prepared.inputs
+    kept = spec.images_kept(len(inputs.prompts))
     store.write("spec.yaml", spec.to_yaml().encode("utf-8"))
-    with timed(seconds, "reference"):
-        reference = _reference(spec, prepared, progress)
-    shards, images = ShardStore(store), ImageStore(store, spec.images_kept(len(prepared.inputs.prompts)))
-    pending = [unit for unit in plan.units if not (shards.done(unit) and images.complete(unit))]
-    job = Job(root, prepared.inputs.device, spec.batch_size, images.kept)
-    _work(executor, job, plan, pending, progress, seconds)
-
-    with timed(seconds, "score"):
-        _score(spec, prepared, reference, progress)
-    made = sum(len(unit.chunk.prompts) for unit in pending)
+    write_plan_file(store, plan, kept)
+    with progress.stage(seconds, "reference"):
+        reference = prepare_reference(spec, prepared, progress.note)
+    job = Job(store.url, inputs.device, _threads(), spec.batch_size, kept)
+    with progress.stage(seconds, "work"), at_work(job, store, workforce, progress) as work:
+        spent = spend(spec, plan, ShardStore(store), reference, work, progress.note)
+    if spent.plan != plan:
+        plan = spent.plan
+        write_plan_file(store, plan, kept)
+    with progress.stage(seconds, "score"):
+        _score(spec, prepared, replace(spent, plan=_without(plan, work.gaps)), reference, work.gaps, progress)
+    missed = sum(len(gap.unit.chunk.prompts) for gap in work.gaps)
+    found = plan.images - work.made - missed
     facts = {
-        **account(spec, plan, prepared.checkpoints, prepared.identities, prepared.inputs.device),
-        "images_made": made,
-        "images_found": plan.images - made,
+        **account(spec, plan, prepared.checkpoints, prepared.identities, inputs.device),
+        **spent.facts,
+        "executor": workforce.executor,
+        "images_made": work.made,
+        "images_found": found,
+        "images_missing": missed,
         "started": started,
     }
     # The page shows the manifest, so the time that drawing takes is not in it.
-    write_manifest(store, facts, seconds)
-    return Outcome(root, write_report(root), made, plan.images - made)
+    write_manifest(store, facts, {**seconds, **work.seconds}, work.pace)
+    page = write_page(store)
+    return Outcome(page, store.where("results.csv"), work.made, found, tuple(work.gaps))
 
 
-def score_run(root: Path, progress: RunProgress) -> Path:
-    """Score the complete run in the folder `root` again and return its new page; makes no image.
+def score_run(place: str | Path, progress: RunProgress) -> str:
+    """Score the complete run at `place` again from its shards; returns where its page is.
 
-    Raises StoreError where shards are missing or damaged, InputError as `run_experiment`.
+    Makes no image: StoreError where some are missing.
     """
-    spec = load_spec(root / "spec.yaml")
-    prepared = _prepare(spec, root, progress, {})
+    spec = _stored_spec(existing_store(place))
+    prepared = prepare(spec, str(place), progress.note)
     shards = ShardStore(prepared.store)
-    missing = [unit for unit in prepared.plan.units if not shards.done(unit)]
-    if missing:
-        images = sum(len(unit.chunk.prompts) for unit in missing)
-        again = f"sdbench run {root / 'spec.yaml'} --out {root}"
-        raise StoreError(
-            f"{root}: {images} of {prepared.plan.images} images are not made yet; go on: {again}"
-        )
-    _score(spec, prepared, _reference(spec, prepared, progress), progress)
-    return write_report(root)
+
+    def refuse_missing(plan: Plan) -> None:
+        done = shards.done(plan.units)
+        missing = [unit for unit in plan.units if shard_key(unit) not in done]
+        if missing:
+            images = sum(len(unit.chunk.prompts) for unit in missing)
+            again = f"sdbench run {'SPEC' if is_url(place) else Path(place) / 'spec.yaml'} --out {place}"
+            raise StoreError(f"{place}: {images} of {plan.images} images are not made yet; go on: {again}")
+
+    reference = prepare_reference(spec, prepared, progress.note)
+    spent = spend(spec, prepared.plan, shards, reference, refuse_missing, progress.note)
+    _score(spec, prepared, spent, reference, (), progress)
+    return write_page(prepared.store)
 
 
-def _prepare(spec: ExperimentSpec, root: Path, progress: RunProgress, seconds: dict[str, float]) -> _Prepared:
-    with timed(seconds, "prepare"):
-        inputs = _inputs(spec)
-        store = LocalStore(root)
-        progress.note(f"{spec.name}: reading checkpoints")
-        checkpoints = _identify(inputs.sources, store)
-        identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
-        plan = make_plan(spec, checkpoints, inputs.prompts, identities)
-        for cell in plan.cells:
-            cell.checkpoint.source.check(cell)  # refuses impossible cells now
-    return _Prepared(inputs, store, checkpoints, identities, plan)
+def _stored_spec(store: Store) -> ExperimentSpec:
+    if isinstance(store, LocalStore):
+        return load_spec(store.path("spec.yaml"))
+    with TemporaryDirectory(prefix="sdbench-") as folder:
+        copy = Path(folder) / "spec.yaml"
+        copy.write_bytes(store.read("spec.yaml"))
+        return load_spec(copy)
 
 
 def _score(
     spec: ExperimentSpec,
-    prepared: _Prepared,
+    prepared: Prepared,
+    spent: Spent,
     reference: Mapping[str, Real],
+    gaps: Sequence[Gap],
     progress: RunProgress,
 ) -> None:
-    progress.note("scoring")
-    scores = score(spec, prepared.plan, ShardStore(prepared.store), reference)
-    write_flagged(prepared.store, scores.flagged)
-    write_results(prepared.store, scores.rows)
+    scores = score(spec, spent.plan, ShardStore(prepared.store), reference, progress.note)
+    noted = spent.noted(scores.rows)
+    rows = [replace(row, note=_with_gaps(row.note, row.n, prepared, gaps)) for row in noted]
+    write_scores(prepared.store, replace(scores, rows=rows))
 
 
-def _inputs(spec: ExperimentSpec) -> _Inputs:
-    full_precision()
-    sources = locate_all(spec.checkpoints)
-    prompts = load_prompts(spec.prompts)
-    if spec.distances and len(prompts) < FEWEST:
-        raise InputError(f"prompts: {len(prompts)} prompt, a distance needs {FEWEST} images at least")
-    reference = None
-    if spec.reference is not None and not isinstance(spec.reference, StatsReference):
-        reference = load_reference(spec.reference, spec.image_size)
-    device = provenance.best_device()
-    extractors = {name: build_extractor(name, device) for name in extractor_names(spec)}
-    return _Inputs(sources, prompts, reference, device, extractors)
+def _with_gaps(note: str, n: int, prepared: Prepared, gaps: Sequence[Gap]) -> str:
+    asked = len(prepared.inputs.prompts)
+    if not gaps or n == asked:
+        return note
+    return "; ".join(filter(None, [note, f"{asked - n} of {asked} images could not be made"]))
 
 
-def _identify(sources: Sequence[Source], store: LocalStore) -> list[Checkpoint]:
-    """The checkpoints with the digests of their weights.
-
-    The digest of what is loaded is what counts, but loading gigabytes only to find that all is done
-    would be waste: the run remembers it under the digest of the files' bytes.
-    """
-    known = _known_digests(store)
-    checkpoints = []
-    for source in sources:
-        key = source.files_digest()
-        if key not in known:
-            known[key] = source.identify()
-            store.write(WEIGHTS_CACHE, json.dumps(known, indent=2).encode())
-        checkpoints.append(Checkpoint(source, known[key], source.config_digest()))
-    return checkpoints
+def _without(plan: Plan, gaps: Sequence[Gap]) -> Plan:
+    """The plan of what there is; SdbenchError where that is nothing."""
+    missing = {shard_key(gap.unit) for gap in gaps}
+    units = tuple(unit for unit in plan.units if shard_key(unit) not in missing)
+    if not units:
+        raise SdbenchError(f"no unit could be made: {gaps[0].why}")
+    there = {unit.cell for unit in units}
+    return Plan(tuple(cell for cell in plan.cells if cell in there), units)
 
 
-def _known_digests(store: LocalStore) -> dict[str, str]:
-    if not store.exists(WEIGHTS_CACHE):
-        return {}
-    with store.open(WEIGHTS_CACHE) as stream:
-        try:
-            return dict(json.load(stream))
-        except (ValueError, TypeError):
-            raise StoreError(f"{store.path(WEIGHTS_CACHE)}: damaged; delete it and run again") from None
+def _threads() -> int:
+    import torch
 
-
-def _reference(spec: ExperimentSpec, prepared: _Prepared, progress: RunProgress) -> dict[str, Real]:
-    inputs = prepared.inputs
-    protocols = [PROTOCOLS[name] for name in spec.distances]
-    if isinstance(spec.reference, StatsReference):
-        return prepare_stats(spec.reference, protocols, inputs.extractors, spec.image_size)
-    if inputs.reference is None:
-        return {}
-    return prepare_images(
-        prepared.store, inputs.reference, protocols, inputs.extractors, spec.batch_size, progress.note
-    )
-
-
-def _work(
-    executor: str,
-    job: Job,
-    plan: Plan,
-    pending: Sequence[Unit],
-    progress: RunProgress,
-    seconds: dict[str, float],
-) -> None:
-    left = sum(len(unit.chunk.prompts) for unit in pending)
-    if left < plan.images:
-        progress.note(f"{plan.images - left} of {plan.images} images are there already")
-    if not pending:
-        return
-    progress.start(plan, plan.images - left)
-    for report in EXECUTORS[executor](job, pending, progress.tick):
-        progress.finished(report.unit)
-        for stage, time in report.seconds.items():
-            seconds[stage] = seconds.get(stage, 0.0) + time
+    return torch.get_num_threads()

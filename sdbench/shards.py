@@ -8,23 +8,45 @@ unit's identity and how it was made.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sdbench.errors import StoreError, one_line
-from sdbench.plan import Unit
-from sdbench.store import LocalStore
+from sdbench.store import READERS, Store
 
-__all__ = ["Made", "Shard", "ShardStore", "fixed_size_lists", "rows_of_lists"]
+if TYPE_CHECKING:
+    from sdbench.plan import Unit
 
-_IDENTITY = b"sdbench.identity"
+__all__ = [
+    "CHANGED",
+    "IDENTITY",
+    "Made",
+    "Shard",
+    "ShardStore",
+    "fixed_size_lists",
+    "is_as_written",
+    "rows_of_lists",
+    "shard_key",
+]
+
+IDENTITY = b"sdbench.identity"
+"""The key of the identity, as JSON, in a shard's metadata."""
+
+FOOTER = 256 * 1024
+"""The end of a shard that surely holds its metadata, which is a few thousand bytes."""
 _MADE = b"sdbench.made"
+_CONTENT = b"sdbench.content"
+
+CHANGED = "its values are not those that were written"
 
 
 @dataclass(frozen=True)
@@ -58,55 +80,95 @@ class Shard:
 class ShardStore:
     """The shards of a run."""
 
-    def __init__(self, store: LocalStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
-    def done(self, unit: Unit) -> bool:
-        """Whether the unit's shard is there; StoreError where a damaged or foreign file takes its place."""
-        if not self._store.exists(_key(unit)):
-            return False
-        self._check(unit, self._schema(unit))
-        return True
+    def done(self, units: Iterable[Unit]) -> set[str]:
+        """The keys of those units whose shards are there; StoreError where a damaged or foreign file is.
+
+        One listing a cell and the end of each file are read, many at a time, since a store may be far away.
+        """
+        listed: dict[str, frozenset[str]] = {}
+        there = []
+        for unit in units:
+            folder, _, name = shard_key(unit).rpartition("/")
+            if folder not in listed:
+                listed[folder] = self._store.names(folder)
+            if name in listed[folder]:
+                there.append(unit)
+        with ThreadPoolExecutor(READERS) as pool:
+            list(pool.map(self._check_schema, there))
+        return {shard_key(unit) for unit in there}
 
     def write(self, unit: Unit, shard: Shard) -> None:
         """Write the unit's shard in one step; from then on the unit is done."""
-        metadata = {_IDENTITY: _json(unit.identity), _MADE: _json(asdict(shard.made))}
-        table = _table(unit, shard).replace_schema_metadata(metadata)
+        table = _table(unit, shard)
+        metadata = {IDENTITY: _json(unit.identity), _MADE: _json(asdict(shard.made))}
+        table = table.replace_schema_metadata({**metadata, _CONTENT: _content_digest(table).encode()})
         sink = io.BytesIO()
-        pq.write_table(table, sink)
-        self._store.write(_key(unit), sink.getvalue())
+        # Features do not repeat: a dictionary of them would be a second copy.
+        pq.write_table(table, sink, use_dictionary=False)
+        self._store.write(shard_key(unit), sink.getvalue())
 
     def read(self, unit: Unit) -> Shard:
         """The unit's shard; StoreError where it is missing, damaged or of another identity."""
-        with self._store.open(_key(unit)) as stream:
-            try:
-                table = pq.read_table(stream)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise self._damaged(unit, error) from None
+        data = self._store.read(shard_key(unit))
+        try:
+            table = pq.read_table(pa.BufferReader(data))
+        except (pa.ArrowInvalid, OSError) as error:
+            raise self._damaged(unit, error) from None
         self._check(unit, table.schema)
         if table.num_rows != len(unit.chunk.prompts):
             raise self._damaged(unit, f"{table.num_rows} rows instead of {len(unit.chunk.prompts)}")
+        if not is_as_written(table):
+            raise self._damaged(unit, CHANGED)
         return _shard(unit, table)
 
-    def _schema(self, unit: Unit) -> pa.Schema:
-        with self._store.open(_key(unit)) as stream:
-            try:
-                return pq.read_schema(stream)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise self._damaged(unit, error) from None
+    def _check_schema(self, unit: Unit) -> None:
+        end = self._store.tail(shard_key(unit), FOOTER)
+        try:
+            schema = pq.read_schema(pa.BufferReader(end))
+        except (pa.ArrowInvalid, OSError) as error:
+            raise self._damaged(unit, error) from None
+        self._check(unit, schema)
 
     def _check(self, unit: Unit, schema: pa.Schema) -> None:
-        if (schema.metadata or {}).get(_IDENTITY) != _json(unit.identity):
-            path = self._store.path(_key(unit))
-            raise StoreError(f"{path}: is not the shard of its name; delete it and run again")
+        if (schema.metadata or {}).get(IDENTITY) != _json(unit.identity):
+            where = self._store.where(shard_key(unit))
+            raise StoreError(f"{where}: is not the shard of its name; delete it and run again")
 
     def _damaged(self, unit: Unit, why: object) -> StoreError:
-        path = self._store.path(_key(unit))
-        return StoreError(f"{path}: damaged shard ({one_line(why)}); delete it and run again")
+        where = self._store.where(shard_key(unit))
+        return StoreError(f"{where}: damaged shard ({one_line(why)}); delete it and run again")
 
 
-def _key(unit: Unit) -> str:
+def shard_key(unit: Unit) -> str:
+    """Where the unit's shard lies in a store."""
     return f"shards/{unit.cell.folder}/{unit.name}.parquet"
+
+
+def _content_digest(table: pa.Table) -> str:
+    """The sha256 of names and values of all columns, however the file encodes them."""
+    digest = hashlib.sha256()
+    for name in table.column_names:
+        column = table[name]
+        digest.update(name.encode())
+        if pa.types.is_fixed_size_list(column.type):
+            digest.update(rows_of_lists(column).tobytes())
+        elif pa.types.is_fixed_size_binary(column.type):
+            digest.update(b"".join(column.to_pylist()))
+        else:
+            digest.update(json.dumps(column.to_pylist()).encode())
+    return digest.hexdigest()
+
+
+def is_as_written(table: pa.Table) -> bool:
+    """Whether the values are those that the file was written with; shards of old do not say."""
+    said = (table.schema.metadata or {}).get(_CONTENT)
+    try:
+        return said is None or said.decode() == _content_digest(table)
+    except ValueError:  # text that is none
+        return False
 
 
 def _json(value: object) -> bytes:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
 
 import numpy as np
 
 from sdbench import provenance
+from sdbench.allocator import keep_freed_memory
 from sdbench.audit import first_sight, thumbnail
+from sdbench.batching import automatic_size
 from sdbench.digest import digest_pixels
 from sdbench.errors import InputError
 from sdbench.extractors import build_extractor
-from sdbench.images import ImageStore
+from sdbench.images import ImageStore, Writing
+from sdbench.memory import BatchSize
 from sdbench.models import Images, Model
 from sdbench.plan import Unit
 from sdbench.precision import full_precision
 from sdbench.registry import Checkpoint
 from sdbench.shards import Made, Shard, ShardStore
-from sdbench.stages.extract import clip_scores, image_features, text_features
+from sdbench.stages.extract import Features, clip_scores, image_features, text_features
 from sdbench.stages.generate import generate_images
-from sdbench.store import LocalStore
+from sdbench.store import open_store
 from sdbench.timing import timed
 
 __all__ = ["Job", "Tick", "UnitReport", "Worker"]
@@ -34,21 +38,33 @@ Tick = Callable[[Unit, float], None]
 class Job:
     """What all workers of a run need to know; it can be pickled and sent to another machine.
 
-    The first `images_kept` images of each cell are kept as PNG.
+    `place` is what `open_store` takes. `threads`: each worker computes with so many, whatever their number,
+    since the last bit may hang on it. The first `images_kept` images of each cell are kept as PNG.
     """
 
-    root: Path
+    place: str
     device: str
-    batch_size: int
+    threads: int
+    batch_size: int | Literal["auto"]
     images_kept: int
 
 
 @dataclass(frozen=True)
 class UnitReport:
-    """A unit that is done, and the seconds that its parts took."""
+    """A unit that is done, the seconds that its parts took, and what there is to say about it."""
 
     unit: Unit
     seconds: dict[str, float]
+    batch_size: int
+    device: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    checkpoint: Checkpoint
+    model: Model
+    batch_size: BatchSize
 
 
 class Worker:
@@ -56,60 +72,81 @@ class Worker:
 
     def __init__(self, job: Job) -> None:
         full_precision()
+        keep_freed_memory()
         self._job = job
-        store = LocalStore(job.root)
+        store = open_store(job.place)
         self._shards = ShardStore(store)
         self._images = ImageStore(store, job.images_kept)
-        self._loaded: tuple[Checkpoint, Model] | None = None
+        self._writing = Writing()
+        self._loaded: _Loaded | None = None
+        self._device, self._versions = provenance.device_name(job.device), provenance.versions()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writing.close()
 
     def do(self, unit: Unit, tick: Tick) -> UnitReport:
         """Make the unit's images and features; its shard is written last, so that it means complete."""
         seconds: dict[str, float] = {}
         with timed(seconds, "load"):
-            model = self._model(unit.cell.checkpoint)
-            extractors = {name: build_extractor(name, self._job.device) for name, _ in unit.extractors}
+            loaded = self._load(unit)
+        made = self._generate(unit, loaded, tick, seconds)
+        with timed(seconds, "extract"):
+            features, texts = self._features(unit, made, loaded.batch_size.value)
+        with timed(seconds, "audit"):
+            shard = Shard(
+                sha256=[digest_pixels(image) for images in made for image in images.pixels],
+                thumbnails=np.stack([thumbnail(image) for images in made for image in images.pixels]),
+                flags=[
+                    first_sight(image, finite=bool(finite))
+                    for images in made
+                    for image, finite in zip(images.pixels, images.finite, strict=True)
+                ],
+                clip_scores=clip_scores(features, texts),
+                features=features,
+                text_features=texts,
+                made=Made(made[0].evaluations, loaded.batch_size.value, self._device, self._versions),
+            )
+        with timed(seconds, "write"):
+            self._writing.wait()
+            self._shards.write(unit, shard)
+        notes, loaded.batch_size.notes = tuple(loaded.batch_size.notes), []
+        said = tuple(f"{unit.cell.checkpoint.name}: {note}" for note in notes)
+        return UnitReport(unit, seconds, shard.made.batch_size, shard.made.device, said)
 
+    def _generate(self, unit: Unit, loaded: _Loaded, tick: Tick, seconds: dict[str, float]) -> list[Images]:
         made: list[Images] = []
-        images = generate_images(model, unit, self._job.batch_size, lambda done: tick(unit, done))
+        images = generate_images(loaded.model, unit, loaded.batch_size, lambda done: tick(unit, done))
         while True:
             with timed(seconds, "generate"):
                 batch = next(images, None)
             if batch is None:
-                break
+                return made
             with timed(seconds, "write"):
-                self._images.write(unit, sum(len(images.pixels) for images in made), batch.pixels)
+                start = sum(len(images.pixels) for images in made)
+                self._images.begin(unit, start, batch.pixels, self._writing)
             made.append(batch)
-        batches = [images.pixels for images in made]
 
-        with timed(seconds, "extract"):
-            features = image_features(extractors, batches)
-            texts = text_features(extractors, [p.text for p in unit.chunk.prompts], self._job.batch_size)
-        shard = Shard(
-            sha256=[digest_pixels(image) for batch in batches for image in batch],
-            thumbnails=np.stack([thumbnail(image) for batch in batches for image in batch]),
-            flags=[
-                first_sight(image, finite=bool(finite))
-                for images in made
-                for image, finite in zip(images.pixels, images.finite, strict=True)
-            ],
-            clip_scores=clip_scores(features, texts),
-            features=features,
-            text_features=texts,
-            made=self._made(made[0].evaluations),
-        )
-        with timed(seconds, "write"):
-            self._shards.write(unit, shard)
-        return UnitReport(unit, seconds)
+    def _features(self, unit: Unit, made: list[Images], batch_size: int) -> tuple[Features, Features]:
+        extractors = {name: build_extractor(name, self._job.device) for name, _ in unit.extractors}
+        texts = text_features(extractors, [prompt.text for prompt in unit.chunk.prompts], batch_size)
+        return image_features(extractors, [images.pixels for images in made]), texts
 
-    def _model(self, checkpoint: Checkpoint) -> Model:
-        if self._loaded is None or self._loaded[0] != checkpoint:
-            self._loaded = None  # before the next one is read: two do not have to fit into memory
-            model = checkpoint.source.load(self._job.device)
+    def _load(self, unit: Unit) -> _Loaded:
+        checkpoint = unit.cell.checkpoint
+        if self._loaded is None or self._loaded.checkpoint != checkpoint:
+            # Loading writes over the last one or lets go of it: two do not have to fit into memory.
+            last = self._loaded.model if self._loaded else None
+            self._loaded = None
+            model = checkpoint.source.load(self._job.device, unit.cell.arithmetic, last)
             if model.digest != checkpoint.weights_digest:
                 raise InputError(f"checkpoint {checkpoint.name} changed while the run was going on")
-            self._loaded = (checkpoint, model)
-        return self._loaded[1]
-
-    def _made(self, nfe: int | None) -> Made:
-        device = provenance.device_name(self._job.device)
-        return Made(nfe, self._job.batch_size, device, provenance.versions())
+            size = self._job.batch_size
+            if size == "auto":
+                size = automatic_size(model, unit, self._job.device)
+            self._loaded = _Loaded(checkpoint, model, BatchSize(size))
+        return self._loaded

@@ -11,22 +11,49 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sdbench.cli import img2img, models, plot, regress, report, run, score, shapes, stats, txt2img
+from sdbench.cli import (
+    bench,
+    diff,
+    gc,
+    grid,
+    img2img,
+    models,
+    plan,
+    plot,
+    records,
+    regress,
+    report,
+    run,
+    score,
+    shapes,
+    stats,
+    status,
+    txt2img,
+    verify,
+)
 from sdbench.errors import SdbenchError, one_line
 
 __all__ = ["main"]
 
 COMMANDS = {
+    "plan": plan,
     "run": run,
+    "status": status,
+    "verify": verify,
+    "gc": gc,
     "score": score,
     "stats": stats,
     "plot": plot,
+    "diff": diff,
+    "grid": grid,
     "report": report,
+    "records": records,
     "models": models,
     "shapes": shapes,
     "regress": regress,
     "txt2img": txt2img,
     "img2img": img2img,
+    "bench": bench,
 }
 INTERRUPTED = 130
 

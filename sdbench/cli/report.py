@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 __all__ = ["add_parser", "run"]
@@ -17,13 +16,14 @@ def add_parser(commands: Any, name: str) -> None:
         description="Draw the plot and write the report page of a run from its stored results.",
     )
     parser.add_argument(
-        "run_folder", metavar="RUN", type=Path, help="a run folder, such as runs/shapes-sweep"
+        "run_folder", metavar="RUN", help="a run folder, such as runs/shapes-sweep, or the URL of a run"
     )
     parser.set_defaults(run=run, resumable=False)
 
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
-    from sdbench.reporting import write_report
+    from sdbench.mirror import write_page
+    from sdbench.store import existing_store
 
-    print(write_report(args.run_folder))
+    print(write_page(existing_store(args.run_folder)))

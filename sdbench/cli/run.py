@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
+
+from sdbench.errors import SdbenchError
 
 __all__ = ["add_parser", "run"]
 
 RUNS = Path("runs")
+EXECUTORS = ("inline", "ray")
 
 
 def add_parser(commands: Any, name: str) -> None:
@@ -23,32 +27,73 @@ def add_parser(commands: Any, name: str) -> None:
         "spec", metavar="SPEC", type=Path, help="a YAML file, such as experiments/shapes-sweep.yaml"
     )
     parser.add_argument(
-        "--out", metavar="RUN", type=Path, help="the run folder (default: runs/NAME OF THE SPEC)"
+        "--out",
+        metavar="RUN",
+        help="the run: a folder, or a URL such as s3://BUCKET/RUN (default: runs/NAME OF THE SPEC)",
     )
     parser.add_argument(
         "--count", metavar="N", type=_positive, help="so many prompts instead of the spec's number"
     )
+    parser.add_argument(
+        "--images",
+        metavar="POLICY",
+        type=_policy,
+        help="which PNGs are kept instead of the spec's: all, sample:N, none",
+    )
+    parser.add_argument(
+        "--executor", choices=EXECUTORS, default="inline", help="who works: this process, or Ray's workers"
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=_positive,
+        help="so many Ray workers (default: one per GPU, or as many as there are cores for their threads)",
+    )
+    parser.add_argument(
+        "--address", metavar="ADDRESS", help="join this Ray cluster; auto finds the one of this machine"
+    )
+    parser.add_argument("--log", metavar="FILE.jsonl", type=Path, help="write the progress as JSON lines")
     parser.set_defaults(run=run, resumable=True)
 
 
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     from sdbench.display import display_for
+    from sdbench.event_log import EventLog
     from sdbench.progress import RunProgress
     from sdbench.spec import load_spec
 
     spec = load_spec(args.spec)
     if args.count is not None:
         spec = spec.with_count(args.count)
+    if args.images is not None:
+        spec = spec.model_copy(update={"images": args.images})
     # After the spec has been read: a wrong one is answered before the rest is imported.
+    from sdbench.executors import Workforce
+    from sdbench.records import check_records, send_records
     from sdbench.runner import run_experiment
 
-    root = args.out or RUNS / spec.name
-    with RunProgress(display_for()) as progress:
-        outcome = run_experiment(spec, root, progress)
+    workforce = Workforce(args.executor, args.workers, args.address)
+    place = args.out or RUNS / spec.name
+    check_records(spec.records)
+    log = EventLog(args.log) if args.log else None
+    with RunProgress(display_for(), log) as progress:
+        outcome = run_experiment(spec, place, progress, workforce)
+        failures = send_records(place, progress.note) if spec.records else []
     print(f"{outcome.images_made} images made, {outcome.images_found} were there already")
-    print(f"results: {root / 'results.csv'}")
+    print(f"results: {outcome.results}")
     print(f"report: {outcome.page}")
+    if outcome.gaps:
+        lost = f"{len(outcome.gaps)} units could not be made, and the results say so"
+        failures.append(f"{lost}; run the command again to try them again")
+    if failures:
+        raise SdbenchError("; ".join(failures))
+
+
+def _policy(text: str) -> str:
+    if re.fullmatch(r"all|none|sample:[1-9][0-9]*", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of all, sample:N and none")
+    return text
 
 
 def _positive(text: str) -> int:

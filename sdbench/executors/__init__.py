@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from sdbench.executors.inline import inline_pool
+from sdbench.executors.pool import Executor, Gap, Pool, Workforce
+from sdbench.executors.ray import ray_pool
 
-from sdbench.executors.inline import run_inline
-from sdbench.plan import Unit
-from sdbench.worker import Job, Tick, UnitReport
+__all__ = ["EXECUTORS", "Executor", "Gap", "Pool", "Workforce"]
 
-__all__ = ["EXECUTORS", "Executor"]
-
-Executor = Callable[[Job, Sequence[Unit], Tick], Iterator[UnitReport]]
-"""Works off units that are not done and yields a report as each one's shard is on disk, in any order."""
-
-EXECUTORS: dict[str, Executor] = {"inline": run_inline}
+EXECUTORS: dict[str, Executor] = {"inline": inline_pool, "ray": ray_pool}

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from sdbench.executors.pool import Gap, Pool, Workforce
 from sdbench.plan import Unit
 from sdbench.worker import Job, Tick, UnitReport, Worker
 
-__all__ = ["run_inline"]
+__all__ = ["inline_pool"]
 
 
-def run_inline(job: Job, units: Sequence[Unit], tick: Tick) -> Iterator[UnitReport]:
-    """Work off `units` in order; the checkpoint in memory changes only where the plan's does."""
-    worker = Worker(job)
-    for unit in units:
-        yield worker.do(unit, tick)
+@contextmanager
+def inline_pool(job: Job, workforce: Workforce, note: Callable[[str], None]) -> Iterator[Pool]:
+    """Work off units in order; the checkpoint in memory changes only where the plan's does."""
+    with Worker(job) as worker:
+
+        def pool(units: Sequence[Unit], tick: Tick, stop: Callable[[], bool]) -> Iterator[UnitReport | Gap]:
+            for unit in units:
+                if stop():
+                    return
+                yield worker.do(unit, tick)
+
+        yield pool

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 import yaml
@@ -21,6 +23,37 @@ from sdbench.extractors import build_extractor
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "tiny"
 DIM = 3
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The URL of an empty bucket on an S3 server of our own."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "none")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        fsspec.filesystem("s3").mkdir("bucket")
+        yield "s3://bucket"
+    server.stop()
+
+
+@pytest.fixture(params=["local", "memory", "s3", "renaming"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a run may lie: a folder, two object stores, and a file system that fsspec renames files in."""
+    if request.param == "s3":
+        return f"{request.getfixturevalue('s3')}/{tmp_path.name}"
+    return {
+        "local": str(tmp_path / "run"),
+        "memory": f"memory://{tmp_path.name}",
+        "renaming": f"local://{tmp_path}/renaming",
+    }[request.param]
 
 
 @cache
@@ -115,13 +148,13 @@ def run_tiny(
     monkeypatch: pytest.MonkeyPatch, spec_file: Callable[[dict[str, Any]], Path]
 ) -> Callable[[dict[str, Any], Path], Any]:
     """Run a spec's content into a folder, without the report page, and return the outcome."""
-    from sdbench import runner
+    from sdbench import mirror, runner
     from sdbench.models import reference
     from sdbench.progress import RunProgress
     from sdbench.spec import load_spec
 
     monkeypatch.setattr(reference, "load_checkpoint", loaded_once)
-    monkeypatch.setattr(runner, "write_report", lambda root: root / "report" / "index.html")
+    monkeypatch.setattr(mirror, "write_report", lambda root: root / "report" / "index.html")
 
     def run(content: dict[str, Any], root: Path) -> Any:
         return runner.run_experiment(load_spec(spec_file(content)), root, RunProgress())

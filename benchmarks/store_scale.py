@@ -1,0 +1,174 @@
+"""How long a run of a million images takes to be planned, resumed and summed up, and in how much memory.
+
+    python benchmarks/store_scale.py [--images 1000000] [--folder DIR]
+
+Makes synthetic shards (32 cells, features of 8 numbers) first; that is not counted. What is counted is what
+`sdbench run` does on a run that is complete, save the networks: plan, find out what is done, read every shard
+again, compute the figures, write the tables; and then `sdbench status`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from metrics import PROTOCOLS
+from metrics.evaluate import prepare
+from sdbench.models.sources import ReferenceSource
+from sdbench.plan import Plan, make_plan
+from sdbench.plan_file import write_plan_file
+from sdbench.prompts import Prompt
+from sdbench.references import Real
+from sdbench.registry import Checkpoint
+from sdbench.shards import Made, Shard, ShardStore
+from sdbench.spec import ExperimentSpec
+from sdbench.stages.score import score, write_scores
+from sdbench.store import open_store
+from sdbench.upkeep.status import status_of
+
+EXTRACTOR = "shapes-clip"
+METRICS = ["fd-shapes-clip", "clip-score-shapes"]
+CHECKPOINTS = [f"shapes-v1-{number}" for number in (1, 2, 3, 4)]
+SCALES = [1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+UNIT = 256
+WIDTH = 8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, help="keeps the run; default: a temporary folder")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        measure(args.folder, args.images)
+        return
+    folder = args.folder or Path(tempfile.mkdtemp(prefix="store-scale-"))
+    try:
+        make(folder, args.images)
+        # In a process of its own, so that its peak of memory is not that of making the shards.
+        command = [
+            sys.executable,
+            __file__,
+            "--measure",
+            "--folder",
+            str(folder),
+            "--images",
+            str(args.images),
+        ]
+        subprocess.run(command, check=True)
+    finally:
+        if args.folder is None:
+            shutil.rmtree(folder)
+
+
+def spec_and_plan(images: int) -> tuple[ExperimentSpec, Plan]:
+    """The plan of so many images in 32 cells."""
+    spec = ExperimentSpec.model_validate(
+        {
+            "name": "scale",
+            "checkpoints": CHECKPOINTS,
+            "samplers": [{"name": "plms", "steps": 50}],
+            "guidance_scales": SCALES,
+            "prompts": ["any"],
+            "reference": {"source": "shapes", "count": 8, "seed": 1},
+            "image_size": 64,
+            "seed": 1,
+            "batch_size": 8,
+            "unit_size": UNIT,
+            "metrics": METRICS,
+        }
+    )
+    count = images // (len(CHECKPOINTS) * len(SCALES))
+    prompts = [Prompt(f"prompt-{i:07d}", f"a picture of thing number {i}") for i in range(count)]
+    sources = [ReferenceSource(name, Path("unused.safetensors")) for name in CHECKPOINTS]
+    checkpoints = [Checkpoint(source, source.name.ljust(64, "w"), "c") for source in sources]
+    return spec, make_plan(spec, checkpoints, prompts, {EXTRACTOR: "e"})
+
+
+def make(folder: Path, images: int) -> None:
+    """Write the shards."""
+    _, plan = spec_and_plan(images)
+    shards, random = ShardStore(open_store(folder)), np.random.default_rng(1)
+    template = None
+    for unit in plan.units:
+        n = len(unit.chunk.prompts)
+        if template is None or len(template.sha256) != n:
+            template = Shard(
+                sha256=[],
+                thumbnails=None,
+                flags=[""] * n,
+                clip_scores=None,
+                features={},
+                text_features={},
+                made=Made(102, 8, "cpu", "synthetic"),
+            )
+        features = random.normal(size=(2, n, WIDTH)).astype(np.float32)
+        made = replace(
+            template,
+            sha256=[bytes(row).hex() for row in random.integers(0, 256, (n, 32), dtype=np.uint8)],
+            thumbnails=thumbnails(random, n),
+            features={EXTRACTOR: features[0]},
+            text_features={EXTRACTOR: features[1]},
+        )
+        shards.write(unit, made)
+
+
+def thumbnails(random: np.random.Generator, n: int) -> np.ndarray:
+    """Four patches of a colour each with some noise: pictures are no white noise."""
+    patches = random.integers(8, 248, (n, 2, 1, 2, 1, 3))
+    noise = random.integers(-8, 8, (n, 2, 4, 2, 4, 3))
+    return (patches + noise).astype(np.uint8).reshape(n, -1)
+
+
+def measure(folder: Path, images: int) -> None:
+    """Do what is counted, and print seconds, those of the processor too, and the peak of memory."""
+    seconds: dict[str, float] = {}
+    began = time.perf_counter()
+    with timing(seconds, "plan"):
+        spec, plan = spec_and_plan(images)
+        store = open_store(folder)
+        write_plan_file(store, plan, 0)
+    shards = ShardStore(store)
+    with timing(seconds, "resume"):
+        done = shards.done(plan.units)
+        assert len(done) == len(plan.units)
+    with timing(seconds, "sum up"):
+        real = np.random.default_rng(2).normal(size=(4096, WIDTH)).astype(np.float32)
+        reference = {METRICS[0]: Real(prepare(PROTOCOLS[METRICS[0]], real))}
+        scores = score(spec, plan, shards, reference)
+        write_scores(store, scores)
+    with timing(seconds, "status"):
+        assert status_of(store).done == plan.images
+    seconds["all"] = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    rounded = {stage: round(value, 1) for stage, value in seconds.items()}
+    rounded["processor"] = round(time.process_time(), 1)
+    print(
+        json.dumps(
+            {"images": plan.images, "units": len(plan.units), "seconds": rounded, "peak_gib": round(peak, 2)}
+        )
+    )
+
+
+@contextmanager
+def timing(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

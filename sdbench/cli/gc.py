@@ -1,0 +1,36 @@
+"""`sdbench gc RUN`: what the current spec of a run does not need."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any, name: str) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = commands.add_parser(
+        name,
+        help="list or delete what the current spec of a run does not need",
+        description="List shards and images of cells that the current spec does not ask for, and what writes "
+        "that never ended left behind. Deletes nothing without --delete.",
+    )
+    parser.add_argument("place", metavar="RUN", help="a run folder, or the URL of a run")
+    parser.add_argument("--delete", action="store_true", help="delete what is listed")
+    parser.set_defaults(run=run, resumable=False)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    from sdbench.store import existing_store
+    from sdbench.upkeep.garbage import delete, unneeded
+
+    store = existing_store(args.place)
+    keys = unneeded(store)
+    if args.delete:
+        delete(store, keys)
+    for key in keys:
+        print(store.where(key))
+    done = "deleted" if args.delete else "not needed; --delete deletes them"
+    print(f"{len(keys)} files {done}" if keys else "nothing that the current spec does not need")

@@ -1,0 +1,40 @@
+"""`sdbench status RUN`: how far a run is."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any, name: str) -> None:
+    """Add the command to argparse's subparsers."""
+    parser = commands.add_parser(
+        name,
+        help="how far a run is",
+        description="Count what is done and left in a run, cell by cell, with the rate of the last session "
+        "and the time that is left at that rate. Can be asked while the run goes on, from any machine.",
+    )
+    parser.add_argument("place", metavar="RUN", help="a run folder, or the URL of a run")
+    parser.set_defaults(run=run, resumable=False)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Carry out the command."""
+    from sdbench.store import existing_store
+    from sdbench.timing import duration
+    from sdbench.upkeep.status import status_of
+
+    status = status_of(existing_store(args.place))
+    for cell in status.cells:
+        print(f"{cell.done:>8} of {cell.total}  {cell.cell}")
+    print(f"{status.done:>8} of {status.total}  images done, {status.total - status.done} left")
+    session = status.session
+    if session is None:
+        return
+    state = "ended" if session.ended else "last heard of"
+    rate = f", {session.rate:.3g} images/s" if session.rate else ""
+    print(f"last session: {session.images} images by {session.executor}{rate}, {state} {session.updated}")
+    if status.seconds_left:
+        print(f"at that rate {duration(status.seconds_left)} left")

@@ -1,0 +1,210 @@
+"""Many workers through Ray: an actor per GPU, or per so many cores, on one machine or a cluster.
+
+Ray places the actors, starts those again that are lost, and carries units and reports. A unit that was lost
+with its worker goes to whichever worker is free next, not back to its own: that one may wait for a node that
+never comes back. A shard that is written twice is the same shard, so nothing has to be undone.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from sdbench import provenance
+from sdbench.errors import InputError, SdbenchError, one_line
+from sdbench.executors.pool import Gap, Pool, Workforce
+from sdbench.models.home import HOME_VARIABLE
+from sdbench.plan import Unit
+from sdbench.registry import Checkpoint
+from sdbench.worker import Job, Tick, UnitReport, Worker
+
+__all__ = ["ray_pool"]
+
+TRIES = 3
+"""A unit that takes its worker down so many times is given up."""
+
+RESTARTS = 100
+"""So often Ray starts a lost worker again; on spot instances that happens, and a broken one must end."""
+
+GLANCE = 1.0
+"""Seconds between two looks at whether the user wants to stop."""
+
+
+@contextmanager
+def ray_pool(job: Job, workforce: Workforce, note: Callable[[str], None]) -> Iterator[Pool]:
+    """Start or join a cluster and open a worker on each of its GPUs, or on as many cores as it has.
+
+    Raises InputError where Ray is not installed, the cluster is not there or has too few GPUs.
+    """
+    ray = _ray()
+    if job.place.startswith("memory://"):
+        raise InputError("a run in memory:// cannot be shared with other processes: use --executor inline")
+    joined = ray.is_initialized()
+    if not joined:
+        _connect(ray, workforce.address)
+    try:
+        count, needs = _resources(ray.cluster_resources(), workforce.workers, job.threads)
+        note(f"ray: {count} workers, each with {' and '.join(f'{n:g} {what}' for what, n in needs.items())}")
+        actor = ray.remote(**{f"num_{what.lower()}s": n for what, n in needs.items()})(_Actor)
+        home = {HOME_VARIABLE: os.environ[HOME_VARIABLE]} if HOME_VARIABLE in os.environ else {}
+        options = actor.options(max_restarts=RESTARTS, runtime_env={"env_vars": home})
+        actors = [options.remote(job) for _ in range(count)]
+        try:
+            yield _Crew(ray, actors, note)
+        except ray.exceptions.RayError as error:
+            raise SdbenchError(f"ray: {one_line(error)}; run the command again to go on") from None
+        finally:
+            for each in actors:
+                ray.kill(each)
+    finally:
+        if not joined:
+            ray.shutdown()
+
+
+class _Actor:
+    """A worker in a process of its own."""
+
+    def __init__(self, job: Job) -> None:
+        import torch
+
+        torch.set_num_threads(job.threads)
+        self._worker = Worker(replace(job, device=provenance.best_device()))
+
+    def ready(self) -> None:
+        """Answers when the actor runs, for the first time or again."""
+
+    def do(self, unit: Unit) -> UnitReport:
+        """As `Worker.do`."""
+        return self._worker.do(unit, lambda unit, done: None)
+
+
+class _Crew:
+    """The actors, and who does what."""
+
+    def __init__(self, ray: Any, actors: Sequence[Any], note: Callable[[str], None]) -> None:
+        self._ray = ray
+        self._note = note
+        self._free: list[Any] = []
+        self._joining: dict[Any, Any] = {}
+        self._busy: dict[Any, tuple[Any, Unit]] = {}
+        self._holds: dict[Any, Checkpoint] = {}
+        for actor in actors:
+            self._join(actor)
+
+    def __call__(
+        self, units: Sequence[Unit], tick: Tick, stop: Callable[[], bool]
+    ) -> Iterator[UnitReport | Gap]:
+        left, lost = list(units), Counter[Unit]()
+        while self._busy or (left and not stop()):
+            if not (self._free or self._joining or self._busy):
+                yield from (Gap(unit, "no worker is left") for unit in left)
+                return
+            while self._free and left and not stop():
+                self._hand_out(left)
+            refs = [*self._busy, *self._joining]
+            done = self._ray.wait(refs, num_returns=1, timeout=GLANCE)[0] if refs else []
+            for ref in done:
+                if ref in self._joining:
+                    self._joined(ref)
+                    continue
+                unit = self._busy[ref][1]
+                report = self._came_back(ref)
+                if isinstance(report, UnitReport):
+                    yield report
+                    continue
+                lost[unit] += 1
+                if lost[unit] < TRIES:
+                    left.insert(0, unit)
+                else:
+                    yield Gap(unit, f"lost {TRIES} times with its worker: {report}")
+
+    def _hand_out(self, left: list[Unit]) -> None:
+        actor = self._free.pop(0)
+        unit = _next(left, self._holds.get(actor), list(self._holds.values()))
+        left.remove(unit)
+        self._holds[actor] = unit.cell.checkpoint
+        self._busy[actor.do.remote(unit)] = (actor, unit)
+
+    def _came_back(self, ref: Any) -> UnitReport | str:
+        """The report, or how the worker was lost."""
+        actor, unit = self._busy.pop(ref)
+        try:
+            report: UnitReport = self._ray.get(ref)
+        except self._ray.exceptions.RayTaskError as error:
+            # What the unit itself raised, as it would be raised in this process.
+            raise (error.cause if isinstance(error.cause, Exception) else error) from None
+        except self._ray.exceptions.RayError as error:
+            why = one_line(error)
+            self._note(f"ray: a worker was lost with {unit.name} ({why[:120]})")
+            self._holds.pop(actor, None)
+            self._join(actor)
+            return why
+        self._free.append(actor)
+        return report
+
+    def _join(self, actor: Any) -> None:
+        ready = actor.ready.options(max_task_retries=-1).remote()
+        self._joining[ready] = actor
+
+    def _joined(self, ref: Any) -> None:
+        actor = self._joining.pop(ref)
+        try:
+            self._ray.get(ref)
+        except self._ray.exceptions.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, Exception) else error) from None
+        except self._ray.exceptions.RayError as error:
+            self._note(f"ray: a worker cannot be started ({one_line(error)[:120]})")
+            return
+        self._free.append(actor)
+
+
+def _next(left: Sequence[Unit], held: Checkpoint | None, taken: Sequence[Checkpoint]) -> Unit:
+    """The unit that costs a free worker the least loading: of its own checkpoint, else of one nobody holds,
+    else of the one with the most units left."""
+    first: dict[Checkpoint, Unit] = {}
+    for unit in left:
+        first.setdefault(unit.cell.checkpoint, unit)
+    if held in first:
+        return first[held]
+    unheld = [checkpoint for checkpoint in first if checkpoint not in taken]
+    counts = Counter(unit.cell.checkpoint for unit in left)
+    return first[max(unheld or first, key=lambda checkpoint: counts[checkpoint])]
+
+
+def _resources(there: dict[str, float], workers: int | None, threads: int) -> tuple[int, dict[str, float]]:
+    """How many workers, and what each of them needs: a GPU, or cores for its threads."""
+    gpus, cpus = int(there.get("GPU", 0)), there.get("CPU", 1.0)
+    if gpus:
+        if (workers or gpus) > gpus:
+            raise InputError(f"--workers {workers}: the cluster has {gpus} GPUs")
+        return workers or gpus, {"GPU": 1}
+    count = workers or max(1, int(cpus // threads))
+    share = min(float(threads), cpus / count)
+    # More workers than cores share them; Ray takes whole cores or fractions of one.
+    return count, {"CPU": int(share) if share >= 1 else math.floor(share * 1000) / 1000}
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise InputError("--executor ray needs Ray: pip install 'sdbench[ray]'") from None
+    return ray
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    try:
+        ray.init(
+            # "local" is a cluster of its own even where another one runs on this machine.
+            address=address or "local",
+            log_to_driver=False,
+            logging_level="error",
+            **({} if address else {"include_dashboard": False}),
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(f"--address {address}: no Ray cluster answers ({one_line(error)})") from None

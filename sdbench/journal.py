@@ -1,0 +1,87 @@
+"""How fast the work goes on, for those who look at a run from outside: RUN/journal/<number>_<id>.json.
+
+One file for each time that work was done in the run. Seconds are those of a clock that only goes forward, and
+files are ordered by number, so a computer's clock may jump.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict, dataclass, replace
+from time import monotonic
+
+from sdbench.errors import StoreError
+from sdbench.store import Store
+from sdbench.timing import now
+
+__all__ = ["Journal", "Session", "last_session"]
+
+FOLDER = "journal"
+SECONDS_BETWEEN_WRITES = 5.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """One time that work was done: `images` in `seconds`; `updated` is the time of day of the last word."""
+
+    started: str
+    updated: str
+    executor: str
+    images: int
+    seconds: float
+    ended: bool
+
+    @property
+    def rate(self) -> float | None:
+        """Images a second; None before the first ones."""
+        return self.images / self.seconds if self.images and self.seconds > 0 else None
+
+
+class Journal:
+    """Writes the file of the session that begins now."""
+
+    def __init__(self, store: Store, executor: str) -> None:
+        self._store = store
+        self._began = monotonic()
+        self._written = -SECONDS_BETWEEN_WRITES
+        self._session = Session(now(), now(), executor, 0, 0.0, False)
+        number = max((_number(name) for name in store.names(FOLDER)), default=0) + 1
+        # Two sessions that begin together take one number, hence the rest of the name.
+        self._key = f"{FOLDER}/{number:06d}_{uuid.uuid4().hex[:8]}.json"
+
+    def made(self, images: int) -> None:
+        """So many more images are in the store."""
+        self._session = replace(self._session, images=self._session.images + images)
+        if monotonic() - self._written >= SECONDS_BETWEEN_WRITES:
+            self._write()
+
+    def end(self) -> None:
+        """No more is made in this session."""
+        if self._session.images:
+            self._session = replace(self._session, ended=True)
+            self._write()
+
+    def _write(self) -> None:
+        self._written = monotonic()
+        self._session = replace(self._session, updated=now(), seconds=round(self._written - self._began, 3))
+        text = json.dumps(asdict(self._session), indent=2) + "\n"
+        self._store.write(self._key, text.encode(), durable=False)
+
+
+def last_session(store: Store) -> Session | None:
+    """The latest session; None where no work was done. StoreError where its file is damaged."""
+    names = sorted(store.names(FOLDER))
+    if not names:
+        return None
+    key = f"{FOLDER}/{names[-1]}"
+    data = store.read(key)
+    try:
+        return Session(**json.loads(data))
+    except (ValueError, TypeError):
+        raise StoreError(f"{store.where(key)}: damaged; delete it") from None
+
+
+def _number(name: str) -> int:
+    digits = name.partition("_")[0]
+    return int(digits) if digits.isdigit() else 0

@@ -1,0 +1,120 @@
+"""A run in an object store, or in any other place that fsspec reaches."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import fsspec
+
+from sdbench.errors import InputError, StoreError, one_line
+from sdbench.store.local import TEMPORARY
+
+__all__ = ["FsspecStore"]
+
+WHOLE_PUTS = frozenset({"abfs", "az", "gcs", "gs", "memory", "oci", "oss", "s3", "s3a"})
+"""Where an object appears when all of its bytes are there. Elsewhere it is written aside and renamed."""
+
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+"""The extra of this package that brings the library of a scheme."""
+
+
+class FsspecStore:
+    """The keys under a URL such as s3://bucket/run."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        scheme = url.partition("://")[0]
+        try:
+            # Listings are never cached: other processes write into the same run.
+            self._fs, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            extra = EXTRAS.get(scheme)
+            install = f": pip install 'sdbench[{extra}]'" if extra else ""
+            raise InputError(f"run {url}: {one_line(error)}{install}") from None
+        self._root = str(root).rstrip("/")
+        self._whole_puts = scheme in WHOLE_PUTS
+
+    def where(self, key: str) -> str:
+        """The URL of a key."""
+        return f"{self.url}/{key}"
+
+    def exists(self, key: str) -> bool:
+        """Whether the key has been written."""
+        with self._said(key, "cannot be looked up"):
+            return bool(self._fs.isfile(self._path(key)))
+
+    def names(self, folder: str) -> frozenset[str]:
+        """The names of the keys that lie directly in `folder`."""
+        return self._entries(folder, "file")
+
+    def folders(self, folder: str) -> frozenset[str]:
+        """The names of the folders that lie directly in `folder`."""
+        return self._entries(folder, "directory")
+
+    def temporaries(self) -> list[str]:
+        """The keys of writes that were begun and never ended, sorted; none where puts are whole."""
+        if self._whole_puts:
+            return []
+        with self._said("", "cannot be listed"):
+            found = self._fs.find(self._root)
+        return sorted(path.removeprefix(f"{self._root}/") for path in found if path.endswith(TEMPORARY))
+
+    def open(self, key: str) -> BinaryIO:
+        """The bytes of a key as a seekable stream, fetched at once."""
+        return io.BytesIO(self.read(key))
+
+    def read(self, key: str) -> bytes:
+        """All bytes of a key: a connection that breaks on the way cannot pass for a damaged file."""
+        with self._said(key, "cannot be read"):
+            found: bytes = self._fs.cat_file(self._path(key))
+            return found
+
+    def tail(self, key: str, size: int) -> bytes:
+        """The last `size` bytes of a key, all of them where it has fewer."""
+        with self._said(key, "cannot be read"):
+            found: bytes = self._fs.cat_file(self._path(key), start=-size)
+            return found
+
+    def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
+        """Put the object; a reader sees the old bytes or the new ones. A put is durable in any case."""
+        target = self._path(key)
+        with self._said(key, "cannot be written"):
+            if self._whole_puts:
+                self._fs.pipe_file(target, data)
+                return
+            folder, _, name = target.rpartition("/")
+            aside = f"{folder}/.{name}.{uuid.uuid4().hex}{TEMPORARY}"
+            self._fs.makedirs(folder, exist_ok=True)
+            self._fs.pipe_file(aside, data)
+            self._fs.mv(aside, target)
+
+    def delete(self, key: str) -> None:
+        """Remove the object of a key."""
+        with self._said(key, "cannot be deleted"):
+            self._fs.rm_file(self._path(key))
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{key}" if key else self._root
+
+    def _entries(self, folder: str, kind: str) -> frozenset[str]:
+        with self._said(folder, "cannot be listed"):
+            try:
+                found: list[dict[str, Any]] = self._fs.ls(self._path(folder), detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return frozenset()
+        names = (entry["name"].rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == kind)
+        return frozenset(name for name in names if not name.endswith(TEMPORARY))
+
+    @contextmanager
+    def _said(self, key: str, what: str) -> Iterator[None]:
+        """Turn whatever the library of the scheme raises, each has its own kinds, into one line."""
+        try:
+            yield
+        except Exception as error:
+            raise StoreError(
+                f"{self.where(key)}: {what}: {one_line(error) or type(error).__name__}"
+            ) from None

@@ -1,0 +1,90 @@
+"""Runs without a model: shards and images of numbers that a generator drew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sdbench.audit import thumbnail
+from sdbench.digest import digest_pixels
+from sdbench.images import ImageStore, Writing
+from sdbench.models.sources import ReferenceSource
+from sdbench.plan import Plan, make_plan
+from sdbench.plan_file import write_plan_file
+from sdbench.prompts import Prompt
+from sdbench.registry import Checkpoint
+from sdbench.shards import Made, Shard, ShardStore
+from sdbench.spec import ExperimentSpec
+from sdbench.store import Store
+
+EXTRACTOR = "shapes-clip"
+
+
+def spec_of(
+    scales: Sequence[float], *, unit_size: int = 3, metrics: Sequence[str] = ("kd-shapes-clip",)
+) -> ExperimentSpec:
+    """A spec that names no file that has to be there."""
+    return ExperimentSpec.model_validate(
+        {
+            "name": "synthetic",
+            "checkpoints": ["shapes-v1-1"],
+            "samplers": [{"name": "plms", "steps": 50}],
+            "guidance_scales": list(scales),
+            "prompts": ["any"],
+            "reference": {"source": "shapes", "count": 8, "seed": 1},
+            "image_size": 8,
+            "seed": 1,
+            "batch_size": 3,
+            "unit_size": unit_size,
+            "metrics": list(metrics),
+        }
+    )
+
+
+def plan_of(scales: Sequence[float], prompts: Sequence[str], *, unit_size: int = 3) -> Plan:
+    """The plan of such a spec."""
+    source = ReferenceSource("shapes-v1-1", Path("unused.safetensors"))
+    numbered = [Prompt(f"p{i}-{text}", text) for i, text in enumerate(prompts)]
+    spec = spec_of(scales, unit_size=unit_size)
+    return make_plan(spec, [Checkpoint(source, "w" * 64, "c")], numbered, {EXTRACTOR: "e"})
+
+
+def as_of_old(table: pa.Table) -> pa.Table:
+    """A shard's table as it was before shards held a digest of their values."""
+    kept = {key: value for key, value in table.schema.metadata.items() if key != b"sdbench.content"}
+    return table.replace_schema_metadata(kept)
+
+
+def make_units(
+    store: Store, plan: Plan, kept: int, *, units: slice = slice(None)
+) -> Mapping[str, np.ndarray]:
+    """Write the plan, its shards and images as a worker does; returns the pixels by PNG key."""
+    write_plan_file(store, plan, kept)
+    shards, images, writing = ShardStore(store), ImageStore(store, kept), Writing()
+    random = np.random.default_rng(5)
+    pixels = {}
+    for unit in plan.units[units]:
+        n = len(unit.chunk.prompts)
+        made = random.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8)
+        images.begin(unit, 0, made, writing)
+        writing.wait()
+        features = random.normal(size=(n, 4)).astype(np.float32)
+        shard = Shard(
+            sha256=[digest_pixels(image) for image in made],
+            thumbnails=np.stack([thumbnail(image) for image in made]),
+            flags=[""] * n,
+            clip_scores=None,
+            features={EXTRACTOR: features},
+            text_features={EXTRACTOR: features},
+            made=Made(102, 3, "cpu", "torch=1"),
+        )
+        shards.write(unit, shard)
+        pixels |= {
+            f"images/{unit.cell.folder}/{prompt.id}.png": image
+            for prompt, image in zip(unit.chunk.prompts, made, strict=True)
+        }
+    writing.close()
+    return pixels
