@@ -4,7 +4,7 @@ COUNT ?= 64
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lint clean
+.PHONY: demo test check lint docs bench-gpu clean
 
 demo: $(VENV)/.installed ## the embedded sweep: 4 checkpoints x 8 guidance scales x COUNT images
 	$(BIN)/sdbench run experiments/shapes-demo.yaml --count $(COUNT)
@@ -19,6 +19,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-dev ## the documentation as a site, in build/docs
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/docs
+
+bench-gpu: $(VENV)/.installed-dev ## what a GPU makes of it, under 9 minutes
+	$(BIN)/sdbench bench --out build/bench-gpu.json
 
 clean:
 	rm -rf $(VENV) build dist

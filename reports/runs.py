@@ -48,8 +48,8 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The folder's name."""
-        return self.folder.resolve().name
+        """The name of the experiment; of a run from before it stood in the manifest, the folder's."""
+        return str(self.manifest.get("name") or self.folder.resolve().name)
 
     @cached_property
     def names(self) -> dict[str, str]:

@@ -26,6 +26,7 @@ def account(
 ) -> dict[str, Any]:
     """Everything but times: digests, the folders of the cells with their units, machine and command."""
     return {
+        "name": spec.name,
         "spec_digest": spec.digest,
         "prompts": spec.prompts.words,
         "weights_digests": {checkpoint.name: checkpoint.weights_digest for checkpoint in checkpoints},

@@ -49,7 +49,8 @@ def _commands(run: Run) -> list[tuple[str, str]]:
         )
     ]
     given = [("The command that made this run", made)] if made else []
-    return [*given, *again, ("Score and report the stored images again", f"sdbench score {run.title}")]
+    scored = ("Score and report the stored images of this run, in the folder RUN, again", "sdbench score RUN")
+    return [*given, *again, scored]
 
 
 def _citation(run: Run) -> str:

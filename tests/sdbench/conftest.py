@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -56,9 +57,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     }[request.param]
 
 
-@cache
 def loaded_once(path: Path, config: Path | None, device: str, use_ema: bool | None) -> LatentDiffusion:
-    """Loading is most of a tiny run's time."""
+    """A copy, since a run writes other weights over it: loading is most of a tiny run's time."""
+    return deepcopy(_loaded(path, config, device, use_ema))
+
+
+@cache
+def _loaded(path: Path, config: Path | None, device: str, use_ema: bool | None) -> LatentDiffusion:
     return load_checkpoint(path, config, device, use_ema)
 
 

@@ -25,7 +25,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return tiny_runs.files(folder / "run")
 
 
-@pytest.mark.parametrize("moments", [4, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("moments", [2, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(moments: int, whole: dict[str, bytes], tmp_path: Path) -> None:
     began = time.monotonic()
     tiny_runs.run(tmp_path, tmp_path / "timed")
