@@ -128,11 +128,13 @@ def _paired_error(a: Estimate, b: Estimate) -> tuple[float, float]:
 
     These are those whose chi-square spreads as the estimated variance does (Satterthwaite, "An approximate
     distribution of estimates of variance components", 1946): 2 n / (kurtosis - 1), at most n - 1. A few
-    images that differ most make the error itself unsure.
+    images that differ most make the error itself unsure. n counts prompts where images share them.
     """
     differences = np.asarray(a.per_image) - np.asarray(b.per_image)
     pairs = None if a.per_pair is None or b.per_pair is None else a.per_pair - b.per_pair
-    n, beyond = differences.size, kurtosis(differences) - 1
+    apart = differences - differences.mean()
+    parts = apart if a.clusters is None else np.bincount(a.clusters, weights=apart).astype(np.float64)
+    n, beyond = parts.size, kurtosis(parts) - 1
     degrees = min(2 * n / beyond, n - 1) if beyond > 0 else n - 1
     return jackknife_error(differences, pairs, a.clusters), float(degrees)
 

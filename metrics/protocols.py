@@ -189,7 +189,7 @@ def _clip_score(variant: str, source: _Input, agrees_with: str) -> list[tuple[st
     ]
 
 
-_NOTHING = "nothing published: the embedded family's own features"
+_NOTHING = "no published protocol: these are the embedded family's own features"
 _KID = "torch-fidelity and torchmetrics with one subset of all images"
 _X100 = "torchmetrics, for prompts of up to 77 tokens"
 _FID_TF = "torch-fidelity; the original TensorFlow code; pytorch-fid and ADM to about 0.1"

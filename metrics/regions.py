@@ -36,7 +36,7 @@ class PlanePoint:
     def per_image(self) -> NDArray[np.float64]:
         """What each image contributes to both: [n, 2]. Raises MetricsError where a figure lacks it."""
         for estimate in (self.distance, self.agreement):
-            if estimate.per_image is None:
+            if estimate.per_image is None or estimate.standard_error is None:
                 raise MetricsError(f"no region without figures per image: {estimate.note or 'none are kept'}")
         distances, agreements = np.asarray(self.distance.per_image), np.asarray(self.agreement.per_image)
         if len(distances) != len(agreements):
@@ -70,7 +70,8 @@ def confidence_region(point: PlanePoint, *, cells: int = 1) -> Region:
     The two figures are jointly normal; each cell's region has level 1 - 0.05 / cells (Bonferroni), and a
     squared distance of two normal dimensions exceeds r^2 with probability exp(-r^2 / 2).
     """
-    covariance = _covariance(point.per_image, [point.distance.standard_error, point.agreement.standard_error])
+    errors = [point.distance.standard_error, point.agreement.standard_error]
+    covariance = _covariance(point.per_image, errors, point.distance.clusters)
     return Region(point.centre, covariance, math.sqrt(-2 * math.log(0.05 / cells)))
 
 
@@ -83,7 +84,8 @@ def dominance(a: PlanePoint, b: PlanePoint) -> float:
     """
     images_a, images_b = _same_images([a, b])
     pairs = [compare(a.distance, b.distance), compare(a.agreement, b.agreement)]
-    covariance = _covariance(images_a - images_b, [pair.standard_error for pair in pairs])
+    errors_of_pairs = [pair.standard_error for pair in pairs]
+    covariance = _covariance(images_a - images_b, errors_of_pairs, a.distance.clusters)
     errors = np.sqrt(np.diag(covariance))
     # A lower distance and a higher agreement are better.
     gap = (a.centre - b.centre) * np.array([-1.0, 1.0])
@@ -105,19 +107,31 @@ def curve_dominance(a: Sequence[PlanePoint], b: Sequence[PlanePoint], *, seed: i
     points = [*a, *b]
     images = np.hstack(_same_images(points))
     mean = np.concatenate([point.centre for point in points])
-    draws = np.random.default_rng(seed).multivariate_normal(mean, np.cov(images.T) / len(images), 10_000)
+    joint = _joint(images, points[0].distance.clusters)
+    draws = np.random.default_rng(seed).multivariate_normal(mean, joint, 10_000)
     planes = draws.reshape(-1, len(points), 2) * np.array([1.0, -1.0])
     return float(_behind(planes[:, : len(a)], planes[:, len(a) :]).all(axis=1).mean())
 
 
-def _covariance(images: NDArray[np.float64], errors: Sequence[float | None]) -> NDArray[np.float64]:
+def _joint(images: NDArray[np.float64], clusters: NDArray[np.intp] | None) -> NDArray[np.float64]:
+    """Return the covariance [k, k] of the means of images [n, k], which are alike within a cluster."""
+    if clusters is None:
+        return np.asarray(np.cov(images.T) / len(images))
+    apart = images - images.mean(axis=0)
+    sums = np.stack([np.bincount(clusters, weights=column) for column in apart.T])
+    return np.asarray(sums @ sums.T * (sums.shape[1] / (sums.shape[1] - 1) / len(images) ** 2))
+
+
+def _covariance(
+    images: NDArray[np.float64], errors: Sequence[float | None], clusters: NDArray[np.intp] | None
+) -> NDArray[np.float64]:
     """Return the covariance [2, 2] of two figures from their images' parts [n, 2] and their errors.
 
     The errors can be sharper than the parts say (metrics.frechet); what the figures share is first order.
     """
     known = np.array(errors, dtype=np.float64)
     bound = 0.999 * known.prod()
-    shared = np.clip(np.cov(images.T)[0, 1] / len(images), -bound, bound)
+    shared = np.clip(_joint(images, clusters)[0, 1], -bound, bound)
     return np.array([[known[0] ** 2, shared], [shared, known[1] ** 2]])
 
 

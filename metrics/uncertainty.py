@@ -82,7 +82,9 @@ def jackknife_error(
         single = standard_error_of_mean(per_image)
     else:
         single = clustered_standard_error(per_image, clusters)
-    if per_pair is None:
+    if per_pair is not None and clusters is not None:
+        per_pair = per_pair[clusters != clusters[partners(clusters.size)]]
+    if per_pair is None or not per_pair.size:
         return single
     return math.sqrt(max(single**2 - float(np.mean(per_pair**2)) / 2, single**2 / 2))
 
@@ -107,7 +109,7 @@ def with_clusters(estimate: Estimate, prompts: Sequence[str] | None) -> Estimate
         return estimate
     if names.size == 1:
         note = "no standard error: 1 prompt, at least 2 are needed"
-        return Estimate(estimate.value, standard_error=None, n=estimate.n, per_image=None, note=note)
+        return replace(estimate, standard_error=None, per_pair=None, note=note)
     error = jackknife_error(estimate.per_image, estimate.per_pair, members)
     return replace(estimate, standard_error=error, clusters=members)
 

@@ -53,7 +53,9 @@ def standing(run: Run, protocol: str) -> Standing:
     pairs, tests = _against(run, protocol, str(best["cell"]))
     rivals = ordered.iloc[1:].merge(pairs, on="cell", how="left")
     rivals["difference"] = rivals["difference"].fillna(rivals["value"] - best["value"])
-    rivals["settled"] = rivals["p_holm"] < SETTLED
+    # Over the prompts that both have, a rival of fewer images may be ahead of the best figure.
+    behind = (rivals["difference"] > 0) == lower
+    rivals["settled"] = (rivals["p_holm"] < SETTLED) & behind
     return Standing(protocol, str(best["label"]), lower, decimals(rows), best, rivals, tests)
 
 

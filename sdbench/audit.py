@@ -87,6 +87,8 @@ def _near(thumbnails: np.ndarray) -> list[tuple[int, int]]:
     """
     from scipy.spatial import KDTree
 
+    if not len(thumbnails):
+        return []
     values = thumbnails.astype(np.float32)
     half = THUMBNAIL // 2
     blocks = values.reshape(-1, 2, half, 2, half, 3).mean(axis=(2, 4)).reshape(len(values), -1)

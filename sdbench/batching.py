@@ -21,24 +21,25 @@ COMPILED = 16
 TRIAL_STEPS = 2
 
 
-def automatic_size(model: Model, unit: Unit, device: str) -> int:
+def automatic_size(model: Model, unit: Unit, device: str, unit_size: int) -> int:
     """The size to start with; where it does not fit after all, the worker halves it.
 
-    On a CPU the whole unit, since a size that hangs on a clock would not be the same in every run.
+    On a CPU a whole unit, since a size that hangs on a clock would not be the same in every run. `unit` is
+    the one at hand: a short last one, where a run goes on, must not lead to another size.
     """
-    whole = len(unit.chunk.prompts)
     if device == "cpu":
-        return whole
+        return unit_size
     if unit.cell.arithmetic.compiled:
-        return min(whole, COMPILED)
+        return min(unit_size, COMPILED)
+    prompts = unit.chunk.prompts * -(-unit_size // len(unit.chunk.prompts))
     cell = replace(unit.cell, sampler=unit.cell.sampler.model_copy(update={"steps": TRIAL_STEPS}))
 
     def attempt(size: int) -> float:
         start = time.perf_counter()
-        model.generate(unit.chunk.prompts[:size], cell, lambda done, total: None)
+        model.generate(prompts[:size], cell, lambda done, total: None)
         return time.perf_counter() - start
 
-    return doubled(attempt, whole)
+    return doubled(attempt, unit_size)
 
 
 def doubled(attempt: Callable[[int], float], most: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from metrics import Estimate
 from metrics.compare import Comparison, compare, corrected
+from metrics.uncertainty import with_clusters
 from sdbench.errors import InputError, one_line
 
 __all__ = ["FigureChange", "Shared", "figure_changes", "shared_images"]
@@ -100,17 +101,26 @@ def _compared(row: pd.Series[Any], shared: Shared | None) -> Comparison:
     reason = _unpaired_because(row, shared)
     parts = None if reason or shared is None else _parts(row, shared)
     if parts is None:
+        if old.n != new.n and row["better_a"] == "lower":
+            reason = f"{old.n} and {new.n} images, and a distance depends on their number"
+            old, new = replace(old, standard_error=None), replace(new, standard_error=None)
         test = compare(new, old)
-        return test if test.standard_error is None else replace(test, note=reason or "no figures per image")
-    of_a, of_b = parts
-    whole = len(of_a) == old.n == new.n
-    return compare(_with_parts(new, of_b, whole), _with_parts(old, of_a, whole))
+        return replace(test, note=reason or test.note or "no figures per image")
+    of_a, of_b = (part.to_numpy() for part in (parts["a"], parts["b"]))
+    whole = len(parts) == old.n == new.n
+    test = compare(
+        _with_parts(new, of_b, whole, list(parts["prompt"])),
+        _with_parts(old, of_a, whole, list(parts["prompt"])),
+    )
+    return test if whole else replace(test, note=f"over the {len(parts)} images that both have")
 
 
-def _with_parts(figure: Estimate, parts: NDArray[np.float64], whole: bool) -> Estimate:
+def _with_parts(
+    figure: Estimate, parts: NDArray[np.float64], whole: bool, prompts: Sequence[str]
+) -> Estimate:
     """The figure with its images' parts; of fewer prompts than it was made of, the mean over those."""
     value = figure.value if whole else float(np.mean(parts))
-    return replace(figure, value=value, n=len(parts), per_image=parts)
+    return with_clusters(replace(figure, value=value, n=len(parts), per_image=parts), prompts)
 
 
 def _estimate(row: pd.Series[Any], side: str) -> Estimate:
@@ -123,13 +133,13 @@ def _unpaired_because(row: pd.Series[Any], shared: Shared | None) -> str:
     for column, words in (("seed", "seeds"), ("image_size", "image sizes")):
         if str(row[f"{column}_a"]) != str(row[f"{column}_b"]):
             return f"other start noise, {words} {row[f'{column}_a']} and {row[f'{column}_b']}"
-    if row["reference_digest_a"] != row["reference_digest_b"] and row["better_a"] == "lower":
+    if row["reference_digest_a"] != row["reference_digest_b"]:
         return "other reference images"
     return "no images.parquet in both runs" if shared is None else ""
 
 
-def _parts(row: pd.Series[Any], shared: Shared) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """What each common image contributes to both figures; None where that is not known.
+def _parts(row: pd.Series[Any], shared: Shared) -> pd.DataFrame | None:
+    """What each common image contributes to both figures, and its prompt; None where that is not known.
 
     Scores are values of an image by itself, so any prompts in common will do. Influences on a distance hold
     for the whole set only; they are kept divided by n - 1.
@@ -139,11 +149,11 @@ def _parts(row: pd.Series[Any], shared: Shared) -> tuple[NDArray[np.float64], ND
         names = [f"{kind}_{row['protocol_a']}_{side}" for side in "ab"]
         if not set(names) <= set(rows.columns):
             continue
-        parts = rows[names].dropna().to_numpy(np.float64)
+        parts = rows[[*names, "prompt_a"]].dropna(subset=names).set_axis(["a", "b", "prompt"], axis=1)
         whole = len(parts) == row["n_a"] == row["n_b"]
         if len(parts) >= 2 and (kind == "score" or whole):
-            parts = parts * (1 if kind == "score" else len(parts) - 1)
-            return parts[:, 0], parts[:, 1]
+            unit = 1.0 if kind == "score" else len(parts) - 1.0
+            return parts.assign(a=parts["a"] * unit, b=parts["b"] * unit)
     return None
 
 

@@ -15,7 +15,7 @@ from sdbench.errors import StoreError
 from sdbench.store import Store
 from sdbench.timing import now
 
-__all__ = ["Journal", "Session", "last_session"]
+__all__ = ["Journal", "Session", "last_session", "sessions"]
 
 FOLDER = "journal"
 SECONDS_BETWEEN_WRITES = 5.0
@@ -69,12 +69,19 @@ class Journal:
         self._store.write(self._key, text.encode(), durable=False)
 
 
+def sessions(store: Store) -> list[Session]:
+    """All sessions in the order in which they began. StoreError where a file is damaged."""
+    return [_read(store, name) for name in sorted(store.names(FOLDER))]
+
+
 def last_session(store: Store) -> Session | None:
     """The latest session; None where no work was done. StoreError where its file is damaged."""
     names = sorted(store.names(FOLDER))
-    if not names:
-        return None
-    key = f"{FOLDER}/{names[-1]}"
+    return _read(store, names[-1]) if names else None
+
+
+def _read(store: Store, name: str) -> Session:
+    key = f"{FOLDER}/{name}"
     data = store.read(key)
     try:
         return Session(**json.loads(data))

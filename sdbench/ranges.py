@@ -47,6 +47,8 @@ def _part(part: str, where: str) -> list[float]:
         raise InputError(
             f"{where}: {part!r} goes nowhere: give a smaller and a larger number, and 2 values or more"
         )
+    if max(count, 0 if count else (last - first) / step) > _MOST:
+        raise InputError(f"{where}: {part!r} are more than {_MOST} values")
     if count:
         return [round(first + (last - first) * place / (count - 1), 2) for place in range(count)]
     return [round(first + step * place, 6) for place in range(int((last - first) / step + 1e-9) + 1)]

@@ -25,7 +25,15 @@ from sdbench.errors import InputError, StoreError, one_line
 from sdbench.extractors import features_identity
 from sdbench.image_sets import ImageSet, open_image_set
 from sdbench.paths import existing_path
-from sdbench.shards import fixed_size_lists, rows_of_lists
+from sdbench.shards import (
+    CHANGED,
+    CONTENT,
+    DAMAGE,
+    content_digest,
+    fixed_size_lists,
+    is_as_written,
+    rows_of_lists,
+)
 from sdbench.spec import FEWEST, CocoReference, FolderReference, ShapesReference, StatsReference
 from sdbench.stages.extract import image_features
 from sdbench.store import Store
@@ -194,7 +202,8 @@ def _key(extractor: str, stamp: Mapping[str, Any]) -> str:
 def _write(store: Store, extractor: str, stamp: Mapping[str, Any], features: np.ndarray) -> None:
     table = pa.table({f"features_{extractor}": fixed_size_lists(features)})
     sink = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({_IDENTITY: _json(stamp)}), sink)
+    metadata = {_IDENTITY: _json(stamp), CONTENT: content_digest(table).encode()}
+    pq.write_table(table.replace_schema_metadata(metadata), sink)
     store.write(_key(extractor, stamp), sink.getvalue())
 
 
@@ -205,11 +214,13 @@ def _read(store: Store, extractor: str, stamp: Mapping[str, Any]) -> np.ndarray 
     with store.open(key) as stream:
         try:
             table = pq.read_table(stream)
-        except (pa.ArrowInvalid, OSError) as error:
+        except DAMAGE as error:
             why = one_line(error)
             raise StoreError(f"{store.where(key)}: damaged ({why}); delete it and run again") from None
     if (table.schema.metadata or {}).get(_IDENTITY) != _json(stamp):
         raise StoreError(f"{store.where(key)}: is not the file of its name; delete it and run again")
+    if not is_as_written(table):
+        raise StoreError(f"{store.where(key)}: {CHANGED}; delete it and run again")
     return rows_of_lists(table.column(0))
 
 

@@ -19,6 +19,7 @@ from sdbench.plan import Plan
 from sdbench.plan_file import write_plan_file
 from sdbench.preparation import Prepared, prepare, prepare_reference
 from sdbench.progress import RunProgress
+from sdbench.provenance import best_device
 from sdbench.references import Real
 from sdbench.shards import ShardStore, shard_key
 from sdbench.spec import ExperimentSpec, load_spec
@@ -54,6 +55,8 @@ def run_experiment(
     """
     seconds: dict[str, float] = {}
     started = now()
+    # Settled here, so that the run means the same on a machine of another kind.
+    spec = spec.model_copy(update={"compile": "on" if spec.compiled_on(best_device()) else "off"})
     with progress.stage(seconds, "prepare"):
         prepared = prepare(spec, str(place), progress.note)
     store, plan, inputs = prepared.store, prepared.plan, prepared.inputs
@@ -62,7 +65,8 @@ def run_experiment(
     write_plan_file(store, plan, kept)
     with progress.stage(seconds, "reference"):
         reference = prepare_reference(spec, prepared, progress.note)
-    job = Job(store.url, inputs.device, _threads(), spec.batch_size, kept)
+    size = min(spec.unit_size, len(inputs.prompts))
+    job = Job(store.url, inputs.device, _threads(), spec.batch_size, kept, size)
     with progress.stage(seconds, "work"), at_work(job, store, workforce, progress) as work:
         spent = spend(spec, plan, ShardStore(store), reference, work, progress.note)
     if spent.plan != plan:

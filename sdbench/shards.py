@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHANGED",
+    "CONTENT",
+    "DAMAGE",
     "IDENTITY",
     "Made",
     "Shard",
     "ShardStore",
+    "content_digest",
     "fixed_size_lists",
     "is_as_written",
     "rows_of_lists",
@@ -44,7 +47,10 @@ IDENTITY = b"sdbench.identity"
 FOOTER = 256 * 1024
 """The end of a shard that surely holds its metadata, which is a few thousand bytes."""
 _MADE = b"sdbench.made"
-_CONTENT = b"sdbench.content"
+CONTENT = b"sdbench.content"
+
+DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError)
+"""What reading a damaged file can raise."""
 
 CHANGED = "its values are not those that were written"
 
@@ -104,7 +110,7 @@ class ShardStore:
         """Write the unit's shard in one step; from then on the unit is done."""
         table = _table(unit, shard)
         metadata = {IDENTITY: _json(unit.identity), _MADE: _json(asdict(shard.made))}
-        table = table.replace_schema_metadata({**metadata, _CONTENT: _content_digest(table).encode()})
+        table = table.replace_schema_metadata({**metadata, CONTENT: content_digest(table).encode()})
         sink = io.BytesIO()
         # Features do not repeat: a dictionary of them would be a second copy.
         pq.write_table(table, sink, use_dictionary=False)
@@ -115,20 +121,23 @@ class ShardStore:
         data = self._store.read(shard_key(unit))
         try:
             table = pq.read_table(pa.BufferReader(data))
-        except (pa.ArrowInvalid, OSError) as error:
+        except DAMAGE as error:
             raise self._damaged(unit, error) from None
         self._check(unit, table.schema)
         if table.num_rows != len(unit.chunk.prompts):
             raise self._damaged(unit, f"{table.num_rows} rows instead of {len(unit.chunk.prompts)}")
         if not is_as_written(table):
             raise self._damaged(unit, CHANGED)
-        return _shard(unit, table)
+        try:
+            return _shard(unit, table)
+        except DAMAGE as error:
+            raise self._damaged(unit, error) from None
 
     def _check_schema(self, unit: Unit) -> None:
         end = self._store.tail(shard_key(unit), FOOTER)
         try:
             schema = pq.read_schema(pa.BufferReader(end))
-        except (pa.ArrowInvalid, OSError) as error:
+        except DAMAGE as error:
             raise self._damaged(unit, error) from None
         self._check(unit, schema)
 
@@ -147,7 +156,7 @@ def shard_key(unit: Unit) -> str:
     return f"shards/{unit.cell.folder}/{unit.name}.parquet"
 
 
-def _content_digest(table: pa.Table) -> str:
+def content_digest(table: pa.Table) -> str:
     """The sha256 of names and values of all columns, however the file encodes them."""
     digest = hashlib.sha256()
     for name in table.column_names:
@@ -164,10 +173,10 @@ def _content_digest(table: pa.Table) -> str:
 
 def is_as_written(table: pa.Table) -> bool:
     """Whether the values are those that the file was written with; shards of old do not say."""
-    said = (table.schema.metadata or {}).get(_CONTENT)
+    said = (table.schema.metadata or {}).get(CONTENT)
     try:
-        return said is None or said.decode() == _content_digest(table)
-    except ValueError:  # text that is none
+        return said is None or said.decode() == content_digest(table)
+    except (ValueError, TypeError):  # values that are none
         return False
 
 

@@ -14,10 +14,10 @@ from sdbench.allocator import keep_freed_memory
 from sdbench.audit import first_sight, thumbnail
 from sdbench.batching import automatic_size
 from sdbench.digest import digest_pixels
-from sdbench.errors import InputError
-from sdbench.extractors import build_extractor
+from sdbench.errors import InputError, SamplingError, one_line
+from sdbench.extractors import build_extractor, features_identity
 from sdbench.images import ImageStore, Writing
-from sdbench.memory import BatchSize
+from sdbench.memory import BatchSize, is_out_of_memory
 from sdbench.models import Images, Model
 from sdbench.plan import Unit
 from sdbench.precision import full_precision
@@ -39,7 +39,8 @@ class Job:
     """What all workers of a run need to know; it can be pickled and sent to another machine.
 
     `place` is what `open_store` takes. `threads`: each worker computes with so many, whatever their number,
-    since the last bit may hang on it. The first `images_kept` images of each cell are kept as PNG.
+    since the last bit may hang on it. A whole unit has `unit_size` images. The first `images_kept` images of
+    each cell are kept as PNG.
     """
 
     place: str
@@ -47,6 +48,7 @@ class Job:
     threads: int
     batch_size: int | Literal["auto"]
     images_kept: int
+    unit_size: int
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,14 @@ class Worker:
 
     def do(self, unit: Unit, tick: Tick) -> UnitReport:
         """Make the unit's images and features; its shard is written last, so that it means complete."""
+        try:
+            return self._do(unit, tick)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise SamplingError(f"cell {unit.cell.folder}: out of memory: {one_line(error)}") from None
+
+    def _do(self, unit: Unit, tick: Tick) -> UnitReport:
         seconds: dict[str, float] = {}
         with timed(seconds, "load"):
             loaded = self._load(unit)
@@ -133,6 +143,9 @@ class Worker:
 
     def _features(self, unit: Unit, made: list[Images], batch_size: int) -> tuple[Features, Features]:
         extractors = {name: build_extractor(name, self._job.device) for name, _ in unit.extractors}
+        for name, identity in unit.extractors:
+            if features_identity(extractors[name]) != identity:
+                raise InputError(f"extractor {name}: the weights on this machine are not those of the plan")
         texts = text_features(extractors, [prompt.text for prompt in unit.chunk.prompts], batch_size)
         return image_features(extractors, [images.pixels for images in made]), texts
 
@@ -143,10 +156,11 @@ class Worker:
             last = self._loaded.model if self._loaded else None
             self._loaded = None
             model = checkpoint.source.load(self._job.device, unit.cell.arithmetic, last)
-            if model.digest != checkpoint.weights_digest:
+            same = checkpoint.source.config_digest() == checkpoint.config_digest
+            if not same or model.digest != checkpoint.weights_digest:
                 raise InputError(f"checkpoint {checkpoint.name} changed while the run was going on")
             size = self._job.batch_size
             if size == "auto":
-                size = automatic_size(model, unit, self._job.device)
+                size = automatic_size(model, unit, self._job.device, self._job.unit_size)
             self._loaded = _Loaded(checkpoint, model, BatchSize(size))
         return self._loaded

@@ -40,7 +40,7 @@ def picture(material: Material) -> Section | Absent:
         has, lacks = ("score", "distance") if distance is None else ("distance", "score")
         return Absent(_TITLE, f"the run measured a {has} and no {lacks}: name both among the spec's metrics")
     cells = cell_facts(run, [distance, score])
-    regions = run.regions is not None and len(run.regions) > 0
+    regions = run.regions is not None and set(run.names) <= set(run.regions["cell"])
     return Section(
         f"{_short(run, distance)} against {_short(run, score)}",
         {

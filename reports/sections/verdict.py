@@ -82,6 +82,8 @@ def _sure(stand: Standing, run: Run) -> str:
     best, others = stand.best, stand.other_checkpoints
     if stand.rivals.empty:
         return "There is nothing to compare it with: the run has one cell."
+    if not stand.tests and run.comparisons is not None:
+        return "How sure that is cannot be said: at so few images this figure has no error (see its note)."
     if not stand.tests:
         return (
             "How sure that is cannot be said from this run: it stores no paired comparisons "
@@ -153,7 +155,7 @@ def _card(stand: Standing) -> Card:
     word = "Lowest" if stand.lower_is_better else "Highest"
     shown = figure(stand.best["value"], stand.best["standard_error"], stand.places)
     if not stand.tests:
-        remark = "no paired comparisons are stored"
+        remark = "no test of its differences is stored"
     elif stand.unsettled.empty:
         remark = "settled against every other cell"
     else:

@@ -78,7 +78,8 @@ def _score_images(args: argparse.Namespace) -> None:
 
     names = tuple(name.strip() for name in args.metrics.split(","))
     request = Request(args.images, args.prompts, args.mapping or MAPPINGS[0], args.reference, names)
-    root = args.out or SCORES / Path(args.images).resolve().stem
+    images = Path(args.images).resolve()
+    root = args.out or SCORES / (images.name if images.is_dir() else images.stem)
     with ImageProgress(display_for()) as progress:
         rows = score_images(request, root, progress)
     print("\n".join(_table(rows) + _what_differs(rows)))

@@ -57,7 +57,7 @@ class PipelineModel:
         pipeline = self._pipeline
         pipeline.scheduler = build_scheduler(self._source, cell.sampler)
         denoisers = [module for name in DENOISERS if (module := getattr(pipeline, name, None)) is not None]
-        autocast = torch.autocast(pipeline.device.type, enabled=self._autocast)
+        autocast = torch.autocast(pipeline.device.type, torch.bfloat16, enabled=self._autocast)
         with torch.inference_mode(), autocast, counted(denoisers) as count:
             images = pipeline(
                 prompt=[prompt.text for prompt in prompts],

@@ -70,9 +70,11 @@ class ReferenceSource:
         check_cell(self.model_config, cell)
 
     def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
-        """The reference model with these weights."""
-        from sdbench.models.reference import load_reference_model
+        """The reference model with these weights; InputError where its configuration changed by now."""
+        from sdbench.models.reference import load_reference_model, read_config
 
+        if read_config(self).digest != self.config_digest():
+            raise InputError(f"checkpoint {self.name}: its configuration changed while the run was going on")
         return load_reference_model(self, device, arithmetic, reuse)
 
     def describe(self) -> dict[str, Any]:
@@ -109,6 +111,8 @@ class PipelineSource:
         """A sampler that the library does not have, or that does not fit the pipeline."""
         from sdbench.models.schedulers import build_scheduler
 
+        if cell.guidance_scale < 1:
+            raise InputError(f"checkpoint {self.name}: diffusers does not guide at scales below 1")
         build_scheduler(self, cell.sampler)
 
     def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:

@@ -19,7 +19,7 @@ __all__ = ["checked", "from_columns", "from_json_lines", "from_lines", "from_par
 
 def from_lines(text: str) -> list[str]:
     """A prompt a line of the text file at the path `text`; blank lines are not prompts."""
-    lines = _read(_existing(text)).splitlines()
+    lines = _read(_existing(text)).split("\n")  # not at U+2028 and the like, which belong to a prompt
     return [line.strip() for line in lines if line.strip()]
 
 
@@ -72,6 +72,8 @@ def from_parquet(text: str, column: str) -> list[str]:
 
 def checked(where: str, what: str, value: object) -> str:
     """`value` without blanks round it; InputError, which begins with `where`, where it is no prompt."""
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise InputError(f"{where}: {what} holds half a character (a lone surrogate); write it whole")
     if isinstance(value, str) and value.strip():
         return value.strip()
     is_empty = value is None or isinstance(value, str)

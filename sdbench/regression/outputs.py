@@ -83,7 +83,10 @@ def as_json(outcome: Outcome) -> str:
     content = {
         "passed": not outcome.failed and not outcome.undecided,
         "cases": [_facts(outcome, result) for result in outcome.results],
-        "exact": [asdict(result) for result in outcome.exact],
+        "exact": [
+            {**asdict(result), "value": result.value if math.isfinite(result.value) else None}
+            for result in outcome.exact
+        ],
         "environment": outcome.environment,
         "baseline_environment": outcome.baseline_environment,
     }

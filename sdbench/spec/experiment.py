@@ -89,7 +89,7 @@ class ExperimentSpec(Part):
         A key that may be left out and is does not count, so a spec keeps its digest as keys are added.
         """
         said = self.model_dump(mode="json", exclude_none=True, exclude={"records"})
-        if self.compile == "auto":
+        if self.compile != "on":
             del said["compile"]
         if said["prompts"].get("pick") == "any":
             del said["prompts"]["pick"]

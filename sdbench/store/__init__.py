@@ -78,6 +78,6 @@ def open_store(place: str | Path) -> Store:
 
 def existing_store(place: str | Path) -> Store:
     """As `open_store`; InputError where a folder is not there."""
-    if not is_url(place) and not Path(place).is_dir():
+    if not is_url(place) and not Path(str(place).removeprefix("file://")).is_dir():
         raise InputError(f"{place} is not a run folder")
     return open_store(place)

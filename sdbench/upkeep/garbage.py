@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from sdbench.errors import StoreError
-from sdbench.journal import last_session
+from sdbench.journal import sessions
 from sdbench.plan_file import PlanFile, read_plan_file
 from sdbench.store import READERS, Store
 
 __all__ = ["delete", "unneeded"]
 
-QUIET = 60.0
-"""Seconds without a word after which a session that never ended is taken for dead."""
+QUIET = 900.0
+"""Seconds without a word, one a unit, after which a session that never ended is taken for dead."""
 
 
 def unneeded(store: Store) -> list[str]:
@@ -28,8 +28,9 @@ def unneeded(store: Store) -> list[str]:
 
 def delete(store: Store, keys: list[str]) -> None:
     """Delete the keys; StoreError where a run is going on, whose half-done writes they may be."""
-    session = last_session(store)
-    if session is not None and not session.ended:
+    for session in sessions(store):  # a later one may have ended before
+        if session.ended:
+            continue
         silent = (datetime.now(UTC) - datetime.fromisoformat(session.updated)).total_seconds()
         if abs(silent) < QUIET:
             raise StoreError(f"{store.where('')}: a run is going on here; wait for its end or stop it")

@@ -17,7 +17,7 @@ from PIL import Image
 from sdbench.digest import SHORT, digest_pixels, digest_value
 from sdbench.errors import StoreError, one_line
 from sdbench.plan_file import PlanFile, read_plan_file, unit_images
-from sdbench.shards import CHANGED, IDENTITY, is_as_written
+from sdbench.shards import CHANGED, DAMAGE, IDENTITY, is_as_written
 from sdbench.store import READERS, Store
 
 __all__ = ["Findings", "verify"]
@@ -87,7 +87,7 @@ def _shard(store: Store, cell: str, name: str) -> pa.Table | str:
         table = pq.read_table(pa.BufferReader(store.read(key)))
     except StoreError as error:
         return str(error)
-    except (pa.ArrowInvalid, OSError) as error:
+    except DAMAGE as error:
         return f"{where}: damaged shard ({one_line(error)}); {again}"
     wrong = _what_is_wrong(table, cell, name)
     return f"{where}: {wrong}; {again}" if wrong else table.select(["prompt_id", "sha256"])

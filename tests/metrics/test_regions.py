@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,3 +106,16 @@ def test_figures_that_cannot_be_joined_are_refused_in_one_line() -> None:
         confidence_region(PlanePoint(point(0).distance, point(0, n=100).agreement))
     with pytest.raises(MetricsError, match="cells of 100 and 200 images"):
         dominance(point(0), point(1, n=100))
+
+
+def test_images_of_one_prompt_are_not_taken_for_independent() -> None:
+    """Of two equal curves over 8 prompts of 50 images, neither is nearly always surely ahead."""
+    clusters = np.repeat(np.arange(8), 50)
+
+    def cell(rng: np.random.Generator) -> PlanePoint:
+        x, y = rng.normal(size=(2, 8))[:, clusters] + 0.1 * rng.normal(size=(2, 400))
+        return PlanePoint(*(replace(mean_of(values), clusters=clusters) for values in (x, y)))
+
+    draws = [np.random.default_rng(seed) for seed in range(60)]
+    sure = [curve_dominance([cell(rng)], [cell(rng)], seed=0) > 0.95 for rng in draws]
+    assert np.mean(sure) < 0.1

@@ -87,3 +87,7 @@ def test_every_close_pair_is_found() -> None:
 
 def test_counts() -> None:
     assert counts_in_words(["", "black", "unsafe,black", "duplicate"]) == "2 black, 1 duplicate, 1 unsafe"
+
+
+def test_a_set_with_nothing_left_has_no_near_duplicates() -> None:
+    assert audit(["not finite"] * 3, ["x"] * 3, np.zeros((3, 192), np.uint8)) == [Flagged("not finite")] * 3

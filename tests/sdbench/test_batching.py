@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from sdbench.batching import doubled
+from sdbench.batching import automatic_size, doubled
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,12 @@ def test_other_errors_are_not_hidden() -> None:
 
     with pytest.raises(RuntimeError, match="shapes"):
         doubled(attempt, 64)
+
+
+def test_a_short_unit_does_not_lead_to_a_smaller_batch() -> None:
+    """A run that goes on may begin with the last unit of a cell."""
+    arithmetic = SimpleNamespace(compiled=False)
+    unit = SimpleNamespace(
+        chunk=SimpleNamespace(prompts=("one",)), cell=SimpleNamespace(arithmetic=arithmetic)
+    )
+    assert automatic_size(None, unit, "cpu", 64) == 64  # type: ignore[arg-type]

@@ -33,7 +33,15 @@ def figures(seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    def build(name: str, draw: int, *, shift: float = 0.0, ids: list[str] = IDS, **changed: Any) -> Path:
+    def build(
+        name: str,
+        draw: int,
+        *,
+        shift: float = 0.0,
+        ids: list[str] = IDS,
+        texts: list[str] | None = None,
+        **changed: Any,
+    ) -> Path:
         scores, influences = figures(draw, shift)
         n = len(ids)
         cell = {"checkpoint": "v1", "sampler": "plms", "steps": 50, "eta": 0.0, "guidance_scale": 3.0}
@@ -53,7 +61,10 @@ def make(tmp_path: Path) -> Make:
         }
         value = float(scores[:n].mean())
         rows = [
-            {**row, "protocol": SCORE, "better": "higher", "value": value, "standard_error": 0.07},
+            {
+                **{**row, "protocol": SCORE, "better": "higher", "reference_digest": ""},
+                **{"value": value, "standard_error": 0.07},
+            },
             {**row, "protocol": DISTANCE, "better": "lower", "value": 4.0 - shift, "standard_error": 0.07},
         ]
         run = tmp_path / name
@@ -77,7 +88,7 @@ def make(tmp_path: Path) -> Make:
             {
                 "cell": f"cell-{name}",
                 "prompt_id": ids,
-                "prompt": "a circle",
+                "prompt": texts or [f"a circle, {id_}" for id_ in ids],
                 "seed": 42,
                 "flags": "",
                 "sha256": [f"{draw if place else 'same'}-{place}" for place in range(n)],
@@ -140,7 +151,19 @@ def test_fewer_prompts_pair_scores_and_not_distances(make: Make) -> None:
     assert score.paired
     assert score.difference == pytest.approx(gaps.mean())
     assert not distance.paired
-    assert distance.note == "no figures per image"
+    assert distance.note == "200 and 150 images, and a distance depends on their number"
+    assert (distance.low, distance.better) == (None, "")
+    assert score.note == "over the 150 images that both have"
+
+
+def test_images_of_one_prompt_are_no_independent_pairs(make: Make) -> None:
+    texts = [f"prompt {place // 50}" for place in range(N)]
+    apart = compare_runs(make("a", 1), make("b", 2, shift=0.05)).figures[0]
+    alike = compare_runs(make("c", 1, texts=texts), make("d", 2, shift=0.05, texts=texts)).figures[0]
+    assert apart.low is not None
+    assert alike.low is not None
+    assert alike.difference == pytest.approx(apart.difference)
+    assert apart.difference - apart.low != pytest.approx(alike.difference - alike.low, rel=0.05)
 
 
 def test_cells_match_by_what_tells_them_apart(make: Make) -> None:

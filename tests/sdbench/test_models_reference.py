@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from reference_model import LatentDiffusion, shapes
+from sdbench.errors import InputError
 from sdbench.models.reference import ReferenceModel
 from sdbench.models.sources import ReferenceSource
 from sdbench.plan import Cell
@@ -87,3 +90,16 @@ def test_prompts_are_encoded_once_for_all_cells_and_checkpoints(
     other = replace(source("shapes-v1-2"), path=tmp_path / "other.safetensors")
     pixels(other.load("cpu", reuse=model))
     assert encoded == [*once, *once]  # it is not the same text encoder
+
+
+def test_a_configuration_that_changed_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(shapes.CONFIG.parent, tmp_path / "copy", ignore=shutil.ignore_patterns("*.safetensors"))
+    config = tmp_path / "copy" / shapes.CONFIG.name
+    text = config.read_text()
+    mine = ReferenceSource("mine", shapes.CHECKPOINTS["shapes-v1-1"], config)
+    mine.config_digest()
+    changed = re.sub(r"scale_factor: .*", "scale_factor: 0.5", text)
+    assert changed != text
+    config.write_text(changed)
+    with pytest.raises(InputError, match="mine: its configuration changed while the run was going on"):
+        mine.load("cpu")

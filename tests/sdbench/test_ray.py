@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Tip. In future versions of Ray:FutureWarning"),
 ]
-JOB = Job("unused", "cpu", 1, 2, 0)
+JOB = Job("unused", "cpu", 1, 2, 0, 2)
 
 
 class Watching(RunProgress):
@@ -249,7 +249,7 @@ class TestOneLineErrors:
             pass
 
     def test_memory_is_not_shared(self) -> None:
-        job = Job("memory://run", "cpu", 1, 2, 0)
+        job = Job("memory://run", "cpu", 1, 2, 0, 2)
         with (
             pytest.raises(InputError, match="use --executor inline"),
             ray_pool(job, Workforce("ray"), lambda text: None),

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from sdbench import references
 from sdbench.errors import InputError, StoreError
 from sdbench.image_sets import ImageSet
 from sdbench.references import load_reference, reference_features
+from sdbench.shards import fixed_size_lists
 from sdbench.spec import FolderReference, ShapesReference
 from sdbench.store import LocalStore
 
@@ -136,3 +140,16 @@ def test_rendered_reference_images() -> None:
     assert reference(5, 1).identity == reference(5, 1).identity
     assert reference(5, 1).identity != reference(6, 1).identity
     assert reference(5, 1).identity != reference(5, 2).identity
+
+
+def test_stored_features_that_changed_are_noticed(tmp_path: Path) -> None:
+    store, stamp = LocalStore(tmp_path), {"images": "a"}
+    references._write(store, "pixels", stamp, np.ones((4, 3), np.float32))
+    found = references._read(store, "pixels", stamp)
+    assert found is not None
+    path = next(tmp_path.rglob("*.parquet"))
+    table = pq.read_table(path)
+    other = pa.table({table.column_names[0]: fixed_size_lists(2 * found)})
+    pq.write_table(other.replace_schema_metadata(table.schema.metadata), path)
+    with pytest.raises(StoreError, match="not those that were written; delete it and run again"):
+        references._read(store, "pixels", stamp)
