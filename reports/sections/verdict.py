@@ -117,7 +117,7 @@ def _about_curve(run: Run, curve: str) -> str:
     if rows.empty:
         return ""
     least = rows.sort_values("probability", kind="stable").iloc[0]
-    whom = f"that of {least['b']}" if len(rows) == 1 else "that of every other checkpoint"
+    whom = f"that of {least['b']}" if len(rows) == 1 else "that of each other curve"
     if least["probability"] < 1 - SETTLED and len(rows) > 1:
         whom = f"that of {least['b']}"
     return (
@@ -172,7 +172,7 @@ def _best_curve(run: Run) -> Card | None:
     words = [f"{probability(row['probability'])} ahead of {row['b']}" for row in rows.to_dict("records")]
     if least.max() < 0.5:
         return Card("Best curve in both figures", "None", "no curve is likely ahead of all others", "")
-    shown = f"ahead of every other with probability {probability(float(least.max()))}"
+    shown = f"ahead of each other one with probability {probability(float(least.max()))}"
     remark = f"{', '.join(words)}" if rows["probability"].min() < 1 - SETTLED else ""
     return Card("Best curve in both figures", str(least.idxmax()), shown, remark)
 
