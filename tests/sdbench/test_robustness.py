@@ -173,6 +173,13 @@ class TestStopping:
         def note(self, text: str) -> None:
             self.said.append(text)
 
+    @pytest.fixture(autouse=True)
+    def heard(self) -> Iterator[None]:
+        """Signals as a terminal's job has them: one in the background of a script ignores them."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
     @pytest.mark.parametrize(("times", "units"), [(1, 1), (2, 0)])
     def test_the_first_ends_the_unit_and_the_second_does_not(
         self,
