@@ -6,7 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["RC", "CurveStyle", "curve_styles"]
+import pandas as pd
+
+__all__ = ["RC", "CurveStyle", "curve_styles", "spans_too_much"]
+
+#: From this ratio of largest to smallest distance on, a linear axis hides the better checkpoints.
+_LOG_RATIO = 6.0
 
 #: matplotlib settings; used with rc_context, so importing this package changes nothing for others.
 RC: dict[Any, Any] = {
@@ -85,3 +90,9 @@ def _style(colour: int, marker: int, dash: int) -> CurveStyle:
     return CurveStyle(
         *_COLOURS[colour % len(_COLOURS)], _MARKERS[marker % len(_MARKERS)], _DASHES[dash % len(_DASHES)]
     )
+
+
+def spans_too_much(distances: pd.Series[float]) -> bool:
+    """Whether a linear axis would hide the better checkpoints."""
+    lowest, highest = distances.min(), distances.max()
+    return bool(lowest > 0 and highest / lowest >= _LOG_RATIO)

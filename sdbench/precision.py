@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FULL", "Arithmetic", "full_precision"]
+__all__ = ["FULL", "Arithmetic", "compiles", "full_precision"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,11 @@ class Arithmetic:
 
 FULL = Arithmetic()
 """float32, operation by operation: what figures are compared with."""
+
+
+def compiles(choice: str, device: str) -> bool:
+    """Whether models are compiled on `device`; with "auto" they are where it pays: on GPUs."""
+    return device.startswith("cuda") if choice == "auto" else choice == "on"
 
 
 def full_precision() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from metrics import PROTOCOLS
 from metrics.features import Extractor
 from sdbench import provenance
-from sdbench.errors import InputError, StoreError
+from sdbench.errors import InputError
 from sdbench.extractors import build_extractor, extractor_names, features_identity
 from sdbench.models import Source
 from sdbench.plan import Plan, make_plan
@@ -17,6 +16,7 @@ from sdbench.precision import full_precision
 from sdbench.prompts import Prompt, load_prompts
 from sdbench.references import Real, Reference, load_reference, prepare_images, prepare_stats
 from sdbench.registry import Checkpoint, locate_all
+from sdbench.remembered import read_remembered, write_remembered
 from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
 from sdbench.store import Store, open_store
 
@@ -101,23 +101,12 @@ def _identify(sources: Sequence[Source], store: Store) -> list[Checkpoint]:
     The digest of what is loaded is what counts, but loading gigabytes only to find that all is done
     would be waste: the run remembers it under the digest of the files' bytes.
     """
-    known = _known_digests(store)
+    known = read_remembered(store, WEIGHTS_CACHE, "delete it and run again")
     checkpoints = []
     for source in sources:
         key = source.files_digest()
         if key not in known:
             known[key] = source.identify()
-            store.write(WEIGHTS_CACHE, json.dumps(known, indent=2).encode())
+            write_remembered(store, WEIGHTS_CACHE, known)
         checkpoints.append(Checkpoint(source, known[key], source.config_digest()))
     return checkpoints
-
-
-def _known_digests(store: Store) -> dict[str, str]:
-    if not store.exists(WEIGHTS_CACHE):
-        return {}
-    with store.open(WEIGHTS_CACHE) as stream:
-        try:
-            return dict(json.load(stream))
-        except (ValueError, TypeError):
-            where = store.where(WEIGHTS_CACHE)
-            raise StoreError(f"{where}: damaged; delete it and run again") from None

@@ -28,7 +28,6 @@ __all__ = [
     "legend_name",
     "line",
     "numbers",
-    "spread_out",
     "title",
 ]
 
@@ -46,8 +45,6 @@ _SYMBOLS = {
     "X": "x",
     "h": "hexagon",
 }
-#: From this ratio of largest to smallest distance on, a linear axis hides the better checkpoints.
-_LOG_RATIO = 6.0
 #: Significant digits of numbers in the page: less than a pixel.
 _DIGITS = 6
 _TITLE_LETTERS = 48
@@ -103,11 +100,6 @@ def colour(style: CurveStyle, use: str = "curve", opacity: str = "") -> str:
     ``opacity`` is two hexadecimal digits, which the page's script leaves behind the colour.
     """
     return f"var(--{use}-{style.colour.removeprefix('#').lower()}){opacity}"
-
-
-def spread_out(values: pd.Series) -> bool:
-    """Whether distances span too much for a linear axis."""
-    return bool(values.min() > 0 and values.max() / values.min() >= _LOG_RATIO)
 
 
 def line(name: str, x: pd.Series, y: pd.Series, style: CurveStyle) -> Chart:

@@ -17,14 +17,13 @@ from reports.charts._parts import (
     legend_name,
     line,
     numbers,
-    spread_out,
     title,
 )
 from reports.label_placement import place_labels
 from reports.plots.regions import reach_zero, region_edges
 from reports.rows import CELL, plane
 from reports.runs import Run
-from reports.style import CurveStyle
+from reports.style import CurveStyle, spans_too_much
 from reports.wording import INTERVAL
 
 __all__ = ["plane_chart"]
@@ -46,7 +45,7 @@ def plane_chart(run: Run) -> Chart:
     screens. Raises ReportError where the run has only one of distance and score.
     """
     points, looks = _points(run), curve_looks(run)
-    log = not reach_zero(points) and spread_out(points["y"])
+    log = not reach_zero(points) and spans_too_much(points["y"])
     data: list[Chart] = []
     for name, curve in points.groupby("curve", sort=False):
         ordered, look = curve.sort_values("guidance_scale"), looks[str(name)]

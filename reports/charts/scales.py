@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from reports.charts._parts import Chart, Frame, axis, bars, curve_looks, layout, line, spread_out, title
+from reports.charts._parts import Chart, Frame, axis, bars, curve_looks, layout, line, title
 from reports.rows import curve_names
 from reports.runs import Run
+from reports.style import spans_too_much
 
 __all__ = ["scales_chart"]
 
@@ -21,7 +22,7 @@ def scales_chart(run: Run, protocol: str) -> Chart:
         if ordered["standard_error"].notna().any():
             trace["error_y"] = bars(ordered["standard_error"], looks[str(name)])
         data.append(trace | {"hovertemplate": "%{fullData.name} at %{x}: %{y:.4g}<extra></extra>"})
-    log = rows["better"].iloc[0] == "lower" and spread_out(rows["value"])
+    log = rows["better"].iloc[0] == "lower" and spans_too_much(rows["value"])
     wide, narrow = (frame.with_legend(looks) for frame in (_WIDE, _NARROW))
     return {
         "data": data,

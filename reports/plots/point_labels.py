@@ -11,8 +11,9 @@ from matplotlib.text import Annotation
 
 from reports.label_placement import place_labels
 from reports.plots.front import pareto_front
-from reports.plots.sheet import INTERVAL, settle
+from reports.plots.sheet import settle
 from reports.style import CurveStyle
+from reports.wording import INTERVAL
 
 __all__ = ["MANY", "label_points"]
 

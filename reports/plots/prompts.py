@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from reports.plots.sheet import INTERVAL, new_sheet, settle
+from reports.plots.sheet import new_sheet, settle
 from reports.prompt_scores import Pair
 from reports.style import RC, curve_styles
+from reports.wording import INTERVAL
 
 __all__ = ["prompt_differences"]
 

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.rows import curve_names
-from reports.style import RC, CurveStyle, curve_styles
+from reports.style import RC, CurveStyle, curve_styles, spans_too_much
+from reports.wording import INTERVAL
 
 __all__ = [
-    "INTERVAL",
     "bars",
     "counts",
     "draw_line",
@@ -34,10 +34,6 @@ __all__ = [
     "styles_of",
 ]
 
-#: Half the width of a 95% interval in standard errors.
-INTERVAL = 1.96
-#: From this ratio of largest to smallest distance on, a linear axis hides the better checkpoints.
-_LOG_RATIO = 6.0
 #: Widths in points of a letter of the legend, of its line with the gap beside it, and of a letter of a note.
 _LETTER, _HANDLE, _NOTE_LETTER = 6.1, 56.0, 4.8
 _PANELS = 3
@@ -143,8 +139,7 @@ def bars(errors: pd.Series[float]) -> np.ndarray | None:
 
 def spread_out(axes: Axes, distances: pd.Series[float]) -> bool:
     """Make the y axis logarithmic where the distances span too much for a linear one; return whether."""
-    lowest, highest = distances.min(), distances.max()
-    if lowest <= 0 or highest / lowest < _LOG_RATIO:
+    if not spans_too_much(distances):
         return False
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> None:
     if min(args.steps, args.rounds) < 1:
         raise InputError("--steps and --rounds must be 1 at least")
     from sdbench.bench.runs import PARTS, bench_for, run_parts
+    from sdbench.precision import compiles
     from sdbench.provenance import best_device
 
     names = [name.strip() for name in args.what.split(",")] if args.what else list(PARTS)
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
         if name not in PARTS:
             raise InputError(f"--what: {name!r}: {did_you_mean(name, PARTS)}")
     device = best_device()
-    compiled = device == "cuda" if args.compile == "auto" else args.compile == "on"
+    compiled = compiles(args.compile, device)
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)

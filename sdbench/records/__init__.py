@@ -6,7 +6,6 @@ What was sent is remembered in RUN/records.json, so going on with a run sends no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from sdbench.digest import digest_bytes, digest_value
-from sdbench.errors import InputError, StoreError, one_line
+from sdbench.errors import InputError, one_line
 from sdbench.mirror import local_view
 from sdbench.records import to_mlflow, to_tensorboard, to_wandb
 from sdbench.records.scored import Scored, read_scored
+from sdbench.remembered import read_remembered, write_remembered
 from sdbench.spec import RecordSpec
-from sdbench.store import Store, existing_store
+from sdbench.store import existing_store
 
 __all__ = ["PLACES", "Place", "check_records", "send_records"]
 
@@ -65,7 +65,7 @@ def send_records(place: str | Path, note: Callable[[str], None], *, again: bool 
     with local_view(store) as folder:
         scored = read_scored(folder)
         digest = digest_bytes((folder / "results.csv").read_bytes())
-        sent = _sent(store)
+        sent = read_remembered(store, SENT, "delete it and send again")
         failures = []
         for record in scored.spec.records:
             key = digest_value(record.model_dump(mode="json"))
@@ -78,15 +78,5 @@ def send_records(place: str | Path, note: Callable[[str], None], *, again: bool 
                 failures.append(f"records: {record.to} failed: {one_line(error)}")
                 continue
             sent[key] = digest
-            store.write(SENT, json.dumps(sent, indent=2).encode())
+            write_remembered(store, SENT, sent)
     return failures
-
-
-def _sent(store: Store) -> dict[str, str]:
-    if not store.exists(SENT):
-        return {}
-    with store.open(SENT) as stream:
-        try:
-            return dict(json.load(stream))
-        except (ValueError, TypeError):
-            raise StoreError(f"{store.where(SENT)}: damaged; delete it and send again") from None

@@ -11,6 +11,7 @@ from sdbench.budget.spec import Budget
 from sdbench.digest import digest_value
 from sdbench.errors import did_you_mean
 from sdbench.models.entry import Name
+from sdbench.precision import compiles
 from sdbench.spec.models import CheckpointOrName, CheckpointSpec, SamplerSpec
 from sdbench.spec.prompts import PromptsSpec
 from sdbench.spec.records import RecordSpec
@@ -96,8 +97,8 @@ class ExperimentSpec(Part):
         return digest_value(said)
 
     def compiled_on(self, device: str) -> bool:
-        """Whether models are compiled on `device`; left open, they are where it pays: on GPUs."""
-        return device.startswith("cuda") if self.compile == "auto" else self.compile == "on"
+        """Whether models are compiled on `device`."""
+        return compiles(self.compile, device)
 
     def images_kept(self, count: int) -> int:
         """How many of a cell's `count` images are kept as PNG; the first ones by prompt order."""

@@ -60,14 +60,15 @@ def peak(path: Path) -> int:
     arguments = [path, tiny.with_suffix(".ckpt"), tiny.with_suffix(".yaml"), repr(CONFIG)]
     command = [sys.executable, "-c", MEASURE, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    measured = int(done.stdout)
-    assert measured > path.stat().st_size / 4
-    return measured
+    return int(done.stdout)
 
 
-def takes_less_than(limit: float, path: Path) -> bool:
-    """In one of three tries: what else the system does can add to a peak, and takes nothing from the need."""
-    return any(peak(path) < limit for _ in range(3))
+def need(path: Path, limit: float) -> int:
+    """The least of up to three peaks, the first below the limit: what else the system does can only add."""
+    peaks = [peak(path)]
+    while len(peaks) < 3 and peaks[-1] >= limit:
+        peaks.append(peak(path))
+    return min(peaks)
 
 
 @pytest.mark.parametrize("layout", ["zip", "old", "safetensors"])
@@ -77,19 +78,21 @@ def test_float32_files_take_less_than_a_fifth_more(weights, tmp_path, layout):
         save_file(weights, path)
     else:
         torch.save({"state_dict": weights}, path, _use_new_zipfile_serialization=layout == "zip")
-    assert size(weights) > 150e6
-    assert takes_less_than(1.2 * path.stat().st_size, path)
+    limit = 1.2 * path.stat().st_size
+    assert 150e6 < size(weights) <= need(path, limit) < limit
 
 
 def test_half_precision_files_take_what_float32_takes(weights, tmp_path):
     save_file(
         {name: v.half() if v.is_floating_point() else v for name, v in weights.items()}, tmp_path / "m.ckpt"
     )
-    assert takes_less_than(1.2 * size(weights), tmp_path / "m.ckpt")
+    limit = 1.2 * size(weights)
+    assert need(tmp_path / "m.ckpt", limit) < limit
 
 
 def test_the_weight_set_that_is_not_wanted_is_not_read(weights, tmp_path):
     ema = {ema_name(name): value for name, value in weights.items() if name.startswith(UNET_PREFIX)}
     save_file({name: value.clone() for name, value in (weights | ema).items()}, tmp_path / "m.ckpt")
     assert (tmp_path / "m.ckpt").stat().st_size > 1.8 * size(weights)
-    assert takes_less_than(1.2 * size(weights), tmp_path / "m.ckpt")
+    limit = 1.2 * size(weights)
+    assert need(tmp_path / "m.ckpt", limit) < limit

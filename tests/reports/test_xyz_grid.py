@@ -34,6 +34,15 @@ def test_rows_columns_and_blocks_hold_their_images() -> None:
             assert row > centres[0, 0, 1, c][0] + 132
 
 
+def test_small_pixels_are_enlarged_square() -> None:
+    checker = (np.indices((32, 32)).sum(axis=0) % 2 * 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+    sheet = np.asarray(xyz_grid([Axis(("a", "b"))], {(0,): checker, (1,): checker}, ""))
+    rows, columns = np.nonzero((sheet == 0).all(axis=2))
+    inside = sheet[rows.max() - 127 : rows.max() + 1, columns.max() - 127 : columns.max() + 1]
+    np.testing.assert_array_equal(inside[::4, ::4], checker)
+    np.testing.assert_array_equal(inside[3::4, 3::4], checker)
+
+
 def test_large_images_are_reduced_and_a_missing_one_is_said() -> None:
     sheet = np.asarray(xyz_grid([Axis(("a", "b"))], {(0,): plain(9, size=512)}, "t"))
     rows, columns = np.nonzero(sheet[..., 0] == 9)

@@ -21,8 +21,8 @@ from PIL import Image
 from metrics.features import EXTRACTORS
 from reference_model import LatentDiffusion, load_checkpoint
 from sdbench.extractors import build_extractor
+from tests.sdbench.tiny_runs import content
 
-GOLDENS = Path(__file__).parents[1] / "goldens" / "tiny"
 DIM = 3
 
 
@@ -114,26 +114,13 @@ def reference_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def tiny(pixels: PixelExtractor, reference_folder: Path) -> dict[str, Any]:
     """The content of a spec: 2 cells of 6 images in units of 4, checkpoint, prompts and reference at hand."""
-    return {
-        "name": "tiny",
-        "checkpoints": [
-            {
-                "name": "tiny",
-                "path": str(GOLDENS / "v1-tiny.ckpt"),
-                "config": str(GOLDENS / "v1-tiny.yaml"),
-            }
-        ],
-        "samplers": [{"name": "plms", "steps": 2}],
-        "guidance_scales": [2, 7.5],
-        "prompts": ["a red circle", "a blue square", "a green cross", "a ring", "a moon", "a star on white"],
-        "reference": {"source": "folder", "path": str(reference_folder)},
-        "image_size": 64,
-        "seed": 42,
-        "batch_size": 3,
-        "unit_size": 4,
-        "metrics": ["fid-inception-tf", "clip-score-vit-l-14"],
-        "images": "all",
-    }
+    return content(
+        prompts=["a red circle", "a blue square", "a green cross", "a ring", "a moon", "a star on white"],
+        reference={"source": "folder", "path": str(reference_folder)},
+        batch_size=3,
+        unit_size=4,
+        metrics=["fid-inception-tf", "clip-score-vit-l-14"],
+    )
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from sdbench.models.entry import ModelEntry
 from sdbench.models.sources import PipelineSource, ReferenceSource
 from sdbench.registry import known_names, locate, locate_all
 from sdbench.reporting import write_report
-from tests.sdbench.conftest import GOLDENS
+from tests.sdbench.tiny_runs import GOLDENS
 
 Run = Callable[[dict[str, Any], Path], Any]
 

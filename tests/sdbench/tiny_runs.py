@@ -14,6 +14,8 @@ from sdbench import mirror
 from sdbench.progress import RunProgress
 from sdbench.runner import run_experiment
 from sdbench.spec import load_spec
+from sdbench.store import open_store
+from sdbench.upkeep.verify import verify
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "tiny"
 _COLOURS = ("red", "green", "blue", "white")
@@ -77,3 +79,8 @@ def files(root: Path) -> dict[str, bytes]:
     """All files but those that hold times."""
     found = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     return {name: data for name, data in found.items() if not name.startswith(("manifest.json", "journal/"))}
+
+
+def damage(root: Path | str) -> list[str]:
+    """What verifying the run finds."""
+    return verify(open_store(root), lambda done, total: None).damage
