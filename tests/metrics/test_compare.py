@@ -148,3 +148,10 @@ def test_a_few_images_that_differ_most_make_the_interval_wider() -> None:
     assert comparison.high == pytest.approx(comparison.difference + width)
     assert compare(mean_of(even), nothing).degrees == 199
     assert compare(nothing, nothing).p_value == 1
+
+
+def test_prompts_and_not_images_count_as_degrees_of_freedom() -> None:
+    apart = np.random.default_rng(0).uniform(-1, 1, 4)
+    prompts = [str(row // 50) for row in range(200)]
+    a, b = mean_of(np.repeat(apart, 50)), mean_of(np.zeros(200))
+    assert compare(with_clusters(a, prompts), with_clusters(b, prompts)).degrees <= 3

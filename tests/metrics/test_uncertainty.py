@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from metrics import MetricsError
-from metrics.uncertainty import clustered_standard_error, standard_error_of_mean
+from metrics import Estimate, MetricsError
+from metrics.uncertainty import (
+    clustered_standard_error,
+    jackknife_error,
+    standard_error_of_mean,
+    with_clusters,
+)
 
 
 def test_clusters_of_one_are_independent_images() -> None:
@@ -40,3 +45,19 @@ def test_unusable_clusters_are_refused_in_one_line() -> None:
         clustered_standard_error([1, 2, 3], [0, 1])
     with pytest.raises(MetricsError, match="1 cluster of images, at least 2"):
         clustered_standard_error([1, 2, 3], ["a", "a", "a"])
+
+
+def test_pairs_within_a_prompt_say_nothing_of_pairs() -> None:
+    """In a list of prompts three times over the partner of every image has its prompt."""
+    rng = np.random.default_rng(3)
+    values, pairs, cycled = rng.normal(size=30), rng.normal(size=30), np.arange(30) % 10
+    alone = clustered_standard_error(values, cycled)
+    assert jackknife_error(values, pairs, cycled) == pytest.approx(alone)
+
+
+def test_one_prompt_has_figures_per_image_and_no_error() -> None:
+    values = np.random.default_rng(4).normal(size=10)
+    estimate = with_clusters(Estimate(float(values.mean()), 0.1, 10, values), ["a cat"] * 10)
+    assert estimate.standard_error is None
+    assert estimate.per_image is values
+    assert "1 prompt" in estimate.note

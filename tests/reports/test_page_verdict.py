@@ -107,3 +107,20 @@ def test_scores_are_best_when_they_are_high(scored_run: Path) -> None:
     stand = standing(open_run(scored_run), "clip-score-test")
     assert stand.best["short"] == "v2 at 5"
     assert (stand.rivals["difference"] < 0).all()
+
+
+def test_a_rival_that_is_surely_better_is_not_settled_behind(scored_run: Path) -> None:
+    """Over the prompts that both have, a rival of fewer images may be ahead of the best figure."""
+    pairs = pd.read_csv(scored_run / "comparisons.csv")
+    ahead = (pairs["protocol"] == "fd-test") & (pairs["a"] == "v1_s3") & (pairs["b"] == "v2_s2")
+    assert ahead.sum() == 1
+    pairs.loc[ahead, ["difference", "low", "high"]] *= -1
+    pairs.to_csv(scored_run / "comparisons.csv", index=False)
+    rivals = standing(open_run(scored_run), "fd-test").rivals.set_index("cell")
+    assert not rivals.loc["v1_s3", "settled"]
+    assert rivals.loc["v1_s2", "settled"]
+
+
+def test_where_figures_have_no_error_that_is_the_reason(scored_run: Path) -> None:
+    rewrite(scored_run, "comparisons.csv", p_value=float("nan"), p_holm=float("nan"))
+    assert "at so few images this figure has no error" in told(scored_run)["sure"]

@@ -91,6 +91,23 @@ class TestOutOfMemory:
         run_tiny(tiny, tmp_path / "run")
         assert files(tmp_path / "run" / "shards") == files(tmp_path / "kept" / "shards")
 
+    def test_one_image_whose_features_do_not_fit_ends_the_run_in_one_line(
+        self,
+        tiny: dict[str, Any],
+        tmp_path: Path,
+        run_tiny: Run,
+        monkeypatch: pytest.MonkeyPatch,
+        pixels: Any,
+    ) -> None:
+        def full(self: Any, texts: Sequence[str]) -> np.ndarray:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        monkeypatch.setattr(type(pixels), "texts", full)
+        with pytest.raises(
+            SamplingError, match=r"^cell tiny_plms2_s2_\w+: out of memory: CUDA out of memory$"
+        ):
+            run_tiny(tiny, tmp_path / "run")
+
 
 def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path)).astype(int)

@@ -195,6 +195,14 @@ def test_samplers_without_a_meaning_are_refused_before_the_first_image(
         source.check(Cell(Checkpoint(source, "w", "c"), spec, 4.0, 32, 32, 1, "full"))
 
 
+def test_scales_that_the_library_does_not_guide_at_are_refused(stable_diffusion: Path) -> None:
+    source = PipelineSource("tiny", stable_diffusion)
+    spec = SamplerSpec(name="ddim", steps=4)
+    with pytest.raises(InputError, match=r"^checkpoint tiny: diffusers does not guide at scales below 1"):
+        source.check(Cell(Checkpoint(source, "w", "c"), spec, 0.5, 32, 32, 1, "full"))
+    source.check(Cell(Checkpoint(source, "w", "c"), spec, 1.0, 32, 32, 1, "full"))
+
+
 def test_the_models_own_sampler_is_no_sampler_of_the_reference_model(stable_diffusion: Path) -> None:
     source = ReferenceSource("ours", stable_diffusion)
     with pytest.raises(InputError, match=r"^checkpoint ours: sampler 'default' is for diffusers pipelines"):

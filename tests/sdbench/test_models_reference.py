@@ -13,13 +13,15 @@ from safetensors.torch import load_file, save_file
 
 from reference_model import LatentDiffusion, shapes
 from sdbench.errors import InputError
+from sdbench.extractors import build_extractor, features_identity
 from sdbench.models.reference import ReferenceModel
 from sdbench.models.sources import ReferenceSource
-from sdbench.plan import Cell
+from sdbench.plan import Cell, Chunk, Unit
 from sdbench.precision import Arithmetic
 from sdbench.prompts import Prompt
 from sdbench.registry import Checkpoint
 from sdbench.spec import SamplerSpec
+from sdbench.worker import Job, Worker
 
 PROMPTS = (Prompt("a", "a red circle"), Prompt("b", "a blue square"))
 HALF = Arithmetic("bf16")
@@ -103,3 +105,21 @@ def test_a_configuration_that_changed_is_refused(tmp_path: Path) -> None:
     config.write_text(changed)
     with pytest.raises(InputError, match="mine: its configuration changed while the run was going on"):
         mine.load("cpu")
+
+
+@pytest.mark.parametrize("stale", ["weights", "config", "extractor"])
+def test_a_worker_refuses_what_the_plan_does_not_name(stale: str, tmp_path: Path) -> None:
+    """Another machine of a cluster may have other files, or another library, under the same names."""
+    mine = source("shapes-v1-1")
+    digests = {
+        "weights": mine.identify(),
+        "config": mine.config_digest(),
+        "extractor": features_identity(build_extractor("shapes-clip", "cpu")),
+    } | {stale: "of another machine"}
+    checkpoint = Checkpoint(mine, digests["weights"], digests["config"])
+    planned = replace(cell(2.0), checkpoint=checkpoint)
+    unit = Unit(planned, Chunk(0, PROMPTS), (("shapes-clip", digests["extractor"]),))
+    expected = "not those of the plan" if stale == "extractor" else "shapes-v1-1 changed while the run"
+    with Worker(Job(str(tmp_path), "cpu", 1, 2, 0, 2)) as worker, pytest.raises(InputError, match=expected):
+        worker.do(unit, lambda unit, done: None)
+    assert list(tmp_path.rglob("*.parquet")) == []

@@ -134,6 +134,7 @@ JSONL = {
     "no key": ('{"p": "a"}\n\n{"q": "b"}\n', "line 3: has no key 'p': "),
     "no text": ('{"p": 3}\n', "line 1: key 'p' is int, not text"),
     "null": ('{"p": null}\n', "line 1: key 'p' is empty"),
+    "half a character": ('{"p": "a \\ud83d"}\n', "line 1: key 'p' holds half a character"),
 }
 
 
@@ -249,3 +250,9 @@ def test_offline_is_said_in_one_line(data_set: Path, monkeypatch: pytest.MonkeyP
         load_prompts(hub("someone/some-prompts"))
     assert str(error.value).startswith("prompts.dataset: someone/some-prompts, split train: cannot be loaded")
     assert "\n" not in str(error.value)
+
+
+def test_separators_of_unicode_belong_to_a_prompt(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a red\u2028circle\r\nb\n", encoding="utf-8", newline="")
+    found = load_prompts(FilePrompts(source="file", path=str(tmp_path / "a.txt")))
+    assert [prompt.text for prompt in found] == ["a red\u2028circle", "b"]

@@ -42,7 +42,9 @@ def test_whole_ranges_round_between_whole_ends() -> None:
         parse_whole_range("10.5", "--steps")
 
 
-@pytest.mark.parametrize("text", ["", "a", "5-1", "1-5 [1]", "1-5 (+0)", "1,,2", "-3", "1-2000"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "5-1", "1-5 [1]", "1-5 (+0)", "1,,2", "-3", "1-2000", "1-9000000000"]
+)
 def test_what_is_no_range_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--scales: "):
         parse_range(text, "--scales")

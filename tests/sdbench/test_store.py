@@ -104,6 +104,12 @@ class TestLocalStore:
         with pytest.raises(InputError, match=r"run folder .*run: File exists"):
             LocalStore(tmp_path / "run")
 
+    def test_a_folder_by_its_url(self, tmp_path: Path) -> None:
+        open_store(f"file://{tmp_path / 'run'}").write("a", b"b")
+        assert existing_store(f"file://{tmp_path / 'run'}").read("a") == b"b"
+        with pytest.raises(InputError, match="is not a run folder"):
+            existing_store(f"file://{tmp_path / 'other'}")
+
     def test_looking_at_a_run_that_is_not_there_makes_no_folder(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="none is not a run folder"):
             existing_store(tmp_path / "none")

@@ -255,6 +255,12 @@ class TestGarbage:
         journal.made(1)
         assert main(["gc", str(tmp_path), "--delete"]) == 1
         assert "a run is going on here" in capsys.readouterr().err
+        later = Journal(store, "inline")
+        later.made(1)
+        later.end()
+        assert main(["gc", str(tmp_path), "--delete"]) == 1
+        for ended in (tmp_path / "journal").glob("000002_*"):
+            ended.unlink()
         # One that died long ago is no reason to wait.
         (path,) = (tmp_path / "journal").iterdir()
         path.write_text(json.dumps({**json.loads(path.read_text()), "updated": "2020-01-01T00:00:00+00:00"}))
