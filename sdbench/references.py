@@ -29,6 +29,7 @@ from sdbench.shards import (
     CHANGED,
     CONTENT,
     DAMAGE,
+    IDENTITY,
     content_digest,
     fixed_size_lists,
     is_as_written,
@@ -55,8 +56,6 @@ STATS_SUFFIX = ".safetensors"
 """Of the files in a folder of statistics, which are named after their extractors."""
 
 SECONDS_BETWEEN_NOTES = 15
-
-_IDENTITY = b"sdbench.identity"
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,7 @@ def _key(extractor: str, stamp: Mapping[str, Any]) -> str:
 def _write(store: Store, extractor: str, stamp: Mapping[str, Any], features: np.ndarray) -> None:
     table = pa.table({f"features_{extractor}": fixed_size_lists(features)})
     sink = io.BytesIO()
-    metadata = {_IDENTITY: _json(stamp), CONTENT: content_digest(table).encode()}
+    metadata = {IDENTITY: _json(stamp), CONTENT: content_digest(table).encode()}
     pq.write_table(table.replace_schema_metadata(metadata), sink)
     store.write(_key(extractor, stamp), sink.getvalue())
 
@@ -217,7 +216,7 @@ def _read(store: Store, extractor: str, stamp: Mapping[str, Any]) -> np.ndarray 
         except DAMAGE as error:
             why = one_line(error)
             raise StoreError(f"{store.where(key)}: damaged ({why}); delete it and run again") from None
-    if (table.schema.metadata or {}).get(_IDENTITY) != _json(stamp):
+    if (table.schema.metadata or {}).get(IDENTITY) != _json(stamp):
         raise StoreError(f"{store.where(key)}: is not the file of its name; delete it and run again")
     if not is_as_written(table):
         raise StoreError(f"{store.where(key)}: {CHANGED}; delete it and run again")

@@ -15,8 +15,9 @@ def add_parser(commands: Any, name: str) -> None:
     parser = commands.add_parser(
         name,
         help="read a run again and say what is damaged",
-        description="Read every shard and image of a run again: identities, numbers of rows, pixels against "
-        "their sha256, writes that never ended. One line for each finding; exit code 1 where there is one.",
+        description="Read every shard, every image and the features of the reference images again: "
+        "identities, numbers of rows, pixels against their sha256, writes that never ended. One line for "
+        "each finding; exit code 1 where there is one.",
     )
     parser.add_argument("place", metavar="RUN", help="a run folder, or the URL of a run")
     parser.set_defaults(run=run, resumable=False)

@@ -22,6 +22,8 @@ from sdbench.store import READERS, Store
 
 __all__ = ["Findings", "verify"]
 
+_AGAIN = "delete it and run again"
+
 
 @dataclass
 class Findings:
@@ -36,7 +38,8 @@ def verify(store: Store, read: Callable[[int, int], None]) -> Findings:
     """Read all shards and images of the run; `read` is told how many cells of how many are read.
 
     A shard has to be what its name says (cell, prompts, number of images), an image has to hold the pixels
-    whose digest is in its shard, and no write may have been left half done.
+    whose digest is in its shard, features of reference images have to be as they were written, and no write
+    may have been left half done.
     """
     plan = read_plan_file(store)
     findings = Findings()
@@ -46,6 +49,8 @@ def verify(store: Store, read: Callable[[int, int], None]) -> Findings:
             digests = _shards(store, plan, cell, pool, findings)
             _images(store, cell, digests, pool, findings)
             read(done, len(cells))
+        names = sorted(store.names("reference"))
+        findings.damage += filter(None, pool.map(lambda name: _reference(store, name), names))
     for key in store.temporaries():
         findings.damage.append(f"{store.where(key)}: a write that never ended; 'sdbench gc' removes it")
     return findings
@@ -82,15 +87,30 @@ def _shards(
 def _shard(store: Store, cell: str, name: str) -> pa.Table | str:
     """The shard, without its features, or what is wrong with it."""
     key = f"shards/{cell}/{name}"
-    where, again = store.where(key), "delete it and run again"
+    table = _table(store, key)
+    if isinstance(table, str):
+        return table
+    wrong = _what_is_wrong(table, cell, name)
+    return f"{store.where(key)}: {wrong}; {_AGAIN}" if wrong else table.select(["prompt_id", "sha256"])
+
+
+def _reference(store: Store, name: str) -> str:
+    """What is wrong with features of reference images, "" for nothing."""
+    key = f"reference/{name}"
+    table = _table(store, key)
+    if isinstance(table, str):
+        return table
+    return "" if is_as_written(table) else f"{store.where(key)}: {CHANGED}; {_AGAIN}"
+
+
+def _table(store: Store, key: str) -> pa.Table | str:
+    """The Parquet file, or why it cannot be read."""
     try:
-        table = pq.read_table(pa.BufferReader(store.read(key)))
+        return pq.read_table(pa.BufferReader(store.read(key)))
     except StoreError as error:
         return str(error)
     except DAMAGE as error:
-        return f"{where}: damaged shard ({one_line(error)}); {again}"
-    wrong = _what_is_wrong(table, cell, name)
-    return f"{where}: {wrong}; {again}" if wrong else table.select(["prompt_id", "sha256"])
+        return f"{store.where(key)}: damaged ({one_line(error)}); {_AGAIN}"
 
 
 def _what_is_wrong(table: pa.Table, cell: str, name: str) -> str:
@@ -125,7 +145,7 @@ def _images(store: Store, cell: str, digests: _Digests, pool: ThreadPoolExecutor
             wrong = _image_differs(store.read(key), digests.of.get(id_))
         except StoreError as error:
             return str(error)
-        return f"{store.where(key)}: {wrong}; delete it and run again" if wrong else ""
+        return f"{store.where(key)}: {wrong}; {_AGAIN}" if wrong else ""
 
     there = {name.removesuffix(".png") for name in store.names(f"images/{cell}")}
     findings.images += len(there)

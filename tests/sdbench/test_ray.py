@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -85,9 +86,9 @@ def run_by_ray(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
 
-    def run(workers: int, progress: RunProgress) -> Path:
+    def run(workers: int, progress: RunProgress, **changes: Any) -> Path:
         spec = tmp_path / "spec.yaml"
-        spec.write_text(yaml.safe_dump(tiny_runs.content()), encoding="utf-8")
+        spec.write_text(yaml.safe_dump(tiny_runs.content(**changes)), encoding="utf-8")
         run_experiment(load_spec(spec), tmp_path / "run", progress, Workforce("ray", workers))
         return tmp_path / "run"
 
@@ -113,6 +114,25 @@ def test_any_number_of_workers_and_any_order_make_the_same_bytes(
     names = [report.unit.name + report.unit.cell.folder for report in progress.reports]
     assert names != sorted(names)
     assert f"ray: {workers} workers" in " ".join(progress.said)
+
+
+@pytest.mark.slow
+def test_a_budget_takes_the_same_course(
+    run_by_ray: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {
+        "prompts": [f"picture {i}" for i in range(20)],
+        "unit_size": 4,
+        "budget": {"until": "clip-score-shapes +- 0.2"},
+    }
+    monkeypatch.setattr("sdbench.budget.course.FEWEST_TO_LOOK", 8)
+    progress = Watching()
+    root = run_by_ray(2, progress, **changes)
+    run_experiment(load_spec(tmp_path / "spec.yaml"), tmp_path / "inline", RunProgress())
+    assert files(root) == files(tmp_path / "inline")
+    looks = json.loads((root / "manifest.json").read_text())["budget"]["looks"]
+    assert len(looks) > 1
+    assert looks[0] == 8
 
 
 def test_a_worker_that_is_killed_loses_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from sdbench.images import as_png
 from sdbench.journal import Journal
 from sdbench.plan import Plan
 from sdbench.plan_file import write_plan_file
-from sdbench.shards import shard_key
+from sdbench.shards import CONTENT, content_digest, shard_key
 from sdbench.store import Store, open_store
 from sdbench.upkeep.garbage import unneeded
 from sdbench.upkeep.status import status_of
@@ -105,6 +106,13 @@ def of_other_pixels(data: bytes) -> bytes:
     return as_png(np.full((8, 8, 3), 7, np.uint8))
 
 
+def features_file(table: pa.Table, *, of: pa.Table) -> bytes:
+    """The table as a file that says it holds the values `of` another one."""
+    sink = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({CONTENT: content_digest(of).encode()}), sink)
+    return sink.getvalue()
+
+
 class TestVerify:
     def test_a_whole_run(self, store: Store, plan: Plan) -> None:
         make_units(store, plan, 4)
@@ -157,6 +165,18 @@ class TestVerify:
                 assert pq.read_table(pa.BufferReader(store.read(key))).equals(written)
         assert changed > 50
 
+    def test_features_of_reference_images(self, store: Store, plan: Plan) -> None:
+        make_units(store, plan, 0)
+        key = "reference/clip_0123.parquet"
+        store.write(key, features_file(values := pa.table({"features_clip": [1.0, 2.0]}), of=values))
+        assert findings(store) == []
+        store.write(key, features_file(pa.table({"features_clip": [1.0, 2.5]}), of=values))
+        again = "delete it and run again"
+        assert findings(store) == [f"{store.where(key)}: its values are not those that were written; {again}"]
+        store.write(key, truncated(store.read(key)))
+        (line,) = findings(store)
+        assert line.startswith(f"{store.where(key)}: damaged (")
+
     def test_a_shard_under_another_name(self, store: Store, plan: Plan) -> None:
         make_units(store, plan, 0)
         key = shard_key(plan.units[1])
@@ -183,7 +203,7 @@ class TestVerify:
     def test_a_file_that_is_no_shard(self, store: Store, plan: Plan) -> None:
         make_units(store, plan, 0)
         store.write(f"shards/{plan.cells[0].folder}/notes.txt", b"hello")
-        assert "notes.txt: damaged shard" in findings(store)[0]
+        assert "notes.txt: damaged (" in findings(store)[0]
 
     def test_the_command_says_a_line_for_each_and_fails(
         self, tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
