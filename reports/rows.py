@@ -7,6 +7,7 @@ them; nothing is computed anew.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pandas as pd
 from reports.errors import ReportError
 
 __all__ = [
+    "AS_WRITTEN",
     "CELL",
     "COLUMNS",
     "best_cells",
@@ -56,6 +58,9 @@ COLUMNS = {
     "reference_digest": "str",
 }
 
+#: How to read a table: nothing but an empty field is missing, a checkpoint may be called NA.
+AS_WRITTEN: dict[str, Any] = {"keep_default_na": False, "na_values": ""}
+
 #: Columns that tables made before there were any lack: they are read as empty text.
 _LATER = {"prompts_digest": "", "reference_digest": ""}
 
@@ -69,7 +74,7 @@ def read_results(path: Path) -> pd.DataFrame:
     source = path / "results.csv" if path.is_dir() else path
     texts = [name for name, kind in COLUMNS.items() if kind == "str"]
     try:
-        frame = pd.read_csv(source, dtype=dict.fromkeys(texts, "str"))
+        frame = pd.read_csv(source, dtype=dict.fromkeys(texts, "str"), **AS_WRITTEN)
     except FileNotFoundError:
         raise ReportError(f"{source} does not exist: give a run folder or its results.csv") from None
     except (ValueError, OSError) as error:
@@ -97,7 +102,7 @@ def read_published(path: Path) -> pd.DataFrame:
     point. What the release does not say (errors, seed, precision, device, versions) stays empty.
     """
     try:
-        points = pd.read_csv(path, dtype={"checkpoint": "str"})
+        points = pd.read_csv(path, dtype={"checkpoint": "str"}, **AS_WRITTEN)
         parts = [
             _published_rows(points, "fid", "fid-published-10k", "FID (as published)", "lower"),
             _published_rows(

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from reports.errors import ReportError
-from reports.rows import CELL, curve_names, first_protocol, read_results
+from reports.rows import AS_WRITTEN, CELL, curve_names, first_protocol, read_results
 
 __all__ = ["Run", "open_run", "read_manifest"]
 
@@ -128,7 +128,7 @@ class Run:
         if not path.is_file():
             return None
         try:
-            frame = pd.read_csv(path, dtype=dict(columns))
+            frame = pd.read_csv(path, dtype=dict(columns), **AS_WRITTEN)
         except (OSError, ValueError) as error:
             raise ReportError(f"{path} cannot be read as a table: {error}") from error
         _require(frame, columns, path)

@@ -24,6 +24,14 @@ def test_rows_come_back_as_written(results: pd.DataFrame, tmp_path: Path) -> Non
         assert frame["weights_digest"].iloc[0] == "0123", "a digest of digits is no number"
 
 
+@pytest.mark.parametrize("name", ["NA", "null", "None", "nan"])
+def test_a_checkpoint_may_have_any_name(name: str, results: pd.DataFrame, tmp_path: Path) -> None:
+    results.assign(checkpoint=results["checkpoint"].replace("v1", name)).to_csv(
+        tmp_path / "results.csv", index=False
+    )
+    assert set(read_results(tmp_path)["checkpoint"]) == {name, "v2"}
+
+
 def test_published_points_take_the_same_form(tmp_path: Path) -> None:
     table = tmp_path / "points.csv"
     table.write_text("checkpoint,guidance_scale,clip_score,fid\nv1.1,1.5,0.23,21.9\nv1.1,2,0.24,17.1\n")
