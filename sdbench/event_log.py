@@ -13,15 +13,19 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from sdbench.errors import InputError
+from sdbench.errors import InputError, one_line
 
 __all__ = ["EventLog"]
 
 
 class EventLog:
-    """Appends to a file; InputError where it cannot be opened, which is before the first image."""
+    """Appends to a file for the length of a `with` block, whose end is the last event.
+
+    InputError where the file cannot be opened, which is before the first image.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
@@ -35,6 +39,17 @@ class EventLog:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._stream.write(json.dumps({"time": time, "event": event, **facts}) + "\n")
 
-    def close(self) -> None:
-        """No more events."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.write("end", how=_how(error))
         self._stream.close()
+
+
+def _how(error: BaseException | None) -> str:
+    if error is None:
+        return "done"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else one_line(error)

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from sdbench.display import CellShare, Display
-from sdbench.errors import one_line
 from sdbench.event_log import EventLog
 from sdbench.plan import Cell, Plan, Unit
 from sdbench.timing import duration, timed
@@ -60,14 +59,6 @@ class RunProgress(_Progress):
         self._under_way: dict[Unit, float] = {}
         self._total = self._complete = self._made = 0
         self._began: float | None = None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        super().__exit__(kind, error, trace)
-        if self._log is not None:
-            self._log.write("end", how=_how(error))
-            self._log.close()
 
     def note(self, text: str) -> None:
         """Say a line."""
@@ -164,12 +155,6 @@ class _CellState:
 def _sampler(cell: Cell) -> str:
     eta = f" eta {cell.sampler.eta:g}" if cell.sampler.eta else ""
     return f"{cell.sampler.name}{cell.sampler.steps}{eta}"
-
-
-def _how(error: BaseException | None) -> str:
-    if error is None:
-        return "done"
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else one_line(error)
 
 
 class TrainingProgress(_Progress):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -76,18 +77,18 @@ def run(args: argparse.Namespace) -> None:
     workforce = Workforce(args.executor, args.workers, args.address)
     place = args.out or RUNS / spec.name
     check_records(spec.records)
-    log = EventLog(args.log) if args.log else None
-    with RunProgress(display_for(), log) as progress:
-        outcome = run_experiment(spec, place, progress, workforce)
-        failures = send_records(place, progress.note) if spec.records else []
-    print(f"{outcome.images_made} images made, {outcome.images_found} were there already")
-    print(f"results: {outcome.results}")
-    print(f"report: {outcome.page}")
-    if outcome.gaps:
-        lost = f"{len(outcome.gaps)} units could not be made, and the results say so"
-        failures.append(f"{lost}; run the command again to try them again")
-    if failures:
-        raise SdbenchError("; ".join(failures))
+    with EventLog(args.log) if args.log else nullcontext() as log:
+        with RunProgress(display_for(), log) as progress:
+            outcome = run_experiment(spec, place, progress, workforce)
+            failures = send_records(place, progress.note) if spec.records else []
+        print(f"{outcome.images_made} images made, {outcome.images_found} were there already")
+        print(f"results: {outcome.results}")
+        print(f"report: {outcome.page}")
+        if outcome.gaps:
+            lost = f"{len(outcome.gaps)} units could not be made, and the results say so"
+            failures.append(f"{lost}; run the command again to try them again")
+        if failures:
+            raise SdbenchError("; ".join(failures))
 
 
 def _policy(text: str) -> str:

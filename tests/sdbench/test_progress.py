@@ -174,7 +174,7 @@ def test_the_log_has_a_line_per_event(plan: Plan, tmp_path: Path) -> None:
     path = tmp_path / "logs" / "run.jsonl"
 
     def fail() -> None:
-        with RunProgress(log=EventLog(path)) as progress:
+        with EventLog(path) as log, RunProgress(log=log) as progress:
             progress.note("reading")
             progress.start(plan, plan.units[1:])
             progress.finished(done(plan.units[1]))
