@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_model.layers import tiled
+from reference_model.layers import GroupNorm, tiled
 
 __all__ = ["CrossAttention", "SpatialTransformer"]
 
@@ -42,7 +42,7 @@ class GEGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         value, gate = self.proj(x).chunk(2, dim=-1)
-        return value * F.gelu(gate)
+        return F.gelu(gate).mul_(value)
 
 
 class FeedForward(nn.Module):
@@ -85,7 +85,7 @@ class SpatialTransformer(nn.Module):
     def __init__(self, channels: int, context_dim: int, heads: int, depth: int, groups: int) -> None:
         super().__init__()
         # Unlike the residual blocks, the original normalises here with eps 1e-6.
-        self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
+        self.norm = GroupNorm(groups, channels, eps=1e-6)
         self.proj_in = nn.Conv2d(channels, channels, 1)
         self.transformer_blocks = nn.ModuleList(
             TransformerBlock(channels, context_dim, heads) for _ in range(depth)

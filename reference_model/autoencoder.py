@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_model.config import AutoencoderConfig
-from reference_model.layers import Upsample
+from reference_model.layers import GroupNorm, Upsample
 
 __all__ = ["Autoencoder", "Posterior"]
 
@@ -35,18 +35,18 @@ class ResnetBlock(nn.Module):
 
     def __init__(self, channels: int, out_channels: int, groups: int) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(groups, channels, eps=1e-6)
+        self.norm1 = GroupNorm(groups, channels, eps=1e-6)
         self.conv1 = nn.Conv2d(channels, out_channels, 3, padding=1)
-        self.norm2 = nn.GroupNorm(groups, out_channels, eps=1e-6)
+        self.norm2 = GroupNorm(groups, out_channels, eps=1e-6)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
         self.nin_shortcut = (
             nn.Identity() if channels == out_channels else nn.Conv2d(channels, out_channels, 1)
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        h = self.conv2(F.silu(self.norm2(h)))
-        return self.nin_shortcut(x) + h
+        h = self.conv1(F.silu(self.norm1(x), inplace=True))
+        h = self.conv2(F.silu(self.norm2(h), inplace=True))
+        return h.add_(self.nin_shortcut(x))
 
 
 class AttnBlock(nn.Module):
@@ -54,7 +54,7 @@ class AttnBlock(nn.Module):
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
+        self.norm = GroupNorm(groups, channels, eps=1e-6)
         self.q = nn.Conv2d(channels, channels, 1)
         self.k = nn.Conv2d(channels, channels, 1)
         self.v = nn.Conv2d(channels, channels, 1)
@@ -135,14 +135,14 @@ class Encoder(nn.Module):
             levels.append(Level(width, out, c.num_res_blocks, attend, c.norm_groups, resampling))
         self.down = nn.ModuleList(levels)
         self.mid = Middle(widths[-1], c.norm_groups)
-        self.norm_out = nn.GroupNorm(c.norm_groups, widths[-1], eps=1e-6)
+        self.norm_out = GroupNorm(c.norm_groups, widths[-1], eps=1e-6)
         self.conv_out = nn.Conv2d(widths[-1], 2 * c.z_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv_in(x)
         for level in self.down:
             x = level(x)
-        return self.conv_out(F.silu(self.norm_out(self.mid(x))))
+        return self.conv_out(F.silu(self.norm_out(self.mid(x)), inplace=True))
 
 
 class Decoder(nn.Module):
@@ -159,14 +159,14 @@ class Decoder(nn.Module):
             resampling: dict[str, nn.Module] = {"upsample": Upsample(out)} if i > 0 else {}
             levels.append(Level(width, out, c.num_res_blocks + 1, attend, c.norm_groups, resampling))
         self.up = nn.ModuleList(levels)
-        self.norm_out = nn.GroupNorm(c.norm_groups, widths[0], eps=1e-6)
+        self.norm_out = GroupNorm(c.norm_groups, widths[0], eps=1e-6)
         self.conv_out = nn.Conv2d(widths[0], c.out_ch, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.mid(self.conv_in(z))
         for level in reversed(self.up):
             x = level(x)
-        return self.conv_out(F.silu(self.norm_out(x)))
+        return self.conv_out(F.silu(self.norm_out(x), inplace=True))
 
 
 class Autoencoder(nn.Module):

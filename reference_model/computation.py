@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-__all__ = ["HALVES", "PRECISIONS", "computed"]
+from reference_model.layers import GroupNorm
+
+__all__ = ["HALVES", "PRECISIONS", "computed", "use_norm_kernel"]
 
 HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 PRECISIONS = ("full", "autocast", *HALVES)
@@ -34,6 +36,8 @@ def computed(
         module.to(memory_format=torch.channels_last)
         # Beyond its limit torch runs the network uncompiled, without an error.
         torch._dynamo.config.recompile_limit = 256
+        if device == "cuda":
+            use_norm_kernel(module)
         network = torch.compile(
             network, dynamic=False, mode="reduce-overhead" if device == "cuda" else "default"
         )
@@ -49,6 +53,17 @@ def computed(
             return network(*given).to(torch.float32, copy=compiled)
 
     return run
+
+
+def use_norm_kernel(module: nn.Module) -> None:
+    """Let compiled networks compute the group norms of ``module`` by `group_norm`, where torch has Triton."""
+    try:
+        from reference_model.group_norm import group_norm
+    except ImportError:
+        return
+    for layer in module.modules():
+        if isinstance(layer, GroupNorm):
+            layer.when_compiled = group_norm
 
 
 def _autocast(device: str, precision: str) -> AbstractContextManager[object]:

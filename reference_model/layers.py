@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Upsample", "tiled"]
+__all__ = ["GroupNorm", "Upsample", "embedding", "tiled"]
+
+
+class GroupNorm(nn.GroupNorm):
+    """torch's; ``when_compiled``, of the form of `F.group_norm`, takes its place in compiled networks."""
+
+    when_compiled: Callable[..., Tensor] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.when_compiled is not None and torch.compiler.is_compiling():
+            return self.when_compiled(x, self.num_groups, self.weight, self.bias, self.eps)
+        return super().forward(x)
 
 
 class Upsample(nn.Module):
@@ -18,6 +31,14 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+def embedding(count: int, dim: int) -> nn.Embedding:
+    """nn.Embedding with the same weights; on the meta device it does without importing torch's compiler."""
+    weight = torch.empty(count, dim)
+    if not weight.is_meta:
+        nn.init.normal_(weight)
+    return nn.Embedding.from_pretrained(weight, freeze=False)
 
 
 def tiled(x: Tensor, rows: int) -> Tensor:

@@ -15,6 +15,7 @@ from reference_model.pipeline import sample, to_pixels
 from sdbench.bench.clock import Work, interleaved
 from sdbench.bench.floor import floor_seconds
 from sdbench.bench.machine import Bench, build_model
+from sdbench.bench.norms import norm_rows
 from sdbench.bench.peer import build_pipeline
 from sdbench.bench.rows import Row, rows_of
 
@@ -24,10 +25,14 @@ SCALE = 7.5
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Large batches, as sweeps run them; then one image at a time, on a CPU without compiling once more."""
+    """Large batches, as sweeps run them; then one image at a time, on a CPU without compiling once more.
+
+    On a GPU the kernel for compiled group norms follows, alone.
+    """
     logging.getLogger("diffusers").setLevel(logging.ERROR)
     alone = replace(bench, compiled=bench.compiled and bench.device == "cuda")
-    return [*_batch(bench, bench.large), *_batch(alone, bench.small)]
+    norms = norm_rows(bench) if bench.compiled and bench.device != "cpu" else []
+    return [*_batch(bench, bench.large), *_batch(alone, bench.small), *norms]
 
 
 class Inputs:

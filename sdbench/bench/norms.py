@@ -1,0 +1,48 @@
+"""Compiled group norm with SiLU, by our kernel and by torch's own compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from reference_model.computation import HALVES, use_norm_kernel
+from reference_model.layers import GroupNorm
+from sdbench.bench.clock import Work, interleaved
+from sdbench.bench.machine import Bench
+from sdbench.bench.rows import Row, rows_of
+
+__all__ = ["norm_rows"]
+
+CALLS = 100
+SHAPE = (320, 64, 64)
+"""The feature maps of the first level of Stable Diffusion v1, where its norms take longest."""
+
+
+@torch.inference_mode()
+def norm_rows(bench: Bench) -> list[Row]:
+    """Of a large batch with both halves of guidance, on a GPU."""
+    dtype = HALVES.get(bench.precision, torch.float32)
+    x = torch.randn(2 * bench.large, *SHAPE, device=bench.device, dtype=dtype)
+    x = x.to(memory_format=torch.channels_last)
+    works: dict[str, Work] = {}
+    values = {}
+    for name in ("sdbench", "torch"):
+        block = nn.Sequential(GroupNorm(32, SHAPE[0]), nn.SiLU()).to(bench.device, dtype)
+        if name == "sdbench":
+            use_norm_kernel(block)
+        network = torch.compile(block, dynamic=False)
+        values[name] = network(x)
+        works[name] = partial(_repeat, network, x)
+    apart = float((values["sdbench"] - values["torch"]).abs().max())
+    timings = interleaved(works, bench.rounds, bench.say)
+    notes = {"sdbench": f"largest difference {apart:.1e}"}
+    return rows_of("compiled group norm and SiLU", "call", CALLS, timings, against="torch", notes=notes)
+
+
+@torch.inference_mode()
+def _repeat(network: Callable[[Tensor], Tensor], x: Tensor) -> None:
+    for _ in range(CALLS):
+        network(x)
