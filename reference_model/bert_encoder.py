@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_model.config import BertConfig
+from reference_model.layers import embedding
 
 __all__ = ["BertEncoder"]
 
@@ -79,8 +80,8 @@ class Transformer(nn.Module):
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         dim = config.n_embed
-        self.token_emb = nn.Embedding(config.vocab_size, dim)
-        self.pos_emb = nn.ModuleDict({"emb": nn.Embedding(config.max_seq_len, dim)})
+        self.token_emb = embedding(config.vocab_size, dim)
+        self.pos_emb = nn.ModuleDict({"emb": embedding(config.max_seq_len, dim)})
         self.attn_layers = Layers(dim, config.n_layer)
         self.norm = nn.LayerNorm(dim)
         # Never used here; keeping it lets the keys of the published checkpoint match one to one.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,10 +28,18 @@ __all__ = [
     "load_config",
 ]
 
-# Options of the original code that change the network, and the only values that are implemented here.
+# Options of the original code that change the result, and the only values that are implemented here.
 IMPLEMENTED: dict[str, dict[str, Any]] = {
-    "params": {"parameterization": "eps", "beta_schedule": "linear", "conditioning_key": "crossattn"},
-    "unet_config": {
+    "params": {
+        "parameterization": "eps",
+        "beta_schedule": "linear",
+        "given_betas": None,
+        "v_posterior": 0,
+        "conditioning_key": "crossattn",
+        "cond_stage_forward": None,
+        "scale_by_std": False,
+    },
+    "params.unet_config.params": {
         "use_spatial_transformer": True,
         "use_scale_shift_norm": False,
         "resblock_updown": False,
@@ -39,11 +48,23 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
         "num_classes": None,
         "num_head_channels": -1,
         "n_embed": None,
+        "disable_self_attentions": None,
+        "disable_middle_self_attn": False,
+        "num_attention_blocks": None,
+        "use_linear_in_transformer": False,
     },
-    "first_stage_config.ddconfig": {"double_z": True, "attn_type": "vanilla"},
+    "params.first_stage_config.params.ddconfig": {
+        "double_z": True,
+        "attn_type": "vanilla",
+        "use_linear_attn": False,
+        "resamp_with_conv": True,
+        "tanh_out": False,
+        "give_pre_end": False,
+    },
 }
 
-T = TypeVar("T")
+LIMIT = 1_000_000
+"""Far above every number of a configuration; beyond it, memory would end the run."""
 
 CLIP = "ldm.modules.encoders.modules.FrozenCLIPEmbedder"
 BERT = "ldm.modules.encoders.modules.BERTEmbedder"
@@ -56,17 +77,63 @@ TARGETS = {
 PUBLISHED_CLIP = "openai/clip-vit-large-patch14"
 
 
+def _whole(value: object) -> bool:
+    return type(value) is int and 0 < value <= LIMIT
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LIMIT
+
+
+EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "str": (lambda value: isinstance(value, str), "text"),
+    "int": (_whole, f"a whole number from 1 to {LIMIT}"),
+    "float": (_positive, f"a number above 0, at most {LIMIT}"),
+    "tuple[int, ...]": (lambda value: all(map(_whole, value)), "a list of whole numbers above 0"),
+    "tuple[int | float, ...]": (lambda value: all(map(_positive, value)), "a list of numbers above 0"),
+}
+"""What a field of each type must hold, and how to say so."""
+
+
 @dataclass(frozen=True)
-class ScheduleConfig:
-    """Scaled-linear noise schedule: betas run from ``linear_start`` to ``linear_end``."""
+class Checked:
+    """Settings that have the types of their fields; ValueError names the one that has not."""
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            fits, expected = EXPECTED.get(str(entry.type), (lambda _: True, ""))
+            if isinstance(entry.default, tuple) != isinstance(value, tuple) or not fits(value):
+                raise ValueError(f"'{entry.name}': {expected}, not {value!s:.60}")
+
+
+def _check_heads(name: str, heads: int, width: int) -> None:
+    if width % heads:
+        raise ValueError(f"'{name}': {heads} does not divide the {width} channels of an attention layer")
+
+
+T = TypeVar("T", bound=Checked)
+
+
+@dataclass(frozen=True)
+class ScheduleConfig(Checked):
+    """Scaled-linear noise schedule: betas run from ``linear_start`` to ``linear_end``, both within (0, 1)."""
 
     linear_start: float = 0.00085
     linear_end: float = 0.012
     timesteps: int = 1000
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if max(self.linear_start, self.linear_end) >= 1:
+            raise ValueError("'linear_start', 'linear_end': betas are below 1")
+        if self.timesteps == 1:
+            raise ValueError("'timesteps': at least 2, not 1")
+
 
 @dataclass(frozen=True)
-class UNetConfig:
+class UNetConfig(Checked):
     """Topology of the denoiser; the defaults are Stable Diffusion v1 (860 million parameters).
 
     ``attention_resolutions`` holds downsampling factors, not sizes. ``norm_groups`` is not part of
@@ -84,9 +151,18 @@ class UNetConfig:
     context_dim: int = 768
     norm_groups: int = 32
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.channel_mult:
+            raise ValueError("'channel_mult': a list that is not empty")
+        last = len(self.channel_mult) - 1  # the middle of the network attends at this width in any case
+        for level, multiple in enumerate(self.channel_mult):
+            if level == last or 2**level in self.attention_resolutions:
+                _check_heads("num_heads", self.num_heads, int(multiple * self.model_channels))
+
 
 @dataclass(frozen=True)
-class AutoencoderConfig:
+class AutoencoderConfig(Checked):
     """Topology of the KL autoencoder; the defaults are Stable Diffusion v1 (f = 8)."""
 
     embed_dim: int = 4
@@ -100,6 +176,11 @@ class AutoencoderConfig:
     attn_resolutions: tuple[int, ...] = ()
     norm_groups: int = 32
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.ch_mult:
+            raise ValueError("'ch_mult': a list that is not empty")
+
     @property
     def downsampling(self) -> int:
         """Pixels per latent along one side (f)."""
@@ -107,7 +188,7 @@ class AutoencoderConfig:
 
 
 @dataclass(frozen=True)
-class TextEncoderConfig:
+class TextEncoderConfig(Checked):
     """CLIP text transformer; the defaults are ViT-L/14's. ``merges`` of None means CLIP's own BPE."""
 
     vocab_size: int = 49408
@@ -119,6 +200,10 @@ class TextEncoderConfig:
     hidden_act: str = "quick_gelu"
     layer_norm_eps: float = 1e-5
     merges: Path | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_heads("num_attention_heads", self.num_attention_heads, self.hidden_size)
 
     @property
     def vocabulary(self) -> bytes:
@@ -132,7 +217,7 @@ class TextEncoderConfig:
 
 
 @dataclass(frozen=True)
-class BertConfig:
+class BertConfig(Checked):
     """Text transformer over BERT's word pieces; the defaults are those of the LAION-400M model.
 
     ``vocabulary_file`` is a ``vocab.txt``; None means that of bert-base-uncased.
@@ -156,7 +241,7 @@ class BertConfig:
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Checked):
     """A whole latent diffusion model.
 
     ``use_ema`` says which weights to take from a file that holds both sets.
@@ -212,7 +297,7 @@ def load_config(path: Path) -> ModelConfig:
         raise CheckpointError(f"config {path} is not valid YAML: {str(error).splitlines()[0]}") from error
     try:
         return _parse(document["model"], path)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"config {path}: missing or malformed entry {error}") from error
 
 
@@ -225,13 +310,9 @@ def _parse(model: dict[str, Any], path: Path) -> ModelConfig:
                 f"config {path}: target '{found}' is not supported, expected '{' or '.join(expected)}'"
             )
     unet, first_stage = params["unet_config"]["params"], params["first_stage_config"]["params"]
-    sections = {"params": params, "unet_config": unet, "first_stage_config.ddconfig": first_stage["ddconfig"]}
-    for section, values in sections.items():
-        for key, supported in IMPLEMENTED[section].items():
-            if values.get(key, supported) != supported:
-                raise CheckpointError(
-                    f"config {path}: {key} '{values[key]}' is not supported, only '{supported}' is"
-                )
+    sections = (params, unet, first_stage["ddconfig"])  # in the order of IMPLEMENTED
+    for (section, options), values in zip(IMPLEMENTED.items(), sections, strict=True):
+        _refuse_options(path, section, values, options)
     return ModelConfig(
         schedule=_known(ScheduleConfig, params),
         unet=_known(UNetConfig, unet),
@@ -239,20 +320,35 @@ def _parse(model: dict[str, Any], path: Path) -> ModelConfig:
             AutoencoderConfig, {**first_stage["ddconfig"], "embed_dim": first_stage["embed_dim"]}
         ),
         text_encoder=_text_encoder(params["cond_stage_config"], path),
-        scale_factor=float(params["scale_factor"]),
-        use_ema=_flag(params, "use_ema"),
+        scale_factor=_read(params["scale_factor"], "float"),
+        use_ema=params.get("use_ema", False),
     )
+
+
+def _refuse_options(path: Path, section: str, values: dict[str, Any], options: dict[str, Any]) -> None:
+    """``options``: name -> the value that is implemented; where that is off, all ways to say so are."""
+    for key, supported in options.items():
+        value = values.get(key, supported)
+        on = any(value) if isinstance(value, list) else value  # a list has one flag per level
+        if on != supported and (on or supported):
+            raise CheckpointError(
+                f"config {path}: {section}.{key} '{value!s:.60}' is not supported, only '{supported}' is"
+            )
 
 
 def _text_encoder(section: dict[str, Any], path: Path) -> TextEncoderConfig | BertConfig:
     """``version`` names a folder beside the file, for small encoders with a vocabulary of their own."""
-    params = section.get("params") or {}
+    params, place = section.get("params") or {}, "params.cond_stage_config.params"
     if section["target"] == BERT:
+        _refuse_options(path, place, params, {"use_tokenizer": True})
         vocabulary = (
             {"vocabulary_file": path.parent / params["version"] / "vocab.txt"} if "version" in params else {}
         )
         return _known(BertConfig, {**params, **vocabulary})
-    return _clip(params, path)
+    encoder = _clip(params, path)
+    only = {"layer": "last", "max_length": encoder.max_position_embeddings}
+    _refuse_options(path, place, params, only)
+    return encoder
 
 
 def _clip(params: dict[str, Any], path: Path) -> TextEncoderConfig:
@@ -270,15 +366,19 @@ def _clip(params: dict[str, Any], path: Path) -> TextEncoderConfig:
     return _known(TextEncoderConfig, {**values, "merges": merges if merges.exists() else None})
 
 
-def _flag(params: dict[str, Any], key: str) -> bool:
-    value = params.get(key, False)
-    if not isinstance(value, bool):
-        raise ValueError(f"'{key}': true or false, not {value!r}")
-    return value
-
-
 def _known(cls: type[T], values: dict[str, Any]) -> T:
     """Keep the entries that ``cls`` has; original files also carry training settings."""
-    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names}
-    return cls(**kept)
+    return cls(**{e.name: _read(values[e.name], str(e.type)) for e in fields(cls) if e.name in values})
+
+
+def _read(value: Any, kind: str) -> Any:
+    """An entry for a field of type ``kind``. YAML 1.1 takes 85e-5, a number without a point, for text."""
+    if isinstance(value, list):
+        return tuple(_read(item, "int") for item in value)
+    if isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            return value
+        value = int(number) if number.is_integer() else number
+    return float(value) if kind == "float" and type(value) is int else value

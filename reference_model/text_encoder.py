@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_model.config import TextEncoderConfig
+from reference_model.layers import embedding
 
 __all__ = ["TextEncoder"]
 
@@ -79,10 +80,10 @@ class Embeddings(nn.Module):
 
     def __init__(self, config: TextEncoderConfig) -> None:
         super().__init__()
-        self.token_embedding = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.position_embedding = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.token_embedding = embedding(config.vocab_size, config.hidden_size)
+        self.position_embedding = embedding(config.max_position_embeddings, config.hidden_size)
         # Published checkpoints carry this buffer; keeping it lets their keys match one to one.
-        self.register_buffer("position_ids", torch.arange(config.max_position_embeddings)[None])
+        self.register_buffer("position_ids", torch.tensor([range(config.max_position_embeddings)]))
 
     def forward(self, tokens: Tensor) -> Tensor:
         positions = self.position_ids[:, : tokens.shape[1]]

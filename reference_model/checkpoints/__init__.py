@@ -10,7 +10,7 @@ import torch
 from reference_model.checkpoints._diffusers_config import read_folder_config
 from reference_model.checkpoints._diffusers_folder import needed_files, open_folder
 from reference_model.checkpoints._files import open_weights
-from reference_model.checkpoints._fill import check_fit, fill, refill
+from reference_model.checkpoints._fill import check_fit, check_schedule, fill, refill
 from reference_model.checkpoints._stored import StoredTensor
 from reference_model.checkpoints.compvis import choose_weights, is_known_extra
 from reference_model.checkpoints.diffusers import original_layout
@@ -77,6 +77,7 @@ def _stored(path: Path, model: LatentDiffusion, use_ema: bool | None, label: str
     else:
         stored = choose_weights(open_weights(path), wanted, use_ema, settings.use_ema, label)
     check_fit(stored, wanted, is_known_extra, label)
+    check_schedule(stored, model.schedule, label)
     return stored
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from reference_model.checkpoints._stored import StoredTensor, contiguous_strides
+from reference_model.checkpoints._stored import StoredTensor, contiguous_strides, unsupported_type
+from reference_model.errors import CheckpointError
 
 __all__ = ["looks_like_safetensors", "read_safetensors"]
 
@@ -37,6 +38,7 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     """The tensors by name; types that no weights have are passed over.
 
     Raises:
+        CheckpointError: weights in a floating type that is not supported, such as F8_E4M3.
         ValueError, LookupError, TypeError: a damaged file.
     """
     with open(path, "rb") as file:
@@ -44,7 +46,11 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
         header = json.loads(file.read(length))
     tensors = {}
     for name, entry in header.items():
-        if name == "__metadata__" or entry["dtype"] not in DTYPES:
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] not in DTYPES:
+            if str(entry["dtype"]).startswith("F"):
+                raise CheckpointError(unsupported_type(path, entry["dtype"]))
             continue
         shape, (start, end) = tuple(entry["shape"]), entry["data_offsets"]
         if not all(isinstance(number, int) and number >= 0 for number in (*shape, start, end)):

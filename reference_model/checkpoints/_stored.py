@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-__all__ = ["StoredTensor", "contiguous_strides"]
+__all__ = ["StoredTensor", "contiguous_strides", "unsupported_type"]
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,8 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     for size in reversed(shape[1:]):
         strides.append(strides[-1] * size)
     return tuple(reversed(strides)) if shape else ()
+
+
+def unsupported_type(path: Path, dtype: str) -> str:
+    """What to say of a file whose weights have a type that is not read."""
+    return f"{path} holds weights of type {dtype}, which is not supported: convert them to float16 first"

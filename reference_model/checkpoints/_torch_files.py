@@ -15,8 +15,9 @@ from typing import IO, Any
 
 import torch
 
-from reference_model.checkpoints._stored import StoredTensor
+from reference_model.checkpoints._stored import StoredTensor, unsupported_type
 from reference_model.checkpoints._unpickle import LIMIT, Call, Global, read_pickle
+from reference_model.errors import CheckpointError
 
 __all__ = ["read_legacy", "read_zip"]
 
@@ -52,6 +53,7 @@ def read_zip(path: Path) -> dict[str, StoredTensor]:
     """The tensors of a zip archive by name.
 
     Raises:
+        CheckpointError: weights in float8.
         ValueError, LookupError, zipfile.BadZipFile: not such an archive, or a damaged one.
     """
     if not zipfile.is_zipfile(path):
@@ -153,6 +155,11 @@ def _tensor(value: Any, path: Path, find: Callable[[Storage], Place]) -> StoredT
             ),
         ):
             return _stored(path, find(storage), dtype, start, shape, strides)
+        case Call(
+            target=Global(module="torch._utils", name="_rebuild_tensor_v3"),
+            args=(_, _, _, _, _, _, Global(module="torch", name=dtype_name), *_),
+        ) if dtype_name.startswith("float8"):
+            raise CheckpointError(unsupported_type(path, dtype_name))
     return None
 
 

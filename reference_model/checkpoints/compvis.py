@@ -63,6 +63,16 @@ def ema_name(name: str) -> str:
     return EMA_PREFIX + name.removeprefix("model.").replace(".", "")
 
 
+def _with_text_model(stored: Mapping[str, StoredTensor]) -> Mapping[str, StoredTensor]:
+    """Some files leave the module `text_model` out of the text encoder's keys; put it in.
+
+    Where a file has both, its keys stay, and are refused as unexpected.
+    """
+    modules = r"^cond_stage_model\.transformer\.(?=(embeddings|encoder|final_layer_norm)\.)"
+    renamed = {re.sub(modules, r"\g<0>text_model.", key): tensor for key, tensor in stored.items()}
+    return renamed if len(renamed) == len(stored) else stored
+
+
 def choose_weights(
     stored: Mapping[str, StoredTensor],
     wanted: Iterable[str],
@@ -78,6 +88,7 @@ def choose_weights(
     Raises:
         CheckpointError: the set that was asked for is not there.
     """
+    stored = _with_text_model(stored)
     has_ema = any(key.startswith(f"{EMA_PREFIX}diffusion_model") for key in stored)
     has_plain = any(key.startswith(UNET_PREFIX) for key in stored)
     if use_ema is None:

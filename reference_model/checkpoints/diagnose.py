@@ -11,7 +11,7 @@ Shape = tuple[int, ...]
 
 SIGNS: tuple[tuple[str, str], ...] = (
     (
-        r"lora_(up|down|A|B)\b|^lora_|\.hada_w",
+        r"lora[._](up|down|linear_layer|A|B)\b|^lora_|\.hada_w",
         "this is a LoRA, a change to a checkpoint and none itself: merge it first",
     ),
     (r"^(string_to_param|string_to_token|emb_params)", "this is a textual inversion, not a checkpoint"),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from shutil import copytree
 
@@ -52,6 +54,17 @@ def test_weights_are_float32_frozen_and_equal_to_the_file(tiny, state):
         assert torch.equal(value, state[name].to(value.dtype)), name
     assert {p.dtype for p in tiny.parameters()} == {torch.float32}
     assert not any(p.requires_grad for p in tiny.parameters())
+
+
+def test_loading_does_without_torchs_compiler():
+    # Importing these takes longer than loading; they come with what torch does on the meta device in Python.
+    code = f"""
+import sys
+from reference_model import load_checkpoint
+load_checkpoint({str(CKPT)!r}, {str(YAML)!r})
+assert not {{"torch._dynamo", "sympy"}} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_safetensors_are_the_same_model(tiny, state, tmp_path):

@@ -1,4 +1,4 @@
-"""Files of other kinds are recognised for what they are."""
+"""Files of other kinds are recognised for what they are, and spellings of this kind too."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def refused(tensors: dict[str, torch.Tensor], folder: Path) -> str:
     [
         ("lora_unet_down_blocks_0.lora_up.weight", "LoRA"),
         ("transformer.base_model.lora_A.weight", "LoRA"),
+        ("unet.down_blocks.0.attentions.0.attn1.processor.to_q_lora.down.weight", "LoRA"),
+        ("text_encoder.text_model.encoder.layers.0.self_attn.k_proj.lora_linear_layer.up.weight", "LoRA"),
         ("emb_params", "textual inversion"),
         ("control_model.input_hint_block.0.weight", "ControlNet"),
         ("conditioner.embedders.0.transformer.text_model.final_layer_norm.weight", "SDXL"),
@@ -86,3 +88,65 @@ def test_missing_parts(whole, tmp_path):
 def test_an_unknown_extra_key(whole, tmp_path):
     message = refused(whole | {"model.something.weight": torch.zeros(1)}, tmp_path)
     assert "1 unexpected keys (first: model.something.weight); check the config" in message
+
+
+TEXT = "cond_stage_model.transformer."
+
+
+def without_text_model(key: str) -> str:
+    return key.replace(f"{TEXT}text_model.", TEXT)
+
+
+def test_text_encoders_without_their_inner_prefix(whole, tiny, tmp_path):
+    save_file({without_text_model(key): tensor for key, tensor in whole.items()}, tmp_path / "m.safetensors")
+    assert load_checkpoint(tmp_path / "m.safetensors", YAML).weights_digest == tiny.weights_digest
+
+
+def test_text_encoders_with_both_spellings(whole, tmp_path):
+    extra = f"{TEXT}final_layer_norm.weight"
+    message = refused(whole | {extra: torch.zeros(16)}, tmp_path)
+    assert f"1 unexpected keys (first: {extra})" in message
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_float8_is_named(whole, tmp_path, dtype):
+    small = {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in whole.items()}
+    stored_as = {torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2"}[dtype]
+    assert f"holds weights of type {stored_as}, which is not supported" in refused(small, tmp_path)
+    torch.save({"state_dict": small}, tmp_path / "m.ckpt")
+    with pytest.raises(CheckpointError, match=f"weights of type {str(dtype).removeprefix('torch.')}, which"):
+        load_checkpoint(tmp_path / "m.ckpt", YAML)
+
+
+POWERS = "alphas_cumprod"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_rounded_schedules_are_the_same_schedule(whole, tmp_path, dtype):
+    save_file(whole | {POWERS: whole[POWERS].to(dtype)}, tmp_path / "m.safetensors")
+    assert load_checkpoint(tmp_path / "m.safetensors", YAML)
+
+
+def test_files_without_a_schedule(whole, tmp_path):
+    save_file({key: tensor for key, tensor in whole.items() if key != POWERS}, tmp_path / "m.safetensors")
+    assert load_checkpoint(tmp_path / "m.safetensors", YAML)
+
+
+def test_schedules_of_another_training(whole, tmp_path):
+    linear = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000), dim=0)
+    zero_terminal = whole[POWERS].clone()
+    zero_terminal[-1] = 0
+    undefined = whole[POWERS].clone()
+    undefined[7] = float("nan")
+    expected = {
+        "is 0 at timestep 0, expected 0.9991": torch.zeros(1000),
+        "is 0 at timestep 999, expected 0.00466": zero_terminal,
+        "is nan at timestep 7": undefined,
+        "at timestep": linear,
+        "has shape (500,), expected (1000,)": whole[POWERS][::2].contiguous(),
+    }
+    for fault, powers in expected.items():
+        message = refused(whole | {POWERS: powers}, tmp_path)
+        assert "its alphas_cumprod " in message
+        assert fault in message
+        assert "give the config that it was trained with" in message

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import yaml
 
 from reference_model import CheckpointError
-from reference_model.config import LAION_400M, BertConfig, ModelConfig, load_config
+from reference_model.config import (
+    LAION_400M,
+    AutoencoderConfig,
+    BertConfig,
+    ModelConfig,
+    ScheduleConfig,
+    TextEncoderConfig,
+    UNetConfig,
+    load_config,
+)
 
 UNET = {
     "target": "ldm.modules.diffusionmodules.openaimodel.UNetModel",
@@ -136,3 +147,135 @@ def test_other_text_encoders_are_refused(read):
     encoder = {"target": "ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder"}
     with pytest.raises(CheckpointError, match="FrozenOpenCLIPEmbedder' is not supported"):
         read({**PARAMS, "cond_stage_config": encoder})
+
+
+UNET_PLACE, VAE_PLACE = "unet_config.params", "first_stage_config.params.ddconfig"
+TEXT_PLACE = "cond_stage_config.params"
+
+
+def changed(params: dict, place: str, key: str, value: object) -> dict:
+    """A copy of ``params`` with another ``value`` in the section ``place`` ("a.b", or "" for the top)."""
+    copy = deepcopy(params)
+    section = copy
+    for name in filter(None, place.split(".")):
+        section = section.setdefault(name, {})
+    section[key] = value
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value"),
+    [
+        ("", "given_betas", [0.1] * 1000),
+        ("", "v_posterior", 0.5),
+        ("", "scale_by_std", True),
+        ("", "cond_stage_forward", "encode"),
+        (UNET_PLACE, "disable_self_attentions", [True, False, False, False]),
+        (UNET_PLACE, "disable_middle_self_attn", True),
+        (UNET_PLACE, "num_attention_blocks", [1, 1, 1, 1]),
+        (UNET_PLACE, "use_linear_in_transformer", True),
+        (VAE_PLACE, "use_linear_attn", True),
+        (VAE_PLACE, "resamp_with_conv", False),
+        (VAE_PLACE, "tanh_out", True),
+        (VAE_PLACE, "give_pre_end", True),
+        (TEXT_PLACE, "layer", "hidden"),
+        (TEXT_PLACE, "max_length", 50),
+    ],
+)
+def test_options_that_change_the_result_are_refused(read, place, key, value):
+    with pytest.raises(CheckpointError, match=r"'.*' is not supported, only '.*' is$") as caught:
+        read(changed(PARAMS, place, key, value))
+    assert ".".join(filter(None, ("params", place, key))) in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_berts_tokenizer_cannot_be_left_out(read):
+    with pytest.raises(CheckpointError, match=r"cond_stage_config\.params\.use_tokenizer 'False'"):
+        read(changed(LAION_PARAMS, TEXT_PLACE, "use_tokenizer", False))
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value"),
+    [
+        ("", "given_betas", None),
+        ("", "v_posterior", 0.0),
+        ("", "scale_by_std", False),
+        (UNET_PLACE, "disable_self_attentions", [False] * 4),
+        (UNET_PLACE, "use_linear_in_transformer", None),
+        (VAE_PLACE, "tanh_out", False),
+        (VAE_PLACE, "resamp_with_conv", True),
+        (TEXT_PLACE, "layer", "last"),
+        (TEXT_PLACE, "max_length", 77),
+        (TEXT_PLACE, "freeze", True),
+    ],
+)
+def test_options_may_be_given_as_they_are_implemented(read, place, key, value):
+    assert read(changed(PARAMS, place, key, value)) == ModelConfig()
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value", "expected"),
+    [
+        (UNET_PLACE, "num_heads", 3, "'num_heads': 3 does not divide the 320 channels"),
+        (UNET_PLACE, "num_heads", -1, "'num_heads': a whole number from 1 to 1000000, not -1"),
+        (UNET_PLACE, "num_heads", 8.5, "'num_heads': a whole number"),
+        (UNET_PLACE, "num_heads", True, "'num_heads': a whole number"),
+        (UNET_PLACE, "model_channels", 10**9, "'model_channels': a whole number"),
+        (UNET_PLACE, "num_res_blocks", [1, 2], "'num_res_blocks': a whole number"),
+        (UNET_PLACE, "channel_mult", 4, "'channel_mult': a list of numbers"),
+        (UNET_PLACE, "channel_mult", [1, "two"], "'channel_mult': a list of numbers"),
+        (UNET_PLACE, "channel_mult", [], "'channel_mult': a list that is not empty"),
+        (UNET_PLACE, "attention_resolutions", [2.5], "'attention_resolutions': a list of whole numbers"),
+        (VAE_PLACE, "ch_mult", [1, 0], "'ch_mult': a list of whole numbers"),
+        (VAE_PLACE, "ch_mult", [], "'ch_mult': a list that is not empty"),
+        ("", "timesteps", 0, "'timesteps': a whole number"),
+        ("", "timesteps", 1, "'timesteps': at least 2"),
+        ("", "scale_factor", 0, "'scale_factor': a number above 0"),
+        ("", "scale_factor", True, "'scale_factor': a number above 0"),
+        ("", "scale_factor", 10**400, "malformed entry"),
+        ("", "linear_start", "small", "'linear_start': a number above 0, at most 1000000, not small"),
+        ("", "linear_start", float("nan"), "'linear_start': a number above 0"),
+        ("", "linear_end", 1.0, "'linear_start', 'linear_end': betas are below 1"),
+    ],
+)
+def test_values_of_another_type_or_range_are_named(read, place, key, value, expected):
+    with pytest.raises(CheckpointError, match="malformed entry") as caught:
+        read(changed(PARAMS, place, key, value))
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "values", "expected"),
+    [
+        (UNetConfig, {"num_heads": 5, "channel_mult": (1, 2, 3)}, None),
+        (UNetConfig, {"num_heads": 6, "channel_mult": (1, 3), "attention_resolutions": ()}, None),
+        (UNetConfig, {"num_heads": 6, "channel_mult": (3, 1), "attention_resolutions": ()}, "num_heads"),
+        (TextEncoderConfig, {"num_attention_heads": 7}, "num_attention_heads"),
+        (TextEncoderConfig, {"hidden_act": 3}, "hidden_act"),
+        (AutoencoderConfig, {"embed_dim": 0}, "embed_dim"),
+        (BertConfig, {"n_layer": "32"}, "n_layer"),
+        (ScheduleConfig, {"linear_start": "0.1"}, "linear_start"),
+        (ModelConfig, {"scale_factor": float("inf")}, "scale_factor"),
+    ],
+)
+def test_configurations_check_themselves(config, values, expected):
+    """However they are made; only levels that attend need a width that the heads divide."""
+    if expected is None:
+        assert config(**values)
+    else:
+        with pytest.raises(ValueError, match=f"'{expected}'"):
+            config(**values)
+
+
+def test_numbers_that_yaml_takes_for_text(tmp_path):
+    model = {"target": "ldm.models.diffusion.ddpm.LatentDiffusion", "params": PARAMS}
+    text = yaml.safe_dump({"model": model})
+    for key, old, new in (("linear_start", "0.00085", "85e-5"), ("timesteps", "1000", "1e3")):
+        assert f" {key}: {old}\n" in text
+        text = text.replace(f" {key}: {old}\n", f" {key}: {new}\n")
+    assert isinstance(yaml.safe_load(text)["model"]["params"]["linear_start"], str)
+    (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
+    config = load_config(tmp_path / "c.yaml")
+    assert config == ModelConfig()
+    assert config.digest == ModelConfig().digest

@@ -1,4 +1,4 @@
-"""Our samplers against the schedulers of diffusers: the same denoiser, the same start noise, one process."""
+"""The same checkpoint here and in diffusers: its UNet and schedulers against ours, from the same noise."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import warnings
 import pytest
 import torch
 
+from reference_model.checkpoints.diffusers import their_names
 from reference_model.guidance import guided
 from reference_model.samplers import SAMPLERS
 
@@ -32,6 +33,31 @@ SCHEDULERS = {
     "heun": ("HeunDiscreteScheduler", {}),
     "unipc": ("UniPCMultistepScheduler", {}),
 }
+
+
+@pytest.fixture(scope="module")
+def their_unet(tiny):
+    """The denoiser of the tiny checkpoint as diffusers builds it, every weight filled."""
+    c = tiny.config.unet
+    levels = len(c.channel_mult)
+    unet = diffusers.UNet2DConditionModel(
+        block_out_channels=tuple(c.model_channels * m for m in c.channel_mult),
+        down_block_types=("CrossAttnDownBlock2D",) * (levels - 1) + ("DownBlock2D",),
+        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * (levels - 1),
+        layers_per_block=c.num_res_blocks,
+        attention_head_dim=c.num_heads,  # the library's name for the number of heads
+        cross_attention_dim=c.context_dim,
+    ).eval()
+    targets = unet.state_dict()
+    places = {name: their_names(name, tiny.config)[0] for name in tiny.state_dict()}
+    unet.load_state_dict(
+        {
+            (key := places[name].removeprefix("unet/")): tensor.reshape(targets[key].shape)
+            for name, tensor in tiny.state_dict().items()
+            if places[name].startswith("unet/")
+        }
+    )
+    return lambda x, t, context: unet(x, t, encoder_hidden_states=context).sample
 
 
 def ours(name, denoise, schedule, x, steps, eta=0.0):
@@ -69,8 +95,10 @@ CASES = [
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # diffusers with NumPy 2
 @pytest.mark.parametrize(("name", "steps", "eta"), CASES)
-def test_final_latents_agree(tiny, goldens, name, steps, eta):
-    denoise = guided(tiny.unet, goldens["samp/c"], goldens["samp/uc"], 7.5)
-    expected = theirs(name, denoise, goldens["samp/x_T"], steps, eta)
-    actual = ours(name, denoise, tiny.schedule, goldens["samp/x_T"], steps, eta)
+def test_final_latents_agree(tiny, their_unet, goldens, name, steps, eta):
+    here, there = (
+        guided(unet, goldens["samp/c"], goldens["samp/uc"], 7.5) for unet in (tiny.unet, their_unet)
+    )
+    expected = theirs(name, there, goldens["samp/x_T"], steps, eta)
+    actual = ours(name, here, tiny.schedule, goldens["samp/x_T"], steps, eta)
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-4)

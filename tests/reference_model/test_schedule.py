@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from reference_model.checkpoints.compvis import BUFFERS
 from reference_model.config import ScheduleConfig
 from reference_model.schedule import Schedule
 
@@ -17,6 +18,33 @@ def test_schedule_is_the_original_bit_for_bit(goldens):
     assert torch.equal(SCHEDULE.betas, goldens["sched/betas_f64"])
     assert torch.equal(SCHEDULE.alphas_cumprod, goldens["sched/alphas_cumprod_f64"])
     assert torch.equal(SCHEDULE.alphas_cumprod.float(), goldens["sched/alphas_cumprod"])
+
+
+def test_everything_that_files_store_follows_from_the_schedule(goldens):
+    """Ho et al. 2020: equations 4, 6 and 7, the logarithm of the latter's variance, and the weights of 12."""
+    betas, powers = SCHEDULE.betas, SCHEDULE.alphas_cumprod
+    before = torch.cat([torch.ones(1, dtype=torch.float64), powers[:-1]])
+    variance = betas * (1 - before) / (1 - powers)
+    weights = betas**2 / (2 * variance * (1 - betas) * (1 - powers))
+    weights[0] = weights[1]  # the variance of the last step is 0
+    stored = {
+        "betas": betas,
+        "alphas_cumprod_prev": before,
+        "sqrt_alphas_cumprod": powers.sqrt(),
+        "sqrt_one_minus_alphas_cumprod": (1 - powers).sqrt(),
+        "log_one_minus_alphas_cumprod": (1 - powers).log(),
+        "sqrt_recip_alphas_cumprod": (1 / powers).sqrt(),
+        "sqrt_recipm1_alphas_cumprod": (1 / powers - 1).sqrt(),
+        "posterior_variance": variance,
+        "posterior_log_variance_clipped": variance.clamp(min=1e-20).log(),
+        "posterior_mean_coef1": betas * before.sqrt() / (1 - powers),
+        "posterior_mean_coef2": (1 - before) * (1 - betas).sqrt() / (1 - powers),
+        "lvlb_weights": weights,
+    }
+    assert set(stored) | {"alphas_cumprod"} == BUFFERS | {"lvlb_weights"}
+    for name, values in stored.items():
+        rtol = 1e-4 if name == "lvlb_weights" else 1e-6  # those were computed in float32
+        torch.testing.assert_close(values.float(), goldens[f"sched/{name}"], rtol=rtol, atol=0)
 
 
 @pytest.mark.parametrize("steps", [10, 20, 25, 30, 50, 100])

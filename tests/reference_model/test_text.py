@@ -23,6 +23,26 @@ def test_token_ids_are_the_original_ones(tiny, goldens, row):
     assert torch.equal(tiny.tokenizer([PROMPTS[row]])[0], goldens["tok/ids"][row].long())
 
 
+@pytest.mark.parametrize("row", range(len(PROMPTS)))
+def test_token_ids_of_the_fast_tokenizer(tiny, goldens, row):
+    """It skips ftfy's repairs, hence other ids for some prompts, as the goldens say."""
+    agrees = torch.equal(tiny.tokenizer([PROMPTS[row]])[0], goldens["tok/ids_fast"][row])
+    assert agrees == bool(goldens["tok/fast_agrees"][row])
+
+
+def test_token_ids_are_those_of_open_clip(tiny, goldens):
+    """Up to the end token; open_clip pads with zeros."""
+    from open_clip.tokenizer import SimpleTokenizer
+
+    ours, theirs = tiny.tokenizer(PROMPTS), SimpleTokenizer()(PROMPTS)
+    agrees = goldens["tok/open_clip_agrees"]
+    assert agrees.sum() == len(PROMPTS) - 1  # end tokens within a prompt
+    for a, b in zip(ours[agrees], theirs[agrees], strict=True):
+        end = a.tolist().index(tiny.tokenizer.end)
+        assert torch.equal(a[: end + 1], b[: end + 1])
+        assert not b[end + 1 :].any()
+
+
 def test_long_prompts_keep_their_end_token(tiny):
     ids = tiny.tokenizer(["cat " * 200])
     assert ids.shape == (1, 77)
