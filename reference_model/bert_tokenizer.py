@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from tokenizers import BertWordPieceTokenizer
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from reference_model.hub import hub_file
 __all__ = ["BertTokenizer"]
 
 PUBLISHED = "google-bert/bert-base-uncased"
+OLDER_NAME = "bert-base-uncased"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
@@ -30,7 +32,7 @@ class BertTokenizer:
     """
 
     def __init__(self, vocabulary: Path | None = None, context_length: int = 77) -> None:
-        path = vocabulary or hub_file(PUBLISHED, "vocab.txt")
+        path = vocabulary or _published()
         try:
             tokens = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         except (OSError, ValueError) as error:
@@ -51,3 +53,9 @@ class BertTokenizer:
         """Prompts -> int64 [B, context_length]."""
         rows = [encoding.ids for encoding in self._pieces.encode_batch(list(prompts))]
         return torch.tensor(rows, dtype=torch.int64).reshape(-1, self.context_length)
+
+
+def _published() -> Path:
+    """The vocabulary from the cache, where it may lie under the repository's older name, or from the hub."""
+    older = try_to_load_from_cache(OLDER_NAME, "vocab.txt")
+    return Path(older) if isinstance(older, str) else hub_file(PUBLISHED, "vocab.txt")

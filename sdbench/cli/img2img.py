@@ -21,7 +21,7 @@ def add_parser(commands: Any, name: str) -> None:
     parser.add_argument("--init-img", metavar="FILE", required=True, help="the picture to start from")
     parser.add_argument(
         "--strength",
-        type=float,
+        type=arguments.fraction,
         default=0.75,
         help="0 keeps the picture, 1 hardly uses it (default: %(default)s)",
     )

@@ -15,6 +15,7 @@ __all__ = [
     "add_model",
     "add_output",
     "add_sampling",
+    "fraction",
     "positive",
 ]
 
@@ -52,9 +53,9 @@ def add_sampling(parser: argparse.ArgumentParser, *, scale: float) -> None:
     parser.add_argument("--ddim_steps", type=positive, default=50, help="steps (default: %(default)s)")
     parser.add_argument(
         "--ddim_eta",
-        type=_not_negative,
+        type=fraction,
         default=0.0,
-        help="noise of each DDIM step, 0 for none (default: %(default)s)",
+        help="noise of each DDIM step, from 0 for none to 1 (default: %(default)s)",
     )
     parser.add_argument(
         "--scale", type=_finite, default=scale, help="guidance scale, 1 for none (default: %(default)s)"
@@ -109,6 +110,14 @@ def positive(text: str) -> int:
     return number
 
 
+def fraction(text: str) -> float:
+    """A number from 0 to 1."""
+    number = _finite(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0..1")
+    return number
+
+
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
@@ -129,11 +138,4 @@ def _finite(text: str) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return number
-
-
-def _not_negative(text: str) -> float:
-    number = _finite(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
     return number

@@ -16,12 +16,12 @@ from sdbench.precision import full_precision
 from sdbench.progress import ImageProgress
 from sdbench.provenance import best_device
 from sdbench.scripts.arguments import IMG2IMG_OUTDIR
-from sdbench.scripts.loop import Outcome, write_images
+from sdbench.scripts.loop import Outcome, within_memory, write_images
 from sdbench.scripts.model import model_source, open_model, precision_scope
 from sdbench.scripts.noise import BatchNoise
 from sdbench.scripts.prompts import prompt_batches
 from sdbench.scripts.settings import Img2ImgSettings
-from sdbench.scripts.surprises import about_image, about_prompts, about_steps, about_strength, fitting_size
+from sdbench.scripts.surprises import about_image, about_prompts, about_strength, fitting_size
 
 __all__ = ["image_to_image"]
 
@@ -38,7 +38,6 @@ def image_to_image(
     a CPU generator with the seed. (The original's comes after random weights and cannot be had again.)
     """
     progress.notes(about_image(settings))
-    progress.notes(about_strength(settings))
     batches = prompt_batches(settings)
     progress.notes(about_prompts(settings, batches))
     picture = _open(settings.init_img)
@@ -46,10 +45,11 @@ def image_to_image(
 
     full_precision()
     device = best_device()
-    model = open_model(source, settings, device)
-    images = _init_images(picture, model, progress)
-    sample = _ImageSampler(model, settings, device, images, posterior_noise, progress)
-    return write_images(settings, settings.outdir or IMG2IMG_OUTDIR, batches, sample, device, progress)
+    model = open_model(source, settings, device, progress)
+    with within_memory("--init-img"):
+        images = _init_images(picture, model, progress)
+        sample = _ImageSampler(model, settings, device, images, posterior_noise, progress)
+        return write_images(settings, settings.outdir or IMG2IMG_OUTDIR, batches, sample, device, progress)
 
 
 def _open(path: str) -> Image.Image:
@@ -91,7 +91,7 @@ class _ImageSampler:
             grid = model.schedule.grid(settings.ddim_steps, settings.ddim_eta)
         except ValueError as error:
             raise InputError(f"--ddim_steps: {error}") from None
-        progress.notes(about_steps(settings.ddim_steps, len(grid.timesteps)))
+        progress.notes(about_strength(settings, len(grid.timesteps)))
         height, width = images.shape[-2:]
         shape = (settings.n_samples, *model.config.latent_shape(height, width))
         self._noise = BatchNoise(settings.seed, device, shape)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from sdbench.errors import SamplingError
+from sdbench.errors import InputError, SamplingError
+from sdbench.memory import is_out_of_memory
 from sdbench.progress import ImageProgress
 from sdbench.scripts.outputs import OutputFolder, image_grid
 from sdbench.scripts.safety import safety_checker
 from sdbench.scripts.settings import Settings
 from sdbench.scripts.watermark import watermark
 
-__all__ = ["Outcome", "Sample", "write_images"]
+__all__ = ["Outcome", "Sample", "within_memory", "write_images"]
 
 Sample = Callable[[list[str], Callable[[int, int], None]], np.ndarray]
 """(prompts of a batch, on_step) -> uint8 [B, H, W, 3]; ValueError where images are not finite."""
@@ -35,6 +37,18 @@ class Outcome:
         lines = [f"{self.saved} images: {self.samples}"] if self.saved else []
         lines += [f"grid: {self.grid}"] if self.grid else []
         return "\n".join(lines) or "nothing was saved"
+
+
+@contextmanager
+def within_memory(sides: str) -> Iterator[None]:
+    """Turn a full memory into InputError; `sides` are the flags that the size of the images comes from."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, TypeError) as error:
+        # Sides that overflow the library's integers are not its OutOfMemoryError.
+        if not (is_out_of_memory(error) or "overflow" in str(error).lower()):
+            raise
+        raise InputError(f"{sides}: out of memory: give smaller sides, or a smaller --n_samples") from error
 
 
 def write_images(

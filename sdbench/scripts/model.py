@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 import torch
 
@@ -12,8 +13,10 @@ from reference_model import CheckpointError, LatentDiffusion, load_checkpoint
 from reference_model.config import LAION_400M, ModelConfig
 from sdbench.errors import InputError
 from sdbench.models.entry import ModelEntry
+from sdbench.models.records import file_digests, read_record
 from sdbench.models.sources import ReferenceSource
 from sdbench.paths import existing_file
+from sdbench.progress import ImageProgress
 from sdbench.registry import known_names, locate_all
 from sdbench.scripts.arguments import CKPT, CONFIG
 from sdbench.scripts.settings import Settings
@@ -24,16 +27,20 @@ LAION_CONFIG = "configs/latent-diffusion/txt2img-1p4B-eval.yaml"
 LAION_CKPT = "models/ldm/text2img-large/model.ckpt"
 LAION_PAGE = "https://ommer-lab.com/files/latent-diffusion/nitro/txt2img-f8-large/model.ckpt"
 
+SILENCE = 2.0
+"""Seconds that weights are hashed for before a line says so."""
+
 
 @dataclass(frozen=True)
 class ModelSource:
     """Weights that are there, and what describes them.
 
-    `config` None: what a folder says; Stable Diffusion v1 for a file.
+    `config` None: what a folder says; Stable Diffusion v1 for a file. `use_ema` None: what the config says.
     """
 
     weights: Path
     config: Path | ModelConfig | None
+    use_ema: bool | None = None
 
 
 def model_source(ckpt: str | None, config: str | None, *, laion400m: bool = False) -> ModelSource:
@@ -43,12 +50,8 @@ def model_source(ckpt: str | None, config: str | None, *, laion400m: bool = Fals
     """
     described = existing_file(config, "--config") if config is not None else None
     found = _default_weights(laion400m) if ckpt is None else _named_weights(ckpt)
-    if described or found.config:
-        return ModelSource(found.path, described or found.config)
-    default = Path(LAION_CONFIG if laion400m else CONFIG)
-    if found.path.is_file() and not found.catalogued and default.is_file():
-        return ModelSource(found.path, default)
-    return ModelSource(found.path, LAION_400M if laion400m else None)
+    chosen = described or found.config or _default_config(found, laion400m)
+    return ModelSource(found.path, chosen, found.use_ema)
 
 
 def _named_weights(ckpt: str) -> ReferenceSource:
@@ -72,10 +75,24 @@ def _default_weights(laion400m: bool) -> ReferenceSource:
     )
 
 
-def open_model(source: ModelSource, settings: Settings, device: str) -> LatentDiffusion:
-    """Load the model; InputError where the file holds none, or where `C` and `f` are not the model's."""
+def _default_config(found: ReferenceSource, laion400m: bool) -> Path | ModelConfig | None:
+    path = Path(LAION_CONFIG if laion400m else CONFIG)
+    if found.path.is_file() and not found.catalogued and path.is_file():
+        return path
+    return LAION_400M if laion400m else None
+
+
+def open_model(
+    source: ModelSource, settings: Settings, device: str, progress: ImageProgress
+) -> LatentDiffusion:
+    """Load the model.
+
+    Raises InputError where the files are not what was fetched or hold no model, or where `C` and `f` are not
+    the model's.
+    """
+    _check_record(source.weights, progress)
     try:
-        model = load_checkpoint(source.weights, source.config, device)
+        model = load_checkpoint(source.weights, source.config, device, source.use_ema)
     except CheckpointError as error:
         raise InputError(f"--ckpt: {error}") from None
     channels, f = model.config.unet.in_channels, model.config.autoencoder.downsampling
@@ -85,6 +102,19 @@ def open_model(source: ModelSource, settings: Settings, device: str) -> LatentDi
             f"and {f} pixels a latent"
         )
     return model
+
+
+def _check_record(weights: Path, progress: ImageProgress) -> None:
+    """Hold the weights against the digests that were recorded when they were fetched, if any were."""
+    if read_record(weights) is None:
+        return
+    line = f"checking that {weights} is what was fetched"
+    slow = Timer(SILENCE, progress.notes, [[line]])
+    slow.start()
+    try:
+        file_digests(weights)
+    finally:
+        slow.cancel()
 
 
 def precision_scope(precision: str, device: str) -> AbstractContextManager[object]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from huggingface_hub import constants
 from safetensors import SafetensorError
 
 from sdbench.errors import InputError, one_line
-from sdbench.models.hub import cached_file
+from sdbench.models.hub import cached_file, is_hub_id
 from sdbench.scripts.arguments import CHECKER
 
 __all__ = ["SafetyChecker", "safety_checker"]
@@ -49,7 +51,8 @@ def safety_checker(choice: str, device: str, note: Callable[[str], None]) -> Che
         try:
             return _load(choice, device, note, download=True)
         except FAILURES as error:
-            raise InputError(f"--safety-checker {choice}: cannot be loaded: {one_line(error)}") from None
+            reason = _reason(choice, error)
+            raise InputError(f"--safety-checker {choice}: cannot be loaded: {reason}") from None
     reason = f"--safety-checker {CHECKER} downloads the published checker"
     # Asked first, since the libraries take seconds to import.
     if cached_file(CHECKER, "config.json") is not None:
@@ -62,6 +65,13 @@ def safety_checker(choice: str, device: str, note: Callable[[str], None]) -> Che
         "--safety-checker off says that none is wanted)"
     )
     return _unchecked
+
+
+def _reason(choice: str, error: BaseException) -> str:
+    missing = isinstance(error, OSError) and is_hub_id(choice) and not Path(choice).exists()
+    if missing and constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set and the cache does not hold all of it; unset it, or give a folder"
+    return one_line(error)
 
 
 def _unchecked(images: np.ndarray) -> np.ndarray:

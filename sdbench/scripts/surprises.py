@@ -49,16 +49,22 @@ def about_steps(asked: int, run: int) -> Iterator[str]:
         yield f"--ddim_steps {asked} runs {run} steps: its stride through the schedule is rounded down"
 
 
-def about_strength(settings: Img2ImgSettings) -> Iterator[str]:
-    """Both ends of the strength; InputError outside them."""
-    try:
-        count = steps_to_run(settings.strength, settings.ddim_steps)
-    except ValueError as error:
-        raise InputError(f"--strength: {error}") from None
+def about_strength(settings: Img2ImgSettings, points: int) -> Iterator[str]:
+    """Both ends of the strength, and steps that do not divide the schedule: its grid has `points` points.
+
+    The strength is a share of the steps asked for, also where the grid has more points than that.
+    """
+    asked, strength = settings.ddim_steps, f"--strength {settings.strength:g}"
+    count = steps_to_run(settings.strength, asked)
+    if points != asked:
+        yield (
+            f"--ddim_steps {asked} makes {points} grid points, since its stride through the schedule is "
+            f"rounded down; {strength} runs {count} of them"
+        )
     if count == 0:
-        yield f"--strength {settings.strength:g} runs no step: the image comes back with a little noise"
-    if count == settings.ddim_steps:
-        yield f"--strength {settings.strength:g} runs all steps, from the schedule's last grid point"
+        yield f"{strength} runs no step: the image comes back with a little noise"
+    if count == points:
+        yield f"{strength} runs all steps, from the schedule's last grid point"
 
 
 def fitting_size(size: tuple[int, int], multiple: int, what: str) -> tuple[tuple[int, int], list[str]]:

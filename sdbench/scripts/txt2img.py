@@ -14,7 +14,7 @@ from sdbench.precision import full_precision
 from sdbench.progress import ImageProgress
 from sdbench.provenance import best_device
 from sdbench.scripts.arguments import TXT2IMG_OUTDIR
-from sdbench.scripts.loop import Outcome, write_images
+from sdbench.scripts.loop import Outcome, within_memory, write_images
 from sdbench.scripts.model import model_source, open_model, precision_scope
 from sdbench.scripts.noise import BatchNoise
 from sdbench.scripts.prompts import prompt_batches
@@ -33,10 +33,11 @@ def text_to_image(settings: Txt2ImgSettings, progress: ImageProgress) -> Outcome
 
     full_precision()
     device = best_device()
-    model = open_model(source, settings, device)
-    sample = _TextSampler(model, settings, device, progress)
+    model = open_model(source, settings, device, progress)
     outdir = settings.outdir or TXT2IMG_OUTDIR + ("-laion400m" if settings.laion400m else "")
-    return write_images(settings, outdir, batches, sample, device, progress)
+    with within_memory("--H, --W"):
+        sample = _TextSampler(model, settings, device, progress)
+        return write_images(settings, outdir, batches, sample, device, progress)
 
 
 class _TextSampler:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from sdbench.errors import one_line
+
 __all__ = ["Watermark", "watermark"]
 
 MESSAGE = b"StableDiffusionV1"
@@ -43,7 +45,10 @@ def watermark(wanted: bool, note: Callable[[str], None]) -> Callable[[np.ndarray
         return lambda image: image
     try:
         from imwatermark import WatermarkEncoder
-    except ImportError:
-        note("no watermark: install it with pip install 'sdbench[watermark]', or give --no-watermark")
+    except Exception as error:  # a library that it is built on may fail in any way
+        note(
+            f"no watermark ({one_line(error)}): install it with pip install 'sdbench[watermark]', "
+            "or give --no-watermark"
+        )
         return lambda image: image
     return Watermark(WatermarkEncoder(), note)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference_model import LatentDiffusion, load_checkpoint
+from reference_model import LatentDiffusion, image_to_image, load_checkpoint
 from sdbench.cli import main
 from sdbench.scripts import img2img, model, txt2img
 from sdbench.scripts.noise import BatchNoise
@@ -47,7 +47,11 @@ class Golden:
 
 @dataclass
 class Watched:
-    """What a command did: exit code, files, and per batch the latents, decoded images and UNet calls."""
+    """What a command did: exit code, files, and per batch the latents, decoded images and UNet calls.
+
+    Of img2img also mean and standard deviation of the picture's latents, its latents as they were sampled,
+    and per batch the same with noise on them.
+    """
 
     outdir: Path
     code: int = 0
@@ -55,6 +59,9 @@ class Watched:
     decoded: list[torch.Tensor] = field(default_factory=list)
     unet_calls: list[int] = field(default_factory=list)
     draws: list[torch.Tensor] = field(default_factory=list)
+    moments: dict[str, torch.Tensor] = field(default_factory=dict)
+    init_latents: list[torch.Tensor] = field(default_factory=list)
+    noised: list[torch.Tensor] = field(default_factory=list)
 
     @property
     def files(self) -> set[str]:
@@ -72,7 +79,7 @@ def _on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Watched]]:
     """Run a command on the tiny model and watch it."""
-    tiny = load_once(GOLDENS / "tiny/v1-tiny.ckpt", GOLDENS / "tiny/v1-tiny.yaml", "cpu")
+    tiny = load_once(GOLDENS / "tiny/v1-tiny.ckpt", GOLDENS / "tiny/v1-tiny.yaml", "cpu", None)
     seen = Watched(tmp_path / "out")
     calls = 0
 
@@ -92,19 +99,32 @@ def watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
         seen.draws.append(original_draw(self))
         return seen.draws[-1]
 
+    def encode(self: LatentDiffusion, images: torch.Tensor) -> Any:
+        posterior = original_encode(self, images)
+        seen.moments = {"mean": posterior.mean, "std": posterior.std}
+        return posterior
+
+    def add_noise(z: torch.Tensor, *rest: Any) -> torch.Tensor:
+        seen.init_latents.append(z)
+        seen.noised.append(original_add_noise(z, *rest))
+        return seen.noised[-1]
+
     original_decode, original_draw = LatentDiffusion.decode, BatchNoise.__call__
+    original_encode, original_add_noise = LatentDiffusion.encode, image_to_image.stochastic_encode
     monkeypatch.setattr(LatentDiffusion, "decode", decode)
+    monkeypatch.setattr(LatentDiffusion, "encode", encode)
+    monkeypatch.setattr(image_to_image, "stochastic_encode", add_noise)
     monkeypatch.setattr(BatchNoise, "__call__", draw)
     hook = tiny.unet.register_forward_pre_hook(count)
 
     def run(argv: list[str], posterior_noise: np.ndarray | None = None) -> Watched:
         if posterior_noise is not None:
-            given = partial(image_to_image, posterior_noise=torch.from_numpy(posterior_noise))
+            given = partial(original_command, posterior_noise=torch.from_numpy(posterior_noise))
             monkeypatch.setattr(img2img, "image_to_image", given)
         seen.code = main(argv)
         return seen
 
-    image_to_image = img2img.image_to_image
+    original_command = img2img.image_to_image
     yield run
     hook.remove()
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from sdbench.errors import InputError
 from sdbench.scripts import safety
@@ -87,6 +88,43 @@ def test_a_checker_that_cannot_be_had(checker_folder: Path, tmp_path: Path) -> N
             safety_checker(folder, "cpu", pytest.fail)
 
 
+def test_offline_the_line_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise OSError("We couldn't connect to 'https://huggingface.co' to load the files")
+
+    monkeypatch.setattr(safety, "_load", unreachable)
+    monkeypatch.setattr(safety.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        InputError, match=r"some/checker: cannot be loaded: HF_HUB_OFFLINE is set and the cache"
+    ):
+        safety_checker("some/checker", "cpu", pytest.fail)
+    with pytest.raises(InputError, match="couldn't connect"):
+        safety_checker("/no/hub/id", "cpu", pytest.fail)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_the_keys_of_the_published_files_are_read(file: str, checker_folder: Path, tmp_path: Path) -> None:
+    """There the vision tower lies one level deeper than the libraries may save it now."""
+    folder = tmp_path / "published"
+    shutil.copytree(checker_folder, folder)
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    deep, flat = "vision_model.vision_model.", "vision_model."
+    published = {}
+    for key, tensor in tensors.items():
+        name = key.removeprefix(deep) if key.startswith(deep) else key.removeprefix(flat)
+        published[deep + name if key.startswith(flat) else key] = tensor + 0.5
+    assert sum(key.startswith(deep) for key in published) == len(published) - 5
+    if file.endswith(".bin"):
+        torch.save({**published, f"{deep}embeddings.position_ids": torch.arange(17)[None]}, folder / file)
+    else:
+        save_file(published, folder / file, {"format": "pt"})
+    loaded = safety_checker(str(folder), "cpu", pytest.fail)._checker.state_dict()  # type: ignore[attr-defined]
+    for key, tensor in published.items():
+        (name,) = {key, key.replace(deep, flat)} & set(loaded)
+        assert torch.equal(loaded[name], tensor), key
+
+
 @pytest.mark.parametrize("cached", [None, "config.json"])
 def test_without_the_published_checker_one_line_says_so(
     cached: str | None, monkeypatch: pytest.MonkeyPatch
@@ -135,12 +173,19 @@ def test_the_command_checks_before_it_saves(
     assert "replaced 2 of 2 images" in capsys.readouterr().out
 
 
-def test_without_the_watermark_package_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("code", ["import no_such_module", "raise RuntimeError('two\\nlines')", "None.array"])
+def test_without_a_watermark_package_that_works_one_line_says_so(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     notes: list[str] = []
-    monkeypatch.setitem(sys.modules, "imwatermark", None)
+    (tmp_path / "imwatermark.py").write_text(code)
+    monkeypatch.delitem(sys.modules, "imwatermark", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
     assert np.array_equal(watermark(True, notes.append)(pictures()[0]), pictures()[0])
-    assert len(notes) == 1
-    assert "pip install 'sdbench[watermark]'" in notes[0]
+    (note,) = notes
+    assert "\n" not in note
+    assert note.startswith("no watermark (")
+    assert "pip install 'sdbench[watermark]'" in note
 
 
 class TestWatermark:
@@ -148,7 +193,8 @@ class TestWatermark:
 
     @pytest.fixture(autouse=True)
     def _library(self) -> None:
-        pytest.importorskip("imwatermark", reason="needs the extra sdbench[watermark]")
+        # Its OpenCV needs libraries of the system, which may be missing.
+        pytest.importorskip("imwatermark", reason="needs the extra sdbench[watermark]", exc_type=ImportError)
 
     def test_the_message_can_be_read_back(self) -> None:
         from imwatermark import WatermarkDecoder

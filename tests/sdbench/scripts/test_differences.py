@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from reference_model import shapes
@@ -124,18 +125,35 @@ def test_strength_0_runs_no_step(command: Command, capsys: pytest.CaptureFixture
     assert len(said(capsys, "note: --strength 0 runs no step")) == 1
 
 
+def test_a_picture_at_strength_1(watch: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The original fails after it has encoded the picture: its latents are met."""
+    golden = Golden("img2img_strength1")
+    seen = watch(golden.argv(tmp_path / "out"), golden.trace["init/posterior_noise"])
+    assert (seen.code, seen.unet_calls) == (0, [50])
+    assert said(capsys, "note:") == ["note: --strength 1 runs all steps, from the schedule's last grid point"]
+    for name, moment in seen.moments.items():
+        np.testing.assert_allclose(moment, golden.trace[f"init/{name}"], rtol=0, atol=2e-5)
+    assert set(seen.moments) == {"mean", "std"}
+
+
+@pytest.mark.parametrize(("strength", "count"), [("1", 30), ("0.5", 15)])
+def test_a_strength_is_a_share_of_the_steps_asked_for(
+    strength: str, count: int, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = command("img2img", f"--init-img={PICTURE}", f"--strength={strength}", "--ddim_steps=30")
+    assert seen.unet_calls == [count]
+    assert said(capsys, "note:") == [
+        "note: --ddim_steps 30 makes 31 grid points, since its stride through the schedule is rounded down; "
+        f"--strength {strength} runs {count} of them"
+    ]
+
+
 def test_strength_1_runs_all_steps(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     seen = command("img2img", f"--init-img={PICTURE}", "--strength=1", "--fixed_code")
     assert seen.unet_calls == [4]
     notes = said(capsys, "note:")
     assert notes[0] == "note: --fixed_code has no effect: every batch is noised anew"
     assert notes[1].startswith("note: --strength 1 runs all steps")
-
-
-@pytest.mark.parametrize("strength", ["1.01", "-0.5", "nan"])
-def test_strength_outside(strength: str, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("img2img", f"--init-img={PICTURE}", f"--strength={strength}").code == 2
-    assert len(said(capsys, "sdbench: --strength: strength must lie in 0..1")) == 1
 
 
 def test_img2img_of_a_short_batch_and_its_own_posterior_noise(command: Command, tmp_path: Path) -> None:
@@ -268,13 +286,51 @@ def test_missing_default_weights_say_where_to_get_them(
 
 
 @pytest.mark.parametrize(
-    "flags", [["--n_samples", "0"], ["--seed", "4294967296"], ["--scale", "inf"], ["--ddim_eta", "-1"]]
+    "flags",
+    [
+        ["--n_samples", "0"],
+        ["--seed", "4294967296"],
+        ["--scale", "inf"],
+        ["--ddim_eta", "-1"],
+        ["--ddim_eta", "1.5"],
+        ["--strength", "1.01"],
+        ["--strength", "-0.5"],
+        ["--strength", "nan"],
+    ],
 )
 def test_numbers_out_of_range(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    name = ["img2img", "--init-img", PICTURE] if flags[0] == "--strength" else ["txt2img"]
     with pytest.raises(SystemExit) as end:
-        main(["txt2img", *TINY, *UNCHECKED, *flags])
+        main([*name, *TINY, *UNCHECKED, *flags])
     assert end.value.code == 2
-    assert capsys.readouterr().err.startswith(f"sdbench: argument {flags[0]}: ")
+    err = capsys.readouterr().err
+    assert err.startswith(f"sdbench: argument {flags[0]}: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("side", [str(10**power) for power in (8, 9, 20)])
+def test_sides_that_no_memory_holds(side: str, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = command("txt2img", "--H", side, "--W", side)
+    assert seen.code == 2
+    line = "sdbench: --H, --W: out of memory: give smaller sides, or a smaller --n_samples"
+    assert said(capsys, "sdbench:") == [line]
+    assert not seen.files
+
+
+def test_a_memory_that_is_full_while_sampling_a_picture(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(img2img, "vary", full)
+    assert command("img2img", f"--init-img={PICTURE}").code == 2
+    assert len(said(capsys, "sdbench: --init-img: out of memory")) == 1
+
+
+def test_other_failures_of_the_library_stay_what_they_are() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), loop.within_memory("--H, --W"):
+        raise RuntimeError("shapes cannot be multiplied")
 
 
 def test_the_defaults_of_the_original(monkeypatch: pytest.MonkeyPatch) -> None:

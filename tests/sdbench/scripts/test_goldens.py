@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from tests.sdbench.scripts.conftest import GOLDENS, Golden, Watched
+from reference_model.image_to_image import encode_init, image_tensor, steps_to_run, stochastic_encode
+from tests.sdbench.scripts.conftest import GOLDENS, TINY, Golden, Watched, load_once
 
 RUNS = sorted(path.parent.name for path in (GOLDENS / "cli").glob("*/run.json"))
 MET = [name for name in RUNS if json.loads((GOLDENS / "cli" / name / "run.json").read_text())["ok"]]
@@ -50,20 +52,28 @@ def test_golden(name: str, watch: Callable[..., Watched], tmp_path: Path) -> Non
     calls = [call["unet_calls"] for call in golden.record["calls"] if call["unet_calls"] is not None]
     assert seen.unet_calls[: len(calls)] == calls
     assert len(seen.unet_calls) == len(calls) + (not complete)
+    for name, actual in seen.moments.items():
+        close(actual, golden.trace[f"init/{name}"], 2e-5)
     for i in range(len(calls)):
         close(seen.latents[i], golden.trace[f"call{i}/latents"], tolerance(golden))
+        if seen.moments:
+            close(seen.init_latents[i], golden.trace[f"call{i}/init_latent"], 2e-5)
+            close(seen.noised[i], golden.trace[f"call{i}/z_enc"], 2e-5)
         if f"call{i}/decoded" in golden.trace:
             close(seen.decoded[i], golden.trace[f"call{i}/decoded"], 5e-4)
-    if complete:
-        check_draws(golden, seen)
+    check_draws(golden, seen, complete)
 
 
-def check_draws(golden: Golden, seen: Watched) -> None:
+def check_draws(golden: Golden, seen: Watched, complete: bool) -> None:
     """Every tensor that the original drew on the device was drawn, in its order."""
     logged = [(shape, count) for source, shape, count in golden.record["draw_log"] if source == "device"]
-    assert [list(draw.shape) for draw in seen.draws] == [s for s, count in logged for _ in range(count)]
+    expected = [shape for shape, count in logged for _ in range(count)]
+    drawn = [list(draw.shape) for draw in seen.draws]
+    assert (drawn if complete else drawn[: len(expected)]) == expected
     position = 0
     for i, call in enumerate(golden.record["calls"]):
+        if call["unet_calls"] is None:  # where the original failed
+            continue
         start = 0 if call.get("x_T_given") else position
         first = "encode_noise" if f"call{i}/encode_noise" in golden.trace else "x_T"
         assert np.array_equal(seen.draws[start].numpy(), golden.trace[f"call{i}/{first}"])
@@ -73,6 +83,23 @@ def check_draws(golden: Golden, seen: Watched) -> None:
             "device_noise_draws_in_decode" if first == "encode_noise" else "device_noise_draws_after_x_T"
         )
         position = start + 1 + call[of_steps]
+
+
+def test_what_the_original_made_of_a_picture_before_it_failed() -> None:
+    """Of a size that its UNet cannot halve; here such pictures are made smaller."""
+    golden = Golden("img2img_100x70")
+    model = load_once(Path(TINY[3]), Path(TINY[1]), "cpu", None)
+    with Image.open(GOLDENS / "tiny/init-100x70.png") as picture:
+        image = image_tensor(picture, (96, 64))
+    posterior = model.encode(image)
+    close(posterior.mean, golden.trace["init/mean"], 2e-5)
+    close(posterior.std, golden.trace["init/std"], 2e-5)
+    z = encode_init(model, image, torch.from_numpy(golden.trace["init/posterior_noise"]))
+    close(z, golden.trace["call0/init_latent"], 2e-5)
+    (count,) = golden.record["calls"][0]["t_enc"]
+    assert count == steps_to_run(0.5, 20)
+    noise = torch.from_numpy(golden.trace["call0/encode_noise"])
+    close(stochastic_encode(z, model.schedule.grid(20, 0.0), count, noise), golden.trace["call0/z_enc"], 2e-5)
 
 
 def pixels(path: Path) -> np.ndarray:
