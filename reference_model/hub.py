@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from reference_model.errors import CheckpointError
 
 __all__ = ["hub_file", "hub_folder"]
+
+#: Components of settings alone: some repositories have none, so ``choose`` does not miss them.
+_SETTINGS = ("scheduler", "tokenizer")
 
 
 def hub_file(repo: str, name: str) -> Path:
@@ -32,7 +36,8 @@ def hub_folder(repo: str, choose: Callable[[list[str]], list[str]], witness: str
     """A folder with those files of a repository that ``choose`` picks from the names of all.
 
     The folder in the cache that holds the file ``witness`` is taken when ``choose`` finds there what it needs
-    (it raises CheckpointError otherwise), without asking the hub for a newer one.
+    (it raises CheckpointError otherwise), without asking the hub for a newer one. The witness is a JSON
+    object with a key for each component; the scheduler and the tokenizer must be there where it names them.
 
     Raises:
         CheckpointError: neither the cache nor the hub gives them; the line says why.
@@ -42,8 +47,11 @@ def hub_folder(repo: str, choose: Callable[[list[str]], list[str]], witness: str
         folder = Path(cached).parent
         try:
             choose([path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()])
-            return folder
-        except CheckpointError:
+            named = json.loads((folder / witness).read_text(encoding="utf-8"))
+            wanted = [part for part in _SETTINGS if named.get(part) not in (None, [None, None])]
+            if all((folder / part).is_dir() for part in wanted):
+                return folder
+        except (CheckpointError, ValueError):
             pass  # fetched in part: the hub has the rest
     with _one_line(repo, "it"):
         return Path(snapshot_download(repo, allow_patterns=choose(HfApi().list_repo_files(repo))))

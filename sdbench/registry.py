@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sdbench.models.catalogue import SD_V1, SHAPES
 from sdbench.models.entry import ModelEntry
 from sdbench.models.home import weights_folder
 from sdbench.models.hub import cached_file, is_hub_id
-from sdbench.models.layout import INDEX
+from sdbench.models.layout import INDEX, REFERENCE_PARTS, is_whole
 from sdbench.models.sources import CallableSource, PipelineSource, ReferenceSource
 from sdbench.models.users import installed_models, user_models
 from sdbench.paths import existing_file, existing_path
@@ -100,32 +100,35 @@ def repository_folder(repository: str) -> Path:
     return weights_folder() / repository.replace("/", "--")
 
 
-def hub_folder(repository: str) -> Path | None:
-    """A diffusers folder of the hub that was fetched or lies in the Hugging Face cache."""
+def hub_folder(repository: str, parts: Collection[str] | None = None) -> Path | None:
+    """A diffusers folder of the hub that was fetched, or lies whole in the Hugging Face cache.
+
+    With all its components, or those of `parts`: the cache keeps interrupted downloads and single files too.
+    """
     fetched = repository_folder(repository)
     if (fetched / INDEX).is_file():
         return fetched
     index = cached_file(repository, INDEX)
-    return index.parent if index else None
+    return index.parent if index and is_whole(index.parent, parts) else None
 
 
 def _reference(entry: ModelEntry, path: str) -> ReferenceSource:
-    weights = _folder_or_repository(entry.name, path)
+    weights = _folder_or_repository(entry.name, path, REFERENCE_PARTS)
     if weights.is_file() and weights.suffix not in SUFFIXES:
         raise InputError(f"checkpoint {entry.name}: {weights} is not one of {', '.join(SUFFIXES)}")
     config = existing_file(entry.config, f"config of {entry.name}") if entry.config else None
     return ReferenceSource(entry.name, weights, config, entry.use_ema)
 
 
-def _folder_or_repository(name: str, text: str) -> Path:
+def _folder_or_repository(name: str, text: str, parts: Collection[str] | None = None) -> Path:
     try:
         return existing_path(text, f"checkpoint {name}")
     except InputError:
         if not is_hub_id(text) or text.endswith(SUFFIXES):
             raise
-    folder = hub_folder(text)
+    folder = hub_folder(text, parts)
     if folder is None:
-        raise NotFetchedError(name, text, f"{text} is neither a path nor a model that was fetched")
+        raise NotFetchedError(name, text, f"{text} is neither a path nor a model that was fetched whole")
     return folder
 
 
@@ -145,7 +148,7 @@ def _sd_v1(name: str) -> Path:
     places = [
         weights_folder() / published.file,
         cached_file(published.original, published.file),
-        hub_folder(published.diffusers),
+        hub_folder(published.diffusers, REFERENCE_PARTS),
     ]
     for place in places:
         if place is not None and place.exists():

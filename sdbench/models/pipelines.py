@@ -15,7 +15,7 @@ from reference_model.computation import HALVES
 from reference_model.noise import start_noise
 from sdbench.errors import InputError, one_line
 from sdbench.models import Images, OnStep
-from sdbench.models.layout import read_index
+from sdbench.models.layout import file_names, only_variant, read_index
 from sdbench.models.schedulers import build_scheduler
 from sdbench.models.sources import PipelineSource
 from sdbench.models.watching import counted, image_seed
@@ -136,7 +136,11 @@ def load_pipeline(source: PipelineSource, device: str, arithmetic: Arithmetic = 
         absent |= {"safety_checker": None, "requires_safety_checker": False}
     try:
         pipeline = diffusers.DiffusionPipeline.from_pretrained(
-            source.path, use_safetensors=True, local_files_only=True, **absent
+            source.path,
+            use_safetensors=True,
+            variant=only_variant(file_names(source.path)),
+            local_files_only=True,
+            **absent,
         ).to(device, HALVES.get(arithmetic.precision, torch.float32))
     except (OSError, ValueError, TypeError, RuntimeError, AttributeError, ImportError) as error:
         raise InputError(f"checkpoint {source.name}: {source.path}: {one_line(error)}") from None

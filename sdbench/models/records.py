@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sdbench.digest import digest_file
 from sdbench.errors import InputError
-from sdbench.models.layout import needed_files
+from sdbench.models.layout import file_names, needed_files
 from sdbench.store import LocalStore
 
 __all__ = ["Record", "file_digests", "read_record", "record_path", "write_record"]
@@ -67,5 +67,4 @@ def file_digests(weights: Path) -> dict[str, str]:
 def _digests(weights: Path) -> dict[str, str]:
     if weights.is_file():
         return {weights.name: digest_file(weights)}
-    names = [path.relative_to(weights).as_posix() for path in weights.rglob("*") if path.is_file()]
-    return {name: digest_file(weights / name) for name in needed_files(names)}
+    return {name: digest_file(weights / name) for name in needed_files(file_names(weights))}

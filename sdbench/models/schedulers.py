@@ -43,6 +43,10 @@ FLOW: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """For flow-matching models (Stable Diffusion 3, Flux), on the pipeline's own timesteps."""
 
+STEPS_ALONE = ("StableDiffusion3", "AuraFlow")
+"""Pipelines, by the start of their names, that tell a scheduler the number of steps; the others of flow
+matching hand it noise levels that they choose, which not every scheduler takes."""
+
 
 def build_scheduler(source: PipelineSource, sampler: SamplerSpec) -> Any:
     """A fresh scheduler for the pipeline; InputError where the sampler's name or eta has no meaning there."""
@@ -53,6 +57,8 @@ def build_scheduler(source: PipelineSource, sampler: SamplerSpec) -> Any:
         raise InputError(
             f"checkpoint {source.name}: sampler {sampler.name} does not fit its {type(own).__name__}"
         )
+    if _is_flow(type(own)):
+        _check_levels(source, scheduler)
     if sampler.eta and "eta" not in inspect.signature(scheduler.step).parameters:
         raise InputError(f"checkpoint {source.name}: {class_name} takes no eta; DDIMScheduler does")
     return scheduler
@@ -83,6 +89,17 @@ def _chosen(source: PipelineSource, own: type, name: str) -> tuple[str, dict[str
             f"{own.__name__}: {did_you_mean(name, allowed)}"
         )
     return known[name]
+
+
+def _check_levels(source: PipelineSource, scheduler: Any) -> None:
+    """Refuse a scheduler that cannot take the noise levels of a pipeline that chooses them itself."""
+    pipeline = read_index(source.path, source.name)["_class_name"]
+    left_alone = pipeline.startswith(STEPS_ALONE) and not scheduler.config.get("use_dynamic_shifting")
+    if not left_alone and "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
+        raise InputError(
+            f"checkpoint {source.name}: {type(scheduler).__name__} cannot take the noise levels that its "
+            f"{pipeline} chooses; euler can"
+        )
 
 
 def _class(source: PipelineSource, name: str) -> Any:

@@ -48,6 +48,11 @@ def stable_diffusion_3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_pipelines.save_stable_diffusion_3(tmp_path_factory.mktemp("sd3") / "tiny-sd3")
 
 
+@pytest.fixture(scope="module")
+def flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_pipelines.save_flux(tmp_path_factory.mktemp("flux") / "tiny-flux")
+
+
 def cell(
     source: PipelineSource | ReferenceSource,
     sampler: str,
@@ -169,6 +174,36 @@ def test_another_family_goes_the_same_way(
         assert {row["nfe"] for row in csv.DictReader(stream)} == {"4"}
 
 
+def test_flux_makes_the_same_images_by_its_own_scheduler_and_by_euler(flux: Path) -> None:
+    source = PipelineSource("flux", flux)
+    own, euler = (source.load("cpu"), cell(source, "euler"))
+    source.check(euler)
+    made = [own.generate(PROMPTS, at, lambda done, total: None) for at in (cell(source, "default"), euler)]
+    assert np.array_equal(made[0].pixels, made[1].pixels)
+    assert made[0].pixels.std() > 10
+    assert made[0].evaluations == 4  # guidance is an input of the transformer
+
+
+def test_heun_serves_flow_matching_where_the_scheduler_chooses_the_noise_levels(
+    stable_diffusion_3: Path,
+) -> None:
+    source = PipelineSource("tiny", stable_diffusion_3)
+    at = cell(source, "heun")
+    source.check(at)
+    made = source.load("cpu").generate(PROMPTS, at, lambda done, total: None)
+    assert made.evaluations == 14  # both halves of guidance, twice a step and once at the last
+
+
+def test_dynamic_shifting_leaves_no_choice_to_heun(stable_diffusion_3: Path, tmp_path: Path) -> None:
+    folder = copied(stable_diffusion_3, tmp_path / "shifting")
+    settings = folder / "scheduler" / "scheduler_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "use_dynamic_shifting": True}))
+    source = PipelineSource("tiny", folder)
+    source.check(cell(source, "euler"))
+    with pytest.raises(InputError, match=r"^checkpoint tiny: .* noise levels that its StableDiffusion3Pip"):
+        source.check(cell(source, "heun"))
+
+
 def test_v_prediction_is_the_librarys_to_handle(stable_diffusion: Path, tmp_path: Path) -> None:
     folder = tiny_pipelines.save_stable_diffusion(tmp_path / "v", prediction_type="v_prediction")
     source, noise = PipelineSource("v", folder), PipelineSource("eps", stable_diffusion)
@@ -183,6 +218,8 @@ def test_v_prediction_is_the_librarys_to_handle(stable_diffusion: Path, tmp_path
         ("stable_diffusion", "diffusers:EulerScheduler", 0.0, "diffusers has no scheduler 'EulerScheduler'"),
         ("stable_diffusion", "diffusers:FlowMatchEulerDiscreteScheduler", 0.0, "does not fit its PNDM"),
         ("stable_diffusion", "default", 0.5, "PNDMScheduler takes no eta"),
+        ("flux", "heun", 0.0, "FlowMatchHeunDiscreteScheduler cannot take the noise levels that its Flux"),
+        ("flux", "diffusers:FlowMatchHeunDiscreteScheduler", 0.0, "noise levels that its FluxPipeline"),
         ("stable_diffusion_3", "plms", 0.0, "'plms' has no equivalent .* known: euler, heun, default"),
     ],
 )
@@ -221,6 +258,35 @@ def test_pickled_weights_are_not_opened(stable_diffusion: Path, tmp_path: Path) 
     weights.with_suffix(".bin").write_bytes(b"\x80\x04cos\nsystem\n(S'touch opened'\ntR.")
     with pytest.raises(InputError, match=r"^checkpoint pickled: .*safetensors"):
         PipelineSource("pickled", folder).load("cpu")
+
+
+def in_half(folder: Path, components: tuple[str, ...]) -> None:
+    """Give the weights of these components the names of a variant."""
+    for component in components:
+        for weights in (folder / component).glob("*.safetensors"):
+            weights.rename(weights.with_name(f"{weights.stem}.fp16.safetensors"))
+
+
+@pytest.mark.parametrize("components", [("unet", "vae", "text_encoder"), ("unet",)])
+def test_a_folder_of_one_variant_is_loaded(
+    components: tuple[str, ...], stable_diffusion: Path, tmp_path: Path
+) -> None:
+    folder = copied(stable_diffusion, tmp_path / "half")
+    in_half(folder, components)
+    source, plain = PipelineSource("half", folder), PipelineSource("plain", stable_diffusion)
+    assert np.array_equal(images(source, cell(source, "ddim")), images(plain, cell(plain, "ddim")))
+
+
+def test_weights_that_the_identity_does_not_cover_are_not_loaded(
+    stable_diffusion: Path, tmp_path: Path
+) -> None:
+    """By a variant the library would take that of the UNet, whose plain weights are the ones hashed."""
+    folder = copied(stable_diffusion, tmp_path / "mixed")
+    in_half(folder, ("unet", "vae"))
+    plain = stable_diffusion / "unet" / "diffusion_pytorch_model.safetensors"
+    shutil.copy(plain, folder / "unet")
+    with pytest.raises(InputError, match=r"^checkpoint mixed: .*vae"):
+        PipelineSource("mixed", folder).load("cpu")
 
 
 @pytest.mark.parametrize(

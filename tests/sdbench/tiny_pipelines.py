@@ -100,6 +100,39 @@ def save_stable_diffusion_3(folder: Path) -> Path:
     return folder
 
 
+def save_flux(folder: Path) -> Path:
+    """A FluxPipeline with dynamic shifting, whose T5 shares CLIP's tokenizer: it hands over noise levels."""
+    import diffusers
+    from transformers import T5Config, T5EncoderModel
+
+    torch.manual_seed(3)
+    transformer = diffusers.FluxTransformer2DModel(
+        patch_size=1,
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=WIDTH,
+        pooled_projection_dim=WIDTH,
+        axes_dims_rope=(4, 4, 8),
+    )
+    t5 = T5Config(
+        vocab_size=len(_vocabulary()), d_model=WIDTH, d_ff=2 * WIDTH, d_kv=8, num_layers=1, num_heads=4
+    )
+    pipeline = diffusers.FluxPipeline(
+        vae=_autoencoder(shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
+        text_encoder=_text_encoder(),
+        text_encoder_2=T5EncoderModel(t5),
+        tokenizer=_tokenizer(folder),
+        tokenizer_2=_tokenizer(folder),
+        transformer=transformer,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0),
+    )
+    pipeline.save_pretrained(folder)
+    return folder
+
+
 def _autoencoder(**settings: Any) -> Any:
     import diffusers
 
