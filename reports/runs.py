@@ -103,7 +103,10 @@ class Run:
 
     @cached_property
     def prompts(self) -> list[tuple[str, str]]:
-        """(prompt id, prompt) of the first cell, in the run's order; the other cells have the same ones."""
+        """(prompt id, prompt) of the first cell, in the run's order.
+
+        The other cells have the same ones, under a budget more of them or fewer.
+        """
         folder, units = self.cells["cell"].iloc[0], self.cells["units"].iloc[0]
         if self.images is not None:
             frame = self.images[self.images["cell"] == folder]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.rows import curve_names
-from reports.wording import decimals
+from reports.wording import count_range, decimals
 
 __all__ = ["MatrixCell", "ProtocolTable", "protocol_tables"]
 
@@ -70,13 +70,8 @@ def _table(rows: pd.DataFrame) -> ProtocolTable:
         protocol=str(rows["protocol"].iloc[0]),
         label=str(rows["label"].iloc[0]),
         better=str(rows["better"].iloc[0]),
-        count=_count(rows),
+        count=count_range(rows["n"]),
         scales=tuple(f"{scale:g}" for scale in scales),
         rows=tuple(body),
         notes=tuple(note for note in dict.fromkeys(rows["note"]) if note),
     )
-
-
-def _count(rows: pd.DataFrame) -> str:
-    low, high = rows["n"].min(), rows["n"].max()
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

@@ -8,6 +8,7 @@ import pandas as pd
 
 __all__ = [
     "count",
+    "count_range",
     "decimals",
     "duration",
     "figure",
@@ -84,6 +85,12 @@ def probability(value: float) -> str:
 def count(value: float) -> str:
     """Return a whole number with commas."""
     return f"{round(value):,}"
+
+
+def count_range(values: pd.Series) -> str:
+    """Return "512" where all are the same whole number, else "512 to 1,024"."""
+    low, high = values.min(), values.max()
+    return count(low) if low == high else f"{count(low)} to {count(high)}"
 
 
 def duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from metrics import PROTOCOLS
 from reports.errors import ReportError
 from reports.rows import CELL
 from reports.runs import Run, open_run
@@ -62,7 +63,7 @@ class Difference:
 def compare_runs(a: Path, b: Path) -> Difference:
     """Compare the run folders a and b. Raises InputError where one is not a run that was scored."""
     first, second = _open(a), _open(b)
-    matched = _matched(first.results, second.results)
+    matched = _matched(_with_identities(first), _with_identities(second))
     shared = shared_images(a, b, matched[["cell_a", "cell_b"]].drop_duplicates())
     return Difference(
         a=str(a),
@@ -89,6 +90,13 @@ def _matched(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
         frame.assign(key=frame[["protocol", *telling]].astype(str).agg("\n".join, axis=1)) for frame in (a, b)
     ]
     return keyed[0].merge(keyed[1], on="key", suffixes=("_a", "_b"), validate="one_to_one")
+
+
+def _with_identities(run: Run) -> pd.DataFrame:
+    """The results, with what identifies the features that each figure is made of; "" where nothing does."""
+    identities = run.manifest.get("features_identities", {})
+    known = {name: str(identities.get(protocol.extractor, "")) for name, protocol in PROTOCOLS.items()}
+    return run.results.assign(features_identity=[known.get(name, "") for name in run.results["protocol"]])
 
 
 def _open(folder: Path) -> Run:

@@ -84,8 +84,8 @@ def shared_images(a: Path, b: Path, cells: pd.DataFrame) -> Shared | None:
 def figure_changes(rows: pd.DataFrame, names: Mapping[str, str], shared: Shared | None) -> list[FigureChange]:
     """Each figure that both runs have, with p-values corrected for the cells of its protocol.
 
-    `rows` are the results of both runs, a row per cell and protocol, their columns ending in _a and _b;
-    `names` are the cells of run a in words.
+    `rows` are the results of both runs, a row per cell and protocol, with `features_identity`, their columns
+    ending in _a and _b; `names` are the cells of run a in words.
     """
     changes = []
     for _, group in rows.groupby("protocol_a", sort=False):
@@ -96,8 +96,14 @@ def figure_changes(rows: pd.DataFrame, names: Mapping[str, str], shared: Shared 
 
 
 def _compared(row: pd.Series[Any], shared: Shared | None) -> Comparison:
-    """Compare b with a, image by image where they are pairs; the note says why they are not."""
+    """Compare b with a, image by image where they are pairs; the note says why they are not.
+
+    Figures of other features have no error of their difference, so no verdict comes of them.
+    """
     old, new = (_estimate(row, side) for side in "ab")
+    if _features_differ(row):
+        old, new = replace(old, standard_error=None), replace(new, standard_error=None)
+        return replace(compare(new, old), note="the extractors differ: other weights, or another version")
     reason = _unpaired_because(row, shared)
     parts = None if reason or shared is None else _parts(row, shared)
     if parts is None:
@@ -126,6 +132,12 @@ def _with_parts(
 def _estimate(row: pd.Series[Any], side: str) -> Estimate:
     error = float(row[f"standard_error_{side}"])
     return Estimate(float(row[f"value_{side}"]), None if isnan(error) else error, int(row[f"n_{side}"]), None)
+
+
+def _features_differ(row: pd.Series[Any]) -> bool:
+    """Whether both runs say what made the features, and say otherwise."""
+    known = {row["features_identity_a"], row["features_identity_b"]} - {""}
+    return len(known) > 1
 
 
 def _unpaired_because(row: pd.Series[Any], shared: Shared | None) -> str:

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from reports.errors import ReportError
-from reports.plots.sheet import counts
 from reports.rows import first_protocol, plane
+from reports.wording import count_range
 
 __all__ = ["draw_overlay", "overlay_note"]
 
@@ -63,7 +63,7 @@ def overlay_note(results: pd.DataFrame, overlay: pd.DataFrame) -> str:
 
 
 def _n(results: pd.DataFrame, protocol: str) -> str:
-    return counts(results.loc[results["protocol"] == protocol, "n"]).removeprefix("n = ")
+    return count_range(results.loc[results["protocol"] == protocol, "n"])
 
 
 def _sampler(results: pd.DataFrame) -> str:

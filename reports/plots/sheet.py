@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.rows import curve_names
 from reports.style import RC, CurveStyle, curve_styles, spans_too_much
-from reports.wording import INTERVAL
+from reports.wording import INTERVAL, count_range
 
 __all__ = [
     "bars",
@@ -150,7 +150,7 @@ def spread_out(axes: Axes, distances: pd.Series[float]) -> bool:
 
 def counts(n: pd.Series[int]) -> str:
     """Return "n = 512", or the range."""
-    return f"n = {n.min():,}" if n.min() == n.max() else f"n = {n.min():,} to {n.max():,}"
+    return f"n = {count_range(n)}"
 
 
 def _columns(names: Sequence[str], points: float) -> int:

@@ -9,7 +9,7 @@ import pandas as pd
 from reports.album import Shot, Wanted
 from reports.runs import Run
 from reports.sections._section import Absent, Material, Section
-from reports.wording import count, number
+from reports.wording import count_range, number
 
 __all__ = ["grid"]
 
@@ -59,7 +59,7 @@ def grid(material: Material) -> Section | Absent:
             "sheets": sheets,
             "choices": [(place, sheet.prompt) for place, sheet in enumerate(sheets)],
             "scales": [f"{scale:g}" for scale in scales],
-            "total": count(len(run.prompts)),
+            "total": count_range(run.results.drop_duplicates("cell")["n"]),
         },
     )
 

@@ -9,7 +9,7 @@ import pandas as pd
 from reports.runs import Run
 from reports.sections._section import Material, Section
 from reports.standing import SETTLED, Standing, standing
-from reports.wording import count, figure, interval, number, p_value, probability
+from reports.wording import count, count_range, figure, interval, number, p_value, probability
 
 __all__ = ["verdict"]
 
@@ -203,13 +203,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     return [
         ("Curves", count(run.cells["curve"].nunique())),
         ("Guidance scales", ", ".join(f"{scale:g}" for scale in sorted(set(rows["guidance_scale"])))),
-        ("Images", f"{count(rows['n'].sum())} ({_span(rows['n'])} in each of {len(rows)} cells)"),
+        ("Images", f"{count(rows['n'].sum())} ({count_range(rows['n'])} in each of {len(rows)} cells)"),
         ("Sampler", " and ".join(settings) if len(settings) < 4 else f"{len(settings)} settings"),
         ("Size", " and ".join(dict.fromkeys(rows["image_size"])).replace("x", " × ") + " pixels"),
         ("Flagged images", count(flagged) if flagged else "none"),
     ]
-
-
-def _span(values: pd.Series) -> str:
-    low, high = values.min(), values.max()
-    return count(low) if low == high else f"{count(low)} to {count(high)}"

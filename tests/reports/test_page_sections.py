@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from reports.album import Album
+from reports.page import render_page
 from reports.runs import open_run
 from reports.sections import SECTIONS, Absent, Material, Section
 from reports.sections.provenance import entries
@@ -178,3 +179,18 @@ def test_empty_tables_are_a_reason_to_leave_a_section_out(scored_run: Path) -> N
     assert "holds no pairs" in absent.why
     assert not made(material, "picture").content["regions"]
     assert "How sure that is cannot be said" in made(material, "verdict").content["sure"]
+
+
+def test_the_grid_says_how_many_prompts_each_cell_has(scored_run: Path) -> None:
+    """Under a budget cells stop at their own number of images, the first one too."""
+    rows = pd.read_csv(scored_run / "results.csv")
+    rows.loc[rows["guidance_scale"] == 2.0, "n"] = 1024
+    rows.to_csv(scored_run / "results.csv", index=False)
+    run = open_run(scored_run)
+    assert made(Material(run, Album(run)), "grid").content["total"] == "512 to 1,024"
+    text = " ".join(render_page(scored_run).split())
+    assert "the first 3 prompts that kept their images, of 512 to 1,024 in each cell" in text
+
+
+def test_one_number_of_prompts_is_no_range(material: Material) -> None:
+    assert made(material, "grid").content["total"] == "512"

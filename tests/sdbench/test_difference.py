@@ -40,6 +40,7 @@ def make(tmp_path: Path) -> Make:
         shift: float = 0.0,
         ids: list[str] = IDS,
         texts: list[str] | None = None,
+        identities: dict[str, str] | None = None,
         **changed: Any,
     ) -> Path:
         scores, influences = figures(draw, shift)
@@ -76,6 +77,7 @@ def make(tmp_path: Path) -> Make:
             "versions": f"torch={draw} numpy=2",
             "threads": 2,
             "seconds": {"score": draw},
+            "features_identities": identities or {},
         }
         (run / "manifest.json").write_text(json.dumps(manifest))
         spec = {
@@ -143,6 +145,17 @@ def test_what_is_not_paired_says_why(changed: dict[str, Any], notes: list[str], 
     assert unpaired.high is not None
     assert unpaired.high - unpaired.difference == pytest.approx(1.96 * np.hypot(0.07, 0.07), rel=0.01)
     assert unpaired.better == ""
+
+
+def test_figures_of_other_extractors_get_no_verdict(make: Make) -> None:
+    a = make("a", 1, identities={"shapes-clip": "1"})
+    found = compare_runs(a, make("b", 2, shift=0.5, identities={"shapes-clip": "2"})).figures
+    for figure in found:
+        assert figure.note == "the extractors differ: other weights, or another version"
+        assert (figure.low, figure.p_holm, figure.better, figure.paired) == (None, None, "", False)
+    unknown = compare_runs(a, make("c", 2, shift=0.5)).figures  # a run of before they were recorded
+    other = compare_runs(a, make("d", 2, shift=0.5, identities={"shapes-clip": "1", "x": "3"})).figures
+    assert [figure.better for figure in (*unknown, *other)] == ["b"] * 4
 
 
 def test_fewer_prompts_pair_scores_and_not_distances(make: Make) -> None:
