@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed ## the embedded sweep: 4 checkpoints x 8 guidance scales x COUNT images
 	$(BIN)/sdbench run experiments/shapes-demo.yaml --count $(COUNT)
 
-test: $(VENV)/.installed-dev ## every test that this machine can run
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-dev ## every test that this machine can run, a file at a time on each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: lint test ## what must hold before a commit
 
