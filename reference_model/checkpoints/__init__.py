@@ -14,7 +14,8 @@ from reference_model.checkpoints._fill import check_fit, check_schedule, fill, r
 from reference_model.checkpoints._stored import StoredTensor
 from reference_model.checkpoints.compvis import choose_weights, is_known_extra
 from reference_model.checkpoints.diffusers import original_layout
-from reference_model.config import ModelConfig, load_config
+from reference_model.config import ModelConfig
+from reference_model.config_file import load_config
 from reference_model.errors import CheckpointError
 from reference_model.hub import hub_folder
 from reference_model.latent_diffusion import LatentDiffusion

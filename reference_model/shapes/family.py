@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from reference_model.config import ModelConfig, TextEncoderConfig, load_config
+from reference_model.config import ModelConfig, TextEncoderConfig
+from reference_model.config_file import load_config
 from reference_model.tokenizer import Tokenizer, read_merges
 
 __all__ = ["CHECKPOINTS", "CLIP_CONFIG", "CLIP_WEIGHTS", "CONFIG", "load_family_config", "load_tokenizer"]

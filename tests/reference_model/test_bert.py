@@ -14,7 +14,8 @@ from transformers import BertTokenizer as PeerTokenizer
 from reference_model import CheckpointError, LatentDiffusion, hub, load_checkpoint
 from reference_model.bert_encoder import BertEncoder
 from reference_model.bert_tokenizer import BertTokenizer
-from reference_model.config import LAION_400M, BertConfig, ModelConfig, UNetConfig, load_config
+from reference_model.config import LAION_400M, BertConfig, ModelConfig, UNetConfig
+from reference_model.config_file import load_config
 
 from .conftest import GOLDENS, Goldens
 

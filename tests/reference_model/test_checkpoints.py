@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from reference_model import CheckpointError, LatentDiffusion, load_checkpoint
 from reference_model.checkpoints.compvis import BUFFERS, UNET_PREFIX, ema_name
-from reference_model.config import LAION_400M, ModelConfig, load_config
+from reference_model.config import LAION_400M, ModelConfig
+from reference_model.config_file import load_config
 from reference_model.shapes import CONFIG
 
 from .conftest import GOLDENS

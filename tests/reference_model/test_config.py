@@ -16,8 +16,8 @@ from reference_model.config import (
     ScheduleConfig,
     TextEncoderConfig,
     UNetConfig,
-    load_config,
 )
+from reference_model.config_file import load_config
 
 UNET = {
     "target": "ldm.modules.diffusionmodules.openaimodel.UNetModel",

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from reference_model import load_checkpoint
-from reference_model.config import load_config
+from reference_model.config_file import load_config
 from reference_model.errors import TrainingError
 from reference_model.pipeline import generate
 from reference_model.shapes import CHECKPOINTS, CLIP_CONFIG, CONFIG, load_tokenizer

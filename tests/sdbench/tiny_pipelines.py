@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from reference_model import shapes
-from reference_model.config import load_config
+from reference_model.config_file import load_config
 from reference_model.tokenizer import END, END_OF_WORD, START, byte_symbols, read_merges
 
 WIDTH = 32

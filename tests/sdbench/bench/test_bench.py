@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from reference_model import LatentDiffusion, load_checkpoint, shapes
-from reference_model.config import load_config
+from reference_model.config_file import load_config
 from sdbench.bench import fidelity, frechet, load, runs
 from sdbench.bench.clock import Timing, interleaved
 from sdbench.bench.floor import floor_seconds
