@@ -21,18 +21,19 @@ from metrics.features import Extractor
 from metrics.reference_stats import check_stats, read_stats
 from sdbench.coco import image_files
 from sdbench.digest import SHORT, digest_bytes, digest_file, digest_value
-from sdbench.errors import InputError, StoreError, one_line
+from sdbench.errors import InputError, StoreError
 from sdbench.extractors import features_identity
 from sdbench.image_sets import ImageSet, open_image_set
 from sdbench.paths import existing_path
 from sdbench.shards import (
+    AGAIN,
     CHANGED,
     CONTENT,
-    DAMAGE,
     IDENTITY,
     content_digest,
     fixed_size_lists,
     is_as_written,
+    read_table,
     rows_of_lists,
 )
 from sdbench.spec import FEWEST, CocoReference, FolderReference, ShapesReference, StatsReference
@@ -210,16 +211,11 @@ def _read(store: Store, extractor: str, stamp: Mapping[str, Any]) -> np.ndarray 
     key = _key(extractor, stamp)
     if not store.exists(key):
         return None
-    with store.open(key) as stream:
-        try:
-            table = pq.read_table(stream)
-        except DAMAGE as error:
-            why = one_line(error)
-            raise StoreError(f"{store.where(key)}: damaged ({why}); delete it and run again") from None
+    table = read_table(store, key)
     if (table.schema.metadata or {}).get(IDENTITY) != _json(stamp):
-        raise StoreError(f"{store.where(key)}: is not the file of its name; delete it and run again")
+        raise StoreError(f"{store.where(key)}: is not the file of its name; {AGAIN}")
     if not is_as_written(table):
-        raise StoreError(f"{store.where(key)}: {CHANGED}; delete it and run again")
+        raise StoreError(f"{store.where(key)}: {CHANGED}; {AGAIN}")
     return rows_of_lists(table.column(0))
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sdbench.plan import Unit
 
 __all__ = [
+    "AGAIN",
     "CHANGED",
     "CONTENT",
     "DAMAGE",
@@ -37,6 +38,7 @@ __all__ = [
     "content_digest",
     "fixed_size_lists",
     "is_as_written",
+    "read_table",
     "rows_of_lists",
     "shard_key",
 ]
@@ -51,6 +53,9 @@ CONTENT = b"sdbench.content"
 
 DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError)
 """What reading a damaged file can raise."""
+
+AGAIN = "delete it and run again"
+"""What helps against damage: what is not there is made anew."""
 
 CHANGED = "its values are not those that were written"
 
@@ -144,11 +149,11 @@ class ShardStore:
     def _check(self, unit: Unit, schema: pa.Schema) -> None:
         if (schema.metadata or {}).get(IDENTITY) != _json(unit.identity):
             where = self._store.where(shard_key(unit))
-            raise StoreError(f"{where}: is not the shard of its name; delete it and run again")
+            raise StoreError(f"{where}: is not the shard of its name; {AGAIN}")
 
     def _damaged(self, unit: Unit, why: object) -> StoreError:
         where = self._store.where(shard_key(unit))
-        return StoreError(f"{where}: damaged shard ({one_line(why)}); delete it and run again")
+        return StoreError(f"{where}: damaged shard ({one_line(why)}); {AGAIN}")
 
 
 def shard_key(unit: Unit) -> str:
@@ -178,6 +183,15 @@ def is_as_written(table: pa.Table) -> bool:
         return said is None or said.decode() == content_digest(table)
     except (ValueError, TypeError):  # values that are none
         return False
+
+
+def read_table(store: Store, key: str) -> pa.Table:
+    """The Parquet file under `key`; StoreError where it cannot be read."""
+    data = store.read(key)
+    try:
+        return pq.read_table(pa.BufferReader(data))
+    except DAMAGE as error:
+        raise StoreError(f"{store.where(key)}: damaged ({one_line(error)}); {AGAIN}") from None
 
 
 def _json(value: object) -> bytes:

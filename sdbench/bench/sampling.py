@@ -31,7 +31,7 @@ def measure(bench: Bench) -> list[Row]:
     """
     logging.getLogger("diffusers").setLevel(logging.ERROR)
     alone = replace(bench, compiled=bench.compiled and bench.device == "cuda")
-    norms = norm_rows(bench) if bench.compiled and bench.device != "cpu" else []
+    norms = norm_rows(alone) if alone.compiled else []
     return [*_batch(bench, bench.large), *_batch(alone, bench.small), *norms]
 
 

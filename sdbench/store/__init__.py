@@ -70,7 +70,7 @@ def open_store(place: str | Path) -> Store:
     InputError where the folder cannot be made, the URL's scheme is unknown or its library is missing.
     """
     if not is_url(place):
-        return LocalStore(Path(str(place).removeprefix("file://")))
+        return LocalStore(_folder(place))
     from sdbench.store.remote import FsspecStore
 
     return FsspecStore(str(place))
@@ -78,6 +78,10 @@ def open_store(place: str | Path) -> Store:
 
 def existing_store(place: str | Path) -> Store:
     """As `open_store`; InputError where a folder is not there."""
-    if not is_url(place) and not Path(str(place).removeprefix("file://")).is_dir():
+    if not is_url(place) and not _folder(place).is_dir():
         raise InputError(f"{place} is not a run folder")
     return open_store(place)
+
+
+def _folder(place: str | Path) -> Path:
+    return Path(str(place).removeprefix("file://"))

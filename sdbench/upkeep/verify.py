@@ -11,18 +11,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 from sdbench.digest import SHORT, digest_pixels, digest_value
 from sdbench.errors import StoreError, one_line
 from sdbench.plan_file import PlanFile, read_plan_file, unit_images
-from sdbench.shards import CHANGED, DAMAGE, IDENTITY, is_as_written
+from sdbench.shards import AGAIN, CHANGED, IDENTITY, is_as_written, read_table
 from sdbench.store import READERS, Store
 
 __all__ = ["Findings", "verify"]
-
-_AGAIN = "delete it and run again"
 
 
 @dataclass
@@ -87,30 +84,22 @@ def _shards(
 def _shard(store: Store, cell: str, name: str) -> pa.Table | str:
     """The shard, without its features, or what is wrong with it."""
     key = f"shards/{cell}/{name}"
-    table = _table(store, key)
-    if isinstance(table, str):
-        return table
+    try:
+        table = read_table(store, key)
+    except StoreError as error:
+        return str(error)
     wrong = _what_is_wrong(table, cell, name)
-    return f"{store.where(key)}: {wrong}; {_AGAIN}" if wrong else table.select(["prompt_id", "sha256"])
+    return f"{store.where(key)}: {wrong}; {AGAIN}" if wrong else table.select(["prompt_id", "sha256"])
 
 
 def _reference(store: Store, name: str) -> str:
     """What is wrong with features of reference images, "" for nothing."""
     key = f"reference/{name}"
-    table = _table(store, key)
-    if isinstance(table, str):
-        return table
-    return "" if is_as_written(table) else f"{store.where(key)}: {CHANGED}; {_AGAIN}"
-
-
-def _table(store: Store, key: str) -> pa.Table | str:
-    """The Parquet file, or why it cannot be read."""
     try:
-        return pq.read_table(pa.BufferReader(store.read(key)))
+        table = read_table(store, key)
     except StoreError as error:
         return str(error)
-    except DAMAGE as error:
-        return f"{store.where(key)}: damaged ({one_line(error)}); {_AGAIN}"
+    return "" if is_as_written(table) else f"{store.where(key)}: {CHANGED}; {AGAIN}"
 
 
 def _what_is_wrong(table: pa.Table, cell: str, name: str) -> str:
@@ -145,7 +134,7 @@ def _images(store: Store, cell: str, digests: _Digests, pool: ThreadPoolExecutor
             wrong = _image_differs(store.read(key), digests.of.get(id_))
         except StoreError as error:
             return str(error)
-        return f"{store.where(key)}: {wrong}; {_AGAIN}" if wrong else ""
+        return f"{store.where(key)}: {wrong}; {AGAIN}" if wrong else ""
 
     there = {name.removesuffix(".png") for name in store.names(f"images/{cell}")}
     findings.images += len(there)

@@ -86,7 +86,7 @@ def save_stable_diffusion_3(folder: Path) -> Path:
         pos_embed_max_size=32,
     )
     pipeline = diffusers.StableDiffusion3Pipeline(
-        vae=_autoencoder(shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
+        vae=_flow_autoencoder(),
         text_encoder=_text_encoder(projected=True),
         text_encoder_2=_text_encoder(projected=True),
         text_encoder_3=None,
@@ -121,7 +121,7 @@ def save_flux(folder: Path) -> Path:
         vocab_size=len(_vocabulary()), d_model=WIDTH, d_ff=2 * WIDTH, d_kv=8, num_layers=1, num_heads=4
     )
     pipeline = diffusers.FluxPipeline(
-        vae=_autoencoder(shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
+        vae=_flow_autoencoder(),
         text_encoder=_text_encoder(),
         text_encoder_2=T5EncoderModel(t5),
         tokenizer=_tokenizer(folder),
@@ -131,6 +131,10 @@ def save_flux(folder: Path) -> Path:
     )
     pipeline.save_pretrained(folder)
     return folder
+
+
+def _flow_autoencoder() -> Any:
+    return _autoencoder(shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False)
 
 
 def _autoencoder(**settings: Any) -> Any:
