@@ -3,8 +3,9 @@
     python benchmarks/table_speed.py --cells 32 --n 10000 --dim 2048
 
 reads float32 features cell by cell, as the score stage does, takes the distance and its limit at infinite n
-with their errors, and compares every two cells with p-values corrected by Holm. Peak memory is that of the
-process, the making of the features included.
+with their errors, and compares every two cells with p-values corrected by Holm; with ``--device cuda`` on a
+GPU, as that stage does where there is one. Peak memory is that of the process, the making of the features
+included.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ def features(seed: int, n: int, dim: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).standard_gamma(2.0, size=(n, dim), dtype=np.float32) * scales
 
 
-def table(real: Moments, paths: list[Path]) -> int:
+def table(real: Moments, paths: list[Path], device: str) -> int:
     """Compute the table and return the number of tests; say how far it is."""
-    reference = FrechetReference.of(real)
+    reference = FrechetReference.of(real) if device == "cpu" else FrechetReference.of(real).on(device)
     distances, limits = {}, {}
     for path in paths:
         start = time.perf_counter()
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=32)
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--dim", type=int, default=2048)
+    parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{cell}.npy" for cell in range(given.cells)]
@@ -55,7 +57,7 @@ def main() -> None:
             np.save(path, shared + 0.1 * features(cell + 2, given.n, given.dim))
         real = Moments.of(features(0, given.n, given.dim))
         start, used = time.perf_counter(), time.process_time()
-        tests = table(real, paths)
+        tests = table(real, paths, given.device)
         wall, processor = time.perf_counter() - start, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     size = f"{given.cells} cells, n = {given.n}, d = {given.dim}, {tests} tests"

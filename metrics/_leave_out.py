@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics._arrays import Array, array_namespace, beside, to_numpy
 from metrics._spectrum import Spectrum
 from metrics.uncertainty import Estimate, jackknife_error, partners
 
@@ -34,13 +35,14 @@ class Jackknife:
 class LeaveOut:
     """Generated features beside a real mean, covariance trace and factor, ready to lose images.
 
-    ``distance`` is that of the whole set. One eigendecomposition serves all methods.
+    ``distance`` is that of the whole set. One eigendecomposition serves all methods, which compute where the
+    factor lies.
     """
 
     n: int
     real_trace: float
-    gap: NDArray[np.float64]
-    centred: NDArray[np.float64]
+    gap: Array
+    centred: Array
     spectrum: Spectrum
 
     @classmethod
@@ -49,29 +51,31 @@ class LeaveOut:
         features: NDArray[np.float64],
         mean: NDArray[np.float64],
         trace: float,
-        factor: NDArray[np.float64],
+        factor: Array,
     ) -> LeaveOut:
         """Decompose features [n, d], n >= 2."""
-        centre = features.mean(axis=0)
-        centred = features - centre
-        return cls(len(features), trace, centre - mean, centred, Spectrum.of(centred, factor))
+        placed = beside(features, factor)
+        centre = placed.mean(axis=0)
+        centred = placed - centre
+        gap = centre - beside(mean, factor)
+        return cls(len(features), trace, gap, centred, Spectrum.of(centred, factor))
 
     @property
     def squares(self) -> NDArray[np.float64]:
         """|c_i|^2: [n]."""
-        return np.asarray(np.einsum("ij,ij->i", self.centred, self.centred))
+        return self._products(self.centred)
 
     @property
     def distance(self) -> float:
         """The distance of the whole set."""
         traces = self.real_trace + float(self.squares.sum()) / (self.n - 1)
         # Rounding can leave -1e-16 for equal sets.
-        return max(float(self.gap @ self.gap) + traces - 2 * self.spectrum.trace, 0.0)
+        return max(self._gap + traces - 2 * self.spectrum.trace, 0.0)
 
     def without_one(self) -> NDArray[np.float64]:
         """Return the distance of the set without image i, for every i: [n], n >= 3."""
         n, squares = self.n, self.squares
-        gaps = self.gap @ self.gap - 2 * self.centred @ self.gap / (n - 1) + squares / (n - 1) ** 2
+        gaps = self._gap - 2 * self._shifts / (n - 1) + squares / (n - 1) ** 2
         traces = (squares.sum() - n / (n - 1) * squares) / (n - 2)
         return np.asarray(self.real_trace + gaps + traces - 2 * self.spectrum.without_one())
 
@@ -79,9 +83,9 @@ class LeaveOut:
         """Return the distance of the set without the images i and partners[i]: [n], n >= 4."""
         n, squares = self.n, self.squares
         lost = squares + squares[partners]
-        together = lost + 2 * np.einsum("ij,ij->i", self.centred, self.centred[partners])
-        shift = self.centred @ self.gap
-        gaps = self.gap @ self.gap - 2 * (shift + shift[partners]) / (n - 2) + together / (n - 2) ** 2
+        together = lost + 2 * self._products(self.centred[beside(partners, self.centred)])
+        shifts = self._shifts + self._shifts[partners]
+        gaps = self._gap - 2 * shifts / (n - 2) + together / (n - 2) ** 2
         traces = (squares.sum() - lost - together / (n - 2)) / (n - 3)
         return np.asarray(self.real_trace + gaps + traces - 2 * self.spectrum.without_two(partners))
 
@@ -95,3 +99,17 @@ class LeaveOut:
             per_pair=n * self.distance - (n - 1) * both + (n - 2) * self.without_two(others),
             limit=n * self.distance - (n - 1) * float(without.mean()),
         )
+
+    @property
+    def _gap(self) -> float:
+        """The squared distance of the means."""
+        return float(self.gap @ self.gap)
+
+    @property
+    def _shifts(self) -> NDArray[np.float64]:
+        """How far each image lies along the gap: [n]."""
+        return to_numpy(self.centred @ self.gap)
+
+    def _products(self, rows: Array) -> NDArray[np.float64]:
+        """Inner products of the images with the rows [n, d], each with its own: [n]."""
+        return to_numpy(array_namespace(rows).einsum("ij,ij->i", self.centred, rows))

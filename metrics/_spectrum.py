@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Spectrum", "eigenvalues_of_product", "kept_eigenvalues"]
+from metrics._arrays import Array, array_namespace, beside, to_numpy
+
+__all__ = ["Spectrum", "eigenvalues_of_product", "first_kept"]
 
 _STEP = 0.4
 _REACH = 1e7
@@ -21,25 +23,26 @@ class Spectrum:
     C [n, d] holds centred features and L [d, r] a factor of the real covariance. ``roots`` [k] are the
     singular values, so that their sum is tr (L' S L)^(1/2); ``scores`` [n, k] the images' coordinates on
     the axes, each of mean 0 and variance 1. A direction without variance in the real or the generated
-    set (a dead unit of the extractor) adds nothing to the trace.
+    set (a dead unit of the extractor) adds nothing to the trace. Both lie where C and L do.
     """
 
-    roots: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    roots: Array
+    scores: Array
 
     @classmethod
-    def of(cls, centred: NDArray[np.float64], factor: NDArray[np.float64]) -> Spectrum:
+    def of(cls, centred: Array, factor: Array) -> Spectrum:
         """Decompose C L through the smaller of its two products with itself, r x r or n x n."""
         n, rank = len(centred), factor.shape[1]
+        linalg = array_namespace(centred).linalg
         if n > rank:
-            eigenvalues, axes = np.linalg.eigh(_sandwich(centred.T @ centred / (n - 1), factor), UPLO="L")
-            kept = kept_eigenvalues(eigenvalues, n)
-            roots = np.sqrt(eigenvalues[kept])
-            return cls(roots, centred @ (factor @ (axes[:, kept] / roots)))
+            eigenvalues, axes = linalg.eigh(_sandwich(centred.T @ centred / (n - 1), factor))
+            first = first_kept(eigenvalues, n)
+            roots = eigenvalues[first:] ** 0.5
+            return cls(roots, centred @ (factor @ (axes[:, first:] / roots)))
         rows = centred @ factor
-        eigenvalues, vectors = np.linalg.eigh(rows @ rows.T / (n - 1))
-        kept = kept_eigenvalues(eigenvalues, n)
-        return cls(np.sqrt(eigenvalues[kept]), vectors[:, kept] * math.sqrt(n - 1))
+        eigenvalues, vectors = linalg.eigh(rows @ rows.T / (n - 1))
+        first = first_kept(eigenvalues, n)
+        return cls(eigenvalues[first:] ** 0.5, vectors[:, first:] * math.sqrt(n - 1))
 
     @property
     def trace(self) -> float:
@@ -65,28 +68,30 @@ class Spectrum:
         of 2 x 2 falls to 0 with u^2: multiplied out, rounding would hide it for u below 1e-4, not 1e-8.
         """
         n = len(self.scores)
+        others = beside(partners, self.scores)
         own = self._leverages(self.scores, self.scores)
-        shared = self._leverages(self.scores, self.scores[partners])
-        both, share = own + own[partners], n / (n - 2)
-        mixed = share * (own - own[partners]) ** 2 / 4
+        shared = self._leverages(self.scores, self.scores[others])
+        both, share = own + own[others], n / (n - 2)
+        mixed = share * (own - own[others]) ** 2 / 4
         determinant = (1 - both / 2 + shared) * (1 - share * (both / 2 + shared)) - mixed
         return math.sqrt((n - 1) / (n - 3)) * (self.trace + _integral(determinant, self._nodes))
 
     @property
     def _nodes(self) -> NDArray[np.float64]:
-        """Nodes [q] of the integral: even in log u, far beyond the roots on either side."""
-        if not self.roots.size:
-            return self.roots
-        low, high = math.log(self.roots.min() / _REACH), math.log(self.roots.max() * _REACH)
+        """Nodes [q] of the integral: even in log u, far beyond the roots, which ascend, on either side."""
+        if not len(self.roots):
+            return np.empty(0)
+        low, high = math.log(self.roots[0] / _REACH), math.log(self.roots[-1] * _REACH)
         return np.exp(np.arange(low, high, _STEP))
 
-    def _leverages(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _leverages(self, x: Array, y: Array) -> Array:
         """Return x_i' (M + u^2)^(-1) y_i / (n - 1) at the nodes u, for rows given by scores: [n, q]."""
-        damping = self.roots[:, None] ** 2 / (self.roots[:, None] ** 2 + self._nodes**2)
-        return np.asarray((x * y) @ damping / (len(self.scores) - 1))
+        squares = self.roots[:, None] ** 2
+        damping = squares / (squares + beside(self._nodes, squares) ** 2)
+        return (x * y) @ damping / (len(self.scores) - 1)
 
 
-def _integral(determinants: NDArray[np.float64], nodes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _integral(determinants: Array, nodes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return tr (M - D)^(1/2) - tr M^(1/2) for small-rank D by its determinants: [n, q] -> [n].
 
     From m^(1/2) = (1 / 2 pi) int_0^inf t^(-1/2) log(1 + m / t) dt with t = u^2 and the determinant lemma,
@@ -95,41 +100,46 @@ def _integral(determinants: NDArray[np.float64], nodes: NDArray[np.float64]) -> 
     exponentially.
     """
     # Without a row that alone spans a direction the determinant is 0 at u = 0, where rounding can pass it.
-    return np.asarray(np.log(np.maximum(determinants, 1e-30)) @ (nodes * (_STEP / math.pi)))
+    logs = array_namespace(determinants).log(determinants.clip(min=1e-30))
+    return to_numpy(logs @ beside(nodes * (_STEP / math.pi), logs))
 
 
-def eigenvalues_of_product(
-    covariance: NDArray[np.float64], factor: NDArray[np.float64], n: int
-) -> NDArray[np.float64]:
+def eigenvalues_of_product(covariance: NDArray[np.float64], factor: Array, n: int) -> NDArray[np.float64]:
     """Return the eigenvalues of L' S L, S that of n images, that are more than rounding, ascending."""
-    from scipy.linalg import eigvalsh
+    product = _sandwich(beside(covariance, factor), factor)
+    if isinstance(product, np.ndarray):
+        from scipy.linalg import eigvalsh
 
-    product = _sandwich(covariance, factor)
-    eigenvalues = eigvalsh(product, lower=True, overwrite_a=True, check_finite=False, driver="evd")
-    return np.asarray(eigenvalues[kept_eigenvalues(eigenvalues, n)])
+        eigenvalues = eigvalsh(product, lower=True, overwrite_a=True, check_finite=False, driver="evd")
+    else:
+        eigenvalues = array_namespace(product).linalg.eigvalsh(product)
+    return to_numpy(eigenvalues[first_kept(eigenvalues, n) :])
 
 
-def kept_eigenvalues(eigenvalues: NDArray[np.float64], n: int) -> NDArray[np.bool_]:
-    """Return which of the ascending eigenvalues [d] of a covariance of n images are more than rounding.
+def first_kept(eigenvalues: Array, n: int) -> int:
+    """Return from where on the ascending eigenvalues [d] of a covariance of n images are more than rounding.
 
     n images span n - 1 directions; n = 0 stands for an unknown number. Rounding of the others depends on the
     machine's linear algebra and counts by its square root, so that no cutoff alone would do.
     """
-    cutoff = eigenvalues.max(initial=0.0) * eigenvalues.size * np.finfo(np.float64).eps
-    spanned = n - 1 if n else eigenvalues.size
-    return np.asarray((eigenvalues > cutoff) & (np.arange(eigenvalues.size) >= eigenvalues.size - spanned))
+    size = len(eigenvalues)
+    largest = max(float(eigenvalues[-1]), 0.0) if size else 0.0
+    cutoff = largest * size * np.finfo(np.float64).eps
+    spanned = n - 1 if n else size
+    return max(int((eigenvalues <= cutoff).sum()), size - spanned)
 
 
-def _sandwich(covariance: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sandwich(covariance: Array, factor: Array) -> Array:
     """Return L' S L; only its lower triangle counts.
 
     For a triangular L [d, d], Cholesky's, LAPACK reduces a generalised eigenproblem in this way (its dsygst,
     itype 2): a quarter of the work of two full products.
     """
-    if factor.shape[0] != factor.shape[1] or np.triu(factor, 1).any():
-        return np.asarray(factor.T @ covariance @ factor)
+    numpy = isinstance(factor, np.ndarray)
+    if not numpy or factor.shape[0] != factor.shape[1] or np.triu(factor, 1).any():
+        return factor.T @ covariance @ factor
     from scipy.linalg.lapack import dsygst
 
     product, info = dsygst(covariance, factor, itype=2, lower=1)
     assert info == 0, info  # anything else is a wrong argument
-    return np.asarray(product)
+    return product

@@ -37,20 +37,20 @@ _NEIGHBOURHOODS = {
 """Formula and k, as the papers that introduced them recommend."""
 
 
-def prepare(protocol: Protocol, features: ArrayLike | Moments) -> Reference:
+def prepare(protocol: Protocol, features: ArrayLike | Moments, device: str = "cpu") -> Reference:
     """Return what the protocol's formula needs of the real features [m, d].
 
-    Moments alone, as files of statistics hold them, are enough for a Frechet distance. Raises MetricsError
-    for unusable features, for moments where the formula needs the features, and for a protocol without
-    reference.
+    Moments alone, as files of statistics hold them, are enough for a Frechet distance. Those distances are
+    computed on ``device``, which has float64; the other formulas on the CPU. Raises MetricsError for unusable
+    features, for moments where the formula needs the features, and for a protocol without reference.
     """
     if isinstance(features, Moments):
         if not protocol.moments_suffice:
             raise MetricsError(f"{protocol.name} needs the real features, not only their mean and covariance")
-        return FrechetReference.of(features)
+        return _frechet(features, device)
     match protocol.metric:
         case "frechet" | "frechet_infinity":
-            return FrechetReference.of(Moments.of(features))
+            return _frechet(Moments.of(features), device)
         case "kernel":
             return KernelReference.of(features)
         case "cmmd":
@@ -61,8 +61,13 @@ def prepare(protocol: Protocol, features: ArrayLike | Moments) -> Reference:
             raise MetricsError(f"{protocol.name} compares with no real images")
 
 
+def _frechet(moments: Moments, device: str) -> FrechetReference:
+    reference = FrechetReference.of(moments)
+    return reference if device == "cpu" else reference.on(device)
+
+
 def prepare_all(
-    protocols: Iterable[Protocol], features: Mapping[str, ArrayLike | Moments]
+    protocols: Iterable[Protocol], features: Mapping[str, ArrayLike | Moments], device: str = "cpu"
 ) -> dict[str, Reference]:
     """Return what each protocol needs, by its name, of the real features by extractor.
 
@@ -75,7 +80,7 @@ def prepare_all(
         formula, k = _NEIGHBOURHOODS.get(protocol.metric, (None, None))
         key = protocol.extractor, protocol.metric.removesuffix("_infinity") if formula is None else k
         if key not in made:
-            made[key] = prepare(protocol, features[protocol.extractor])
+            made[key] = prepare(protocol, features[protocol.extractor], device)
         prepared[protocol.name] = made[key]
     return prepared
 

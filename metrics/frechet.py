@@ -12,14 +12,15 @@ where C [n, d] holds the centred generated features: the smaller of the two prod
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from metrics._arrays import Array
 from metrics._checks import as_features, check_same_dimension
 from metrics._leave_out import Jackknife, LeaveOut
-from metrics._spectrum import eigenvalues_of_product, kept_eigenvalues
+from metrics._spectrum import eigenvalues_of_product, first_kept
 from metrics.moments import Moments
 from metrics.uncertainty import Estimate, kurtosis
 
@@ -46,11 +47,11 @@ More images are needed where the kurtosis of their parts is above _HEAVY: a few 
 class FrechetReference:
     """The real side of many comparisons: its moments and a factor of its covariance, taken once.
 
-    ``factor`` [d, r], r <= d, has factor @ factor.T = covariance.
+    ``factor`` [d, r], r <= d, has factor @ factor.T = covariance. Comparisons are computed where it lies.
     """
 
     moments: Moments
-    factor: NDArray[np.float64]
+    factor: Array
 
     @classmethod
     def of(cls, moments: Moments) -> FrechetReference:
@@ -59,8 +60,14 @@ class FrechetReference:
             with suppress(np.linalg.LinAlgError):
                 return cls(moments, np.asarray(np.linalg.cholesky(moments.covariance), dtype=np.float64))
         eigenvalues, vectors = np.linalg.eigh(moments.covariance)
-        kept = kept_eigenvalues(eigenvalues, moments.n)
-        return cls(moments, vectors[:, kept] * np.sqrt(eigenvalues[kept]))
+        first = first_kept(eigenvalues, moments.n)
+        return cls(moments, vectors[:, first:] * np.sqrt(eigenvalues[first:]))
+
+    def on(self, device: str) -> FrechetReference:
+        """Return the same on a device of torch that has float64, as "cuda"."""
+        import torch
+
+        return replace(self, factor=torch.as_tensor(self.factor, device=device))
 
     def leave_out(self, generated: ArrayLike, minimum: int) -> LeaveOut:
         """Decompose generated features [n, d], n >= minimum; MetricsError for unusable ones."""
@@ -109,7 +116,7 @@ def with_error(jackknife: Jackknife, sets: LeaveOut, value: float) -> Estimate:
 
 def too_few(sets: LeaveOut, *, heavy: bool = False) -> str:
     """Return why no error can be given for so few images, or nothing; ``heavy``: few make the spread."""
-    dimensions = sets.gap.size
+    dimensions = len(sets.gap)
     least = max(_LEAST_IMAGES, (_LEAST_PER_DIMENSION_HEAVY if heavy else _LEAST_PER_DIMENSION) * dimensions)
     if sets.n >= least:
         return ""

@@ -25,6 +25,7 @@ from sdbench.errors import InputError, StoreError
 from sdbench.extractors import features_identity
 from sdbench.image_sets import ImageSet, open_image_set
 from sdbench.paths import existing_path
+from sdbench.provenance import best_device
 from sdbench.shards import (
     AGAIN,
     CHANGED,
@@ -135,7 +136,7 @@ def prepare_images(
     needed = {name: extractors[name] for name in sorted({protocol.extractor for protocol in protocols})}
     features = reference_features(store, reference, needed, batch_size, note)
     try:
-        prepared = prepare_all(protocols, features)
+        prepared = prepare_all(protocols, features, best_device())
     except MetricsError as error:
         raise InputError(f"reference: {error}") from None
     digest = digest_value(reference.identity)
@@ -170,7 +171,7 @@ def _from_stats(file: Path, protocol: Protocol, network: Extractor, image_size: 
         notes = check_stats(
             stats, protocol, dim=network.dim, image_size=image_size, weights_digest=network.digest
         )
-        return Real(prepare(protocol, stats.best), "; ".join(notes), digest_file(file))
+        return Real(prepare(protocol, stats.best, best_device()), "; ".join(notes), digest_file(file))
     except MetricsError as error:
         raise MetricsError(f"{file}: {error}") from None
 

@@ -50,6 +50,14 @@ DIRECT = {
 ONE_EACH = {protocol.metric: protocol for protocol in PROTOCOLS.values()}
 
 
+@pytest.mark.parametrize("features", [REAL, Moments.of(REAL)])
+def test_frechet_distances_are_computed_on_the_device(features: np.ndarray | Moments) -> None:
+    here, there = (prepare(ONE_EACH["frechet"], features, device) for device in ("cpu", "meta"))
+    assert isinstance(here, FrechetReference)
+    assert isinstance(there, FrechetReference)
+    assert (type(here.factor), there.factor.device.type) == (np.ndarray, "meta")
+
+
 @pytest.mark.parametrize("metric", DIRECT)
 def test_each_metric_is_its_formula(metric: str) -> None:
     protocol, expected = ONE_EACH[metric], DIRECT[metric]()

@@ -192,6 +192,40 @@ def test_a_reference_taken_once_gives_the_same_figures() -> None:
     assert once.standard_error == anew.standard_error
 
 
+CUDA = pytest.param(
+    "cuda",
+    marks=[
+        pytest.mark.gpu,
+        pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine"),
+    ],
+)
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+@pytest.mark.parametrize(("m", "n"), [(300, 100), (300, 12), (10, 100), (10, 12)])
+def test_torch_gives_the_same_figures_on_its_device(device: str, m: int, n: int) -> None:
+    """Cholesky's factor and the eigensystem's (m), either product of the generated rows (n)."""
+    reference = FrechetReference.of(Moments.of(correlated(0, m, 16)))
+    generated = correlated(1, n, 16, shift=0.2)
+    ours, theirs = (r.leave_out(generated, minimum=4) for r in (reference, reference.on(device)))
+    assert theirs.spectrum.scores.device.type == device
+    assert theirs.distance == pytest.approx(ours.distance, rel=1e-10)
+    np.testing.assert_allclose(theirs.without_one(), ours.without_one(), rtol=1e-6)
+    partners = np.roll(np.arange(n), 5)
+    np.testing.assert_allclose(theirs.without_two(partners), ours.without_two(partners), rtol=1e-6)
+    moments = Moments.of(generated)
+    plain = frechet_distance(real=reference, generated=moments)
+    assert frechet_distance(real=reference.on(device), generated=moments) == pytest.approx(plain, rel=1e-10)
+
+
+def test_real_images_without_any_variance_have_a_distance() -> None:
+    reference, generated = FrechetReference.of(Moments.of(np.ones((20, 3)))), correlated(1, 50, 3)
+    expected = ((generated.mean(axis=0) - 1) ** 2).sum() + generated.var(axis=0, ddof=1).sum()
+    for real in (reference, reference.on("cpu")):
+        assert frechet_estimate(real=real, generated=generated).value == pytest.approx(expected)
+        assert frechet_distance(real=real, generated=Moments.of(generated)) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("m", [10, 500])
 def test_the_factor_of_the_real_side_gives_its_covariance(m: int) -> None:
     """By Cholesky, and by the eigensystem where fewer images than dimensions leave it singular."""
