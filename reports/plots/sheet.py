@@ -49,7 +49,7 @@ def new_sheet(width: float, height: float) -> Figure:
 def settle(figure: Figure) -> None:
     """Lay the figure out and keep the layout: it would be worked out anew for every file."""
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # with "none" an engine stays, for which every file is drawn twice
 
 
 def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
