@@ -3,7 +3,7 @@
 Every line has `time` (UTC) and `event`:
     start  cells, images, found: the work begins, `found` of its images are there already
     stage  stage, seconds: a stage of the run is over
-    unit   cell, unit, images, seconds, parts, batch_size, device: a shard is in the store
+    unit   cell, unit, images, seconds, parts, batch_sizes, device: a shard is in the store
     note   text: a line that people were shown
     end    how: done, interrupted, or the error that ended the run
 """

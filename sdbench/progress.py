@@ -109,7 +109,7 @@ class RunProgress(_Progress):
             images=images,
             seconds=round(sum(report.seconds.values()), 3),
             parts={part: round(value, 3) for part, value in report.seconds.items()},
-            batch_size=report.batch_size,
+            batch_sizes=report.batch_sizes,
             device=report.device,
         )
         self._update(unit)

@@ -125,7 +125,7 @@ def _generate(plan: Plan, device: str, pictures: _Pictures, progress: RunProgres
             for image in batch.pixels:
                 pictures[_place(places[unit.cell], made)] = image
                 made += 1
-        progress.finished(UnitReport(unit, {}, size.value, device, tuple(size.notes)))
+        progress.finished(UnitReport(unit, {}, [size.value], device, tuple(size.notes)))
 
 
 def _places(cells: Sequence[Cell]) -> Mapping[Cell, tuple[int, int, int, int]]:

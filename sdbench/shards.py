@@ -65,7 +65,7 @@ class Made:
     """Under which circumstances a shard's images were made; recorded, not part of its identity."""
 
     nfe: int | None
-    batch_size: int
+    batch_sizes: list[int]  # more than one where memory was full on the way
     device: str
     versions: str
 

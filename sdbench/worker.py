@@ -57,7 +57,7 @@ class UnitReport:
 
     unit: Unit
     seconds: dict[str, float]
-    batch_size: int
+    batch_sizes: list[int]
     device: str
     notes: tuple[str, ...] = ()
 
@@ -104,7 +104,7 @@ class Worker:
         seconds: dict[str, float] = {}
         with timed(seconds, "load"):
             loaded = self._load(unit)
-        made = self._generate(unit, loaded, tick, seconds)
+        made, sizes = self._generate(unit, loaded, tick, seconds)
         with timed(seconds, "extract"):
             features, texts = self._features(unit, made, loaded.batch_size.value)
         with timed(seconds, "audit"):
@@ -119,27 +119,32 @@ class Worker:
                 clip_scores=clip_scores(features, texts),
                 features=features,
                 text_features=texts,
-                made=Made(made[0].evaluations, loaded.batch_size.value, self._device, self._versions),
+                made=Made(made[0].evaluations, sizes, self._device, self._versions),
             )
         with timed(seconds, "write"):
             self._writing.wait()
             self._shards.write(unit, shard)
         notes, loaded.batch_size.notes = tuple(loaded.batch_size.notes), []
         said = tuple(f"{unit.cell.checkpoint.name}: {note}" for note in notes)
-        return UnitReport(unit, seconds, shard.made.batch_size, shard.made.device, said)
+        return UnitReport(unit, seconds, sizes, shard.made.device, said)
 
-    def _generate(self, unit: Unit, loaded: _Loaded, tick: Tick, seconds: dict[str, float]) -> list[Images]:
+    def _generate(
+        self, unit: Unit, loaded: _Loaded, tick: Tick, seconds: dict[str, float]
+    ) -> tuple[list[Images], list[int]]:
+        """The unit's images, and the batch sizes that they were made in."""
         made: list[Images] = []
+        sizes: list[int] = []
         images = generate_images(loaded.model, unit, loaded.batch_size, lambda done: tick(unit, done))
         while True:
             with timed(seconds, "generate"):
                 batch = next(images, None)
             if batch is None:
-                return made
+                return made, list(dict.fromkeys(sizes))
             with timed(seconds, "write"):
                 start = sum(len(images.pixels) for images in made)
                 self._images.begin(unit, start, batch.pixels, self._writing)
             made.append(batch)
+            sizes.append(loaded.batch_size.value)
 
     def _features(self, unit: Unit, made: list[Images], batch_size: int) -> tuple[Features, Features]:
         extractors = {name: build_extractor(name, self._job.device) for name, _ in unit.extractors}

@@ -18,7 +18,7 @@ DIM = 2048
 
 
 def measure(bench: Bench, dim: int = DIM) -> list[Row]:
-    """Ours factorises the real side once a sweep, which is not in its time; on a GPU it is timed there too."""
+    """Ours factorises the real side once a sweep, which is not in its time; on a GPU it is timed too."""
     real, generated = (_moments(seed, dim) for seed in (0, 1))
     reference = FrechetReference.of(real)
     works = {

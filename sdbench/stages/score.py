@@ -180,7 +180,7 @@ def _row(
         image_size=f"{cell.height}x{cell.width}",
         seed=cell.seed,
         precision=cell.precision,
-        batch_size=_distinct(str(part.batch_size) for part in made),
+        batch_size=_distinct(str(size) for part in made for size in part.batch_sizes),
         device=_distinct(part.device for part in made),
         weights_digest=cell.checkpoint.weights_digest,
         spec_digest=spec.digest,

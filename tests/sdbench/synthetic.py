@@ -79,7 +79,7 @@ def make_units(
             clip_scores=None,
             features={EXTRACTOR: features},
             text_features={EXTRACTOR: features},
-            made=Made(102, 3, "cpu", "torch=1"),
+            made=Made(102, [3], "cpu", "torch=1"),
         )
         shards.write(unit, shard)
         pixels |= {

@@ -88,7 +88,7 @@ def write(plan: Plan, folder: Path) -> ShardStore:
                 clip_scores=None,
                 features={name: rows[part] for name, rows in features(plan.cells.index(unit.cell)).items()},
                 text_features={"clip-vit-l-14": TEXT[part].astype(np.float32)},
-                made=Made(102, 4, "cpu", "torch=1"),
+                made=Made(102, [4], "cpu", "torch=1"),
             ),
         )
     return shards

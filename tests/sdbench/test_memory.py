@@ -52,6 +52,25 @@ class TestOutOfMemory:
         assert set(whole["batch_size"].to_pylist()) == {"4"}
         assert results["value"].to_pylist() == pytest.approx(whole["value"].to_pylist(), rel=1e-3)
 
+    def test_a_unit_halved_on_the_way_says_both_sizes(
+        self, tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from sdbench.models.reference import ReferenceModel
+
+        generate, sizes = ReferenceModel.generate, []
+
+        def full_at_times(self: Any, prompts: Sequence[Any], cell: Any, on_step: Any) -> Any:
+            sizes.append(len(prompts))
+            if len(sizes) == 2:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            return generate(self, prompts, cell, on_step)
+
+        monkeypatch.setattr(ReferenceModel, "generate", full_at_times)
+        run_tiny({**tiny, "batch_size": 2, "unit_size": 4, "guidance_scales": [2]}, tmp_path / "run")
+        assert sizes[:4] == [2, 2, 1, 1]
+        results = pq.read_table(tmp_path / "run" / "results.parquet")
+        assert set(results["batch_size"].to_pylist()) == {"2 + 1"}
+
     def test_one_image_that_does_not_fit_ends_the_run(self) -> None:
         size = BatchSize(3)
         size.halve("full")

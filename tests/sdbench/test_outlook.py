@@ -207,7 +207,7 @@ def test_shards_take_what_was_said(tmp_path: Path) -> None:
             clip_scores=random.random(64),
             features=features,
             text_features={"clip-vit-l-14": features["clip-vit-l-14"]},
-            made=Made(102, 8, "cpu (x86_64)", "sdbench=0.1.0"),
+            made=Made(102, [8], "cpu (x86_64)", "sdbench=0.1.0"),
         )
         ShardStore(store).write(unit, shard)
     written = sum(path.stat().st_size for path in tmp_path.rglob("*.parquet"))

@@ -25,7 +25,7 @@ from sdbench.worker import UnitReport
 
 
 def done(unit: Unit) -> UnitReport:
-    return UnitReport(unit, {"generate": 3.0, "write": 0.25}, 4, "cpu (x86_64)")
+    return UnitReport(unit, {"generate": 3.0, "write": 0.25}, [4], "cpu (x86_64)")
 
 
 class Clock:
@@ -197,7 +197,7 @@ def test_the_log_has_a_line_per_event(plan: Plan, tmp_path: Path) -> None:
             "images": 4,
             "seconds": 3.25,
             "parts": {"generate": 3.0, "write": 0.25},
-            "batch_size": 4,
+            "batch_sizes": [4],
             "device": "cpu (x86_64)",
         },
         {"stage": "work", "seconds": 0.0},

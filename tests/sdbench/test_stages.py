@@ -118,7 +118,7 @@ class TestScore:
                     "inception-v3": features["inception"][part],
                 },
                 text_features={"clip-vit-l-14": features["text"][part]},
-                made=Made(102, 5, device, "torch=1"),
+                made=Made(102, [5], device, "torch=1"),
             )
             shards.write(unit, shard)
         return score(spec, plan, shards, self.reference(features)).rows

@@ -53,9 +53,13 @@ def test_diffusers_makes_the_same_pictures_of_the_same_weights(model: LatentDiff
 
 def test_the_floor_lies_below_the_whole_work(model: LatentDiffusion) -> None:
     inputs = Inputs(model, BENCH, 2)
-    floor = floor_seconds(model, BENCH, inputs.x, inputs.context)
-    whole = interleaved({"ours": inputs.ours(model)}, 3, lambda text: None)["ours"].median
-    assert 0.02 * whole < floor < 1.5 * whole
+    shares = []
+    for _ in range(3):  # a busy machine can hold up a call that counts fifty times
+        floor = floor_seconds(model, BENCH, inputs.x, inputs.context)
+        shares.append(floor / interleaved({"ours": inputs.ours(model)}, 3, lambda text: None)["ours"].median)
+        if 0.02 < shares[-1] < 1.5:
+            return
+    pytest.fail(f"the floor is {shares} of the whole work")
 
 
 def test_fidelity_tells_rounding_from_damage(monkeypatch: pytest.MonkeyPatch) -> None:
