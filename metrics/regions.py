@@ -154,12 +154,14 @@ def _behind(curves: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray
     Along a segment start + t step, 0 <= t <= 1, each coordinate bounds t from below or from above.
     """
     last = max(curves.shape[1] - 1, 1)
-    start = curves[:, :last, None]
-    step = (np.roll(curves, -1, axis=1) - curves)[:, :last, None]
-    room = points[:, None] - start
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reach = room / step
-    standing = np.where(room >= 0, 0.0, np.inf)
-    least = np.where(step < 0, reach, np.where(step > 0, 0.0, standing)).max(axis=-1)
-    most = np.where(step > 0, reach, 1.0).min(axis=-1)
-    return np.asarray((np.maximum(least, 0) <= np.minimum(most, 1)).any(axis=1))
+    steps = np.roll(curves, -1, axis=1) - curves
+    least, most = np.zeros(1), np.ones(1)
+    for axis in (0, 1):  # each by itself: numpy is slow along an axis of two
+        room = points[:, None, :, axis] - curves[:, :last, None, axis]
+        step = steps[:, :last, None, axis]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = room / step
+        standing = np.where(room >= 0, 0.0, np.inf)
+        least = np.maximum(least, np.where(step < 0, reach, np.where(step > 0, 0.0, standing)))
+        most = np.minimum(most, np.where(step > 0, reach, 1.0))
+    return np.asarray((least <= most).any(axis=1))
