@@ -48,12 +48,13 @@ def ray_pool(job: Job, workforce: Workforce, note: Callable[[str], None]) -> Ite
     if not joined:
         _connect(ray, workforce.address)
     try:
-        count, needs = _resources(ray.cluster_resources(), workforce.workers, job.threads)
-        note(f"ray: {count} workers, each with {' and '.join(f'{n:g} {what}' for what, n in needs.items())}")
-        actor = ray.remote(**{f"num_{what.lower()}s": n for what, n in needs.items()})(_Actor)
+        count, needs, threads = _resources(ray.cluster_resources(), workforce.workers, job.threads)
+        ((what, much),) = needs.items()
+        note(f"ray: {count} workers, each with {much:g} {what}; threads of each: {threads}")
+        actor = ray.remote(**{f"num_{what.lower()}s": much})(_Actor)
         home = {HOME_VARIABLE: os.environ[HOME_VARIABLE]} if HOME_VARIABLE in os.environ else {}
         options = actor.options(max_restarts=RESTARTS, runtime_env={"env_vars": home})
-        actors = [options.remote(job) for _ in range(count)]
+        actors = [options.remote(replace(job, threads=threads)) for _ in range(count)]
         try:
             yield _Crew(ray, actors, note)
         except ray.exceptions.RayError as error:
@@ -176,17 +177,25 @@ def _next(left: Sequence[Unit], held: Checkpoint | None, taken: Sequence[Checkpo
     return first[max(unheld or first, key=lambda checkpoint: counts[checkpoint])]
 
 
-def _resources(there: dict[str, float], workers: int | None, threads: int) -> tuple[int, dict[str, float]]:
-    """How many workers, and what each of them needs: a GPU, or cores for its threads."""
+def _resources(
+    there: dict[str, float], workers: int | None, threads: int
+) -> tuple[int, dict[str, float], int]:
+    """How many workers, what each of them needs (a GPU, or cores for its threads), and its threads.
+
+    All workers together have no more threads than there are cores: threads that wait for each other on
+    shared cores take several times as long.
+    """
     gpus, cpus = int(there.get("GPU", 0)), there.get("CPU", 1.0)
     if gpus:
         if (workers or gpus) > gpus:
             raise InputError(f"--workers {workers}: the cluster has {gpus} GPUs")
-        return workers or gpus, {"GPU": 1}
+        count = workers or gpus
+        return count, {"GPU": 1}, min(threads, max(1, int(cpus // count)))
     count = workers or max(1, int(cpus // threads))
     share = min(float(threads), cpus / count)
     # More workers than cores share them; Ray takes whole cores or fractions of one.
-    return count, {"CPU": int(share) if share >= 1 else math.floor(share * 1000) / 1000}
+    cores = int(share) if share >= 1 else math.floor(share * 1000) / 1000
+    return count, {"CPU": cores}, max(1, int(share))
 
 
 def _ray() -> Any:

@@ -240,12 +240,18 @@ class TestWhoGetsWhat:
         assert _next(units, None, [a, b, c]) is units[2]
 
     def test_workers_and_their_share(self) -> None:
-        assert _resources({"CPU": 8.0}, None, 2) == (4, {"CPU": 2})
-        assert _resources({"CPU": 2.0}, 4, 1) == (4, {"CPU": 0.5})
-        assert _resources({"CPU": 96.0, "GPU": 8.0}, None, 4) == (8, {"GPU": 1})
-        assert _resources({"CPU": 96.0, "GPU": 8.0}, 3, 4) == (3, {"GPU": 1})
+        assert _resources({"CPU": 8.0}, None, 2) == (4, {"CPU": 2}, 2)
+        assert _resources({"CPU": 2.0}, 4, 1) == (4, {"CPU": 0.5}, 1)
+        assert _resources({"CPU": 96.0, "GPU": 8.0}, None, 4) == (8, {"GPU": 1}, 4)
+        assert _resources({"CPU": 96.0, "GPU": 8.0}, 3, 4) == (3, {"GPU": 1}, 4)
         with pytest.raises(InputError, match="--workers 9: the cluster has 8 GPUs"):
             _resources({"CPU": 96.0, "GPU": 8.0}, 9, 4)
+
+    def test_workers_have_no_more_threads_than_there_are_cores(self) -> None:
+        assert _resources({"CPU": 2.0}, 2, 2) == (2, {"CPU": 1}, 1)
+        assert _resources({"CPU": 2.0}, 4, 2) == (4, {"CPU": 0.5}, 1)
+        assert _resources({"CPU": 8.0}, 3, 8) == (3, {"CPU": 2}, 2)
+        assert _resources({"CPU": 32.0, "GPU": 8.0}, None, 32) == (8, {"GPU": 1}, 4)
 
 
 def _units(counts: dict[str, int]) -> list[Unit]:
