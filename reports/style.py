@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from reports.wording import INTERVAL
+
 __all__ = ["RC", "CurveStyle", "curve_styles", "spans_too_much"]
 
 #: From this ratio of largest to smallest distance on, a linear axis hides the better checkpoints.
@@ -92,7 +94,11 @@ def _style(colour: int, marker: int, dash: int) -> CurveStyle:
     )
 
 
-def spans_too_much(distances: pd.Series[float]) -> bool:
-    """Whether a linear axis would hide the better checkpoints."""
+def spans_too_much(distances: pd.Series[float], errors: pd.Series[float]) -> bool:
+    """Whether a linear axis would hide the better checkpoints, and all intervals have a place on another one.
+
+    ``errors`` are standard errors, NaN where there is none.
+    """
     lowest, highest = distances.min(), distances.max()
-    return bool(lowest > 0 and highest / lowest >= _LOG_RATIO)
+    above_zero = (distances - INTERVAL * errors.fillna(0)).min() > 0
+    return bool(above_zero and highest / lowest >= _LOG_RATIO)

@@ -25,6 +25,7 @@ ABSENT = "(not there)"
 _PASSING = {
     "cells",
     "seconds",
+    "worker_seconds",
     "started",
     "finished",
     "images_made",

@@ -51,21 +51,30 @@ class Pace:
 
 
 def write_manifest(
-    store: Store, content: Mapping[str, Any], seconds: Mapping[str, float], pace: Mapping[str, Pace]
+    store: Store,
+    content: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    worker_seconds: Mapping[str, float],
+    pace: Mapping[str, Pace],
 ) -> None:
-    """Write `content` with the wall seconds of each stage, each cell's seconds per image, and the time.
+    """Write `content` with its times: when it ended, wall seconds by stage, workers' by part, and cells' paces.
 
-    `pace` knows the cells by their folders; of those that were complete before, the figure is kept.
+    All workers' seconds of a part of the work are added up. `pace` knows the cells by their folders; of those
+    that were complete before, the figure is kept.
     """
-    rounded = {stage: round(value, 3) for stage, value in seconds.items()}
+    times = {"seconds": _rounded(seconds), "worker_seconds": _rounded(worker_seconds)}
     known = _seconds_per_image(store)
     known.update({cell: round(one.seconds / one.images, 6) for cell, one in pace.items() if one.images})
     cells = [
         {**cell, "seconds_per_image": known[cell["cell"]]} if cell["cell"] in known else cell
         for cell in content["cells"]
     ]
-    manifest = {**content, "cells": cells, "finished": now(), "seconds": rounded}
+    manifest = {**content, "cells": cells, "finished": now(), **times}
     store.write("manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
+
+
+def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    return {part: round(value, 3) for part, value in seconds.items()}
 
 
 def _seconds_per_image(store: Store) -> dict[str, float]:

@@ -86,7 +86,7 @@ def run_experiment(
         "started": started,
     }
     # The page shows the manifest, so the time that drawing takes is not in it.
-    write_manifest(store, facts, {**seconds, **work.seconds}, work.pace)
+    write_manifest(store, facts, seconds, work.seconds, work.pace)
     page = write_page(store)
     return Outcome(page, store.where("results.csv"), work.made, found, tuple(work.gaps))
 

@@ -35,7 +35,7 @@ _LETTER, _LETTER_HEIGHT, _GAP = 6.5, 13.0, 7.0
 #: A label this far from its point gets a line to it.
 _FAR = 20.0
 _CLEAR = "rgba(0,0,0,0)"
-_WIDE, _NARROW = Frame(790, 580, 74, 62), Frame(356, 400, 58, 62)
+_WIDE, _NARROW = Frame(790, 580, 88, 62), Frame(356, 400, 80, 62)
 
 
 def plane_chart(run: Run) -> Chart:
@@ -45,7 +45,7 @@ def plane_chart(run: Run) -> Chart:
     screens. Raises ReportError where the run has only one of distance and score.
     """
     points, looks = _points(run), curve_looks(run)
-    log = not reach_zero(points) and spans_too_much(points["y"])
+    log = not reach_zero(points) and spans_too_much(points["y"], points["y_error"])
     data: list[Chart] = []
     for name, curve in points.groupby("curve", sort=False):
         ordered, look = curve.sort_values("guidance_scale"), looks[str(name)]

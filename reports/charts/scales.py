@@ -9,7 +9,7 @@ from reports.style import spans_too_much
 
 __all__ = ["scales_chart"]
 
-_WIDE, _NARROW = Frame(1170, 360, 74, 52), Frame(356, 320, 58, 52)
+_WIDE, _NARROW = Frame(1170, 360, 88, 52), Frame(356, 320, 80, 52)
 
 
 def scales_chart(run: Run, protocol: str) -> Chart:
@@ -22,7 +22,7 @@ def scales_chart(run: Run, protocol: str) -> Chart:
         if ordered["standard_error"].notna().any():
             trace["error_y"] = bars(ordered["standard_error"], looks[str(name)])
         data.append(trace | {"hovertemplate": "%{fullData.name} at %{x}: %{y:.4g}<extra></extra>"})
-    log = rows["better"].iloc[0] == "lower" and spans_too_much(rows["value"])
+    log = rows["better"].iloc[0] == "lower" and spans_too_much(rows["value"], rows["standard_error"])
     wide, narrow = (frame.with_legend(looks) for frame in (_WIDE, _NARROW))
     return {
         "data": data,

@@ -79,8 +79,6 @@ def _bar_segments(axes: Axes, points: pd.DataFrame) -> np.ndarray:
     errors = bare[["x_error", "y_error"]].fillna(0).to_numpy() * INTERVAL
     across, upright = errors * (1, 0), errors * (0, 1)
     ends = np.concatenate([np.stack([middles - bar, middles + bar], axis=1) for bar in (across, upright)])
-    lowest = axes.get_ylim()[0]
-    ends[..., 1] = np.maximum(ends[..., 1], lowest)  # a bar to below zero has no place on a log axis
     return np.asarray(axes.transData.transform(ends.reshape(-1, 2)).reshape(-1, 2, 2))
 
 

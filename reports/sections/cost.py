@@ -1,4 +1,4 @@
-"""What the run cost: seconds by stage, images a second, network evaluations."""
+"""What the run cost: seconds by stage and by part of the work, images a second, network evaluations."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ _TITLE = "Cost and speed"
 def cost(material: Material) -> Section | Absent:
     """Return the times of the manifest; absent where it holds none."""
     run = material.run
-    seconds = _seconds(run.manifest.get("seconds"))
-    if not seconds:
+    stages, parts = (_seconds(run.manifest.get(key)) for key in ("seconds", "worker_seconds"))
+    if not stages:
         return Absent(_TITLE, "manifest.json holds no seconds")
-    longest, total = max(seconds.values()), sum(seconds.values())
-    stages = [(name, duration(value), f"{value / longest:.4f}") for name, value in seconds.items()]
-    content = {
-        "facts": _facts(run, seconds),
-        "stages": stages,
-        "total": duration(total),
-        "cells": _cells(run),
-    }
-    return Section(_TITLE, content)
+    tables = [(f"Time by stage, {duration(sum(stages.values()))} in all", "stage", _shares(stages))]
+    if parts:
+        words = f"Inside the work, {duration(sum(parts.values()))} of all workers together"
+        tables.append((words, "part", _shares(parts)))
+    return Section(_TITLE, {"facts": _facts(run, stages, parts), "tables": tables, "cells": _cells(run)})
+
+
+def _shares(seconds: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """Return each name, its time in words, and its share of the longest."""
+    longest = max(seconds.values())
+    return [(name, duration(value), f"{value / longest:.4f}") for name, value in seconds.items()]
 
 
 def _cells(run: Run) -> tuple[list[str], list[tuple[str, list[str]]]] | None:
@@ -43,7 +45,7 @@ def _cells(run: Run) -> tuple[list[str], list[tuple[str, list[str]]]] | None:
     return [f"{scale:g}" for scale in table.columns], list(zip(curves, rows, strict=True))
 
 
-def _facts(run: Run, seconds: Mapping[str, float]) -> list[tuple[str, str]]:
+def _facts(run: Run, stages: Mapping[str, float], parts: Mapping[str, float]) -> list[tuple[str, str]]:
     """Return the figures of cost that the manifest and the results allow."""
     rows = run.results.drop_duplicates("cell")
     facts = []
@@ -51,10 +53,10 @@ def _facts(run: Run, seconds: Mapping[str, float]) -> list[tuple[str, str]]:
     if isinstance(made, int):
         kept = f", {count(found)} taken from earlier work" if isinstance(found, int) and found else ""
         facts.append(("Images made", f"{count(made)}{kept}"))
-        if made and seconds.get("generate"):
-            rate = made / seconds["generate"]
-            facts.append(("Speed", f"{number(rate, 2)} images a second while generating"))
-            facts.append(("An image", duration(1 / rate)))
+        if made and "work" in stages:
+            facts.append(("Speed", f"{number(made / stages['work'], 2)} images a second"))
+        if made and "generate" in parts:
+            facts.append(("Generating an image", f"{duration(parts['generate'] / made)} of a worker's time"))
     if rows["nfe"].notna().all():
         low, high = rows["nfe"].min(), rows["nfe"].max()
         spread = count(low) if low == high else f"{count(low)} to {count(high)}"
@@ -67,7 +69,7 @@ def _facts(run: Run, seconds: Mapping[str, float]) -> list[tuple[str, str]]:
 
 
 def _seconds(entry: Any) -> dict[str, float]:
-    """Return the manifest's seconds by stage, as far as they are numbers."""
+    """Return an entry of the manifest's seconds by name, as far as they are numbers."""
     if not isinstance(entry, Mapping):
         return {}
     numbers = {str(name): value for name, value in entry.items() if isinstance(value, int | float)}

@@ -11,7 +11,7 @@ from reports.sections._section import Material, Section
 __all__ = ["provenance"]
 
 #: What the manifest holds that other sections show.
-_ELSEWHERE = {"cells", "seconds", "images_made", "images_found", "command"}
+_ELSEWHERE = {"cells", "seconds", "worker_seconds", "images_made", "images_found", "command"}
 
 
 def provenance(material: Material) -> Section:

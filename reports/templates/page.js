@@ -31,6 +31,8 @@
     // Dragging on a small screen is for scrolling the page.
     if (narrow.matches) layout.dragmode = false;
     if (chart.id === "chart-plane") ring(figure.data);
+    // Plotly lets the box collapse where it draws in another size than at first.
+    chart.style.height = `${layout.height}px`;
     Plotly.react(chart, figure.data, layout, { displayModeBar: false, responsive: true });
     if (!chart.dataset.listening) {
       chart.dataset.listening = "yes";

@@ -177,6 +177,22 @@ def test_a_narrow_screen_labels_the_ends_of_curves_only(browser: Browser, scored
     watched.page.close()
 
 
+def test_a_screen_that_is_turned_keeps_room_for_every_chart(browser: Browser, scored_page: Path) -> None:
+    page = opened(browser, scored_page, WIDE).page
+    for size, labels in ((NARROW, 4), (WIDE, 10)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        expect(page.locator("#chart-plane .annotation")).to_have_count(labels)
+        page.wait_for_timeout(500)  # plotly answers a new size a moment later
+        rooms = page.evaluate(
+            """() => [...document.querySelectorAll(".chart")].filter((chart) => chart.offsetParent).map((chart) =>
+                [chart.offsetHeight, chart.querySelector(".main-svg").getBoundingClientRect().height])"""
+        )
+        assert len(rooms) == 3
+        for room, drawn in rooms:
+            assert room == pytest.approx(drawn, abs=1)
+    page.close()
+
+
 def test_without_scripts_and_on_paper_a_still_picture_stands_in(browser: Browser, scored_page: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

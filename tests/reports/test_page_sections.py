@@ -140,16 +140,23 @@ def test_the_audit_counts_by_flag_and_links_what_was_kept(material: Material) ->
 def test_cost_is_that_of_the_manifest(scored_run: Path) -> None:
     manifest = json.loads((scored_run / "manifest.json").read_text())
     manifest["cells"][0]["seconds_per_image"] = 0.0846
-    manifest |= {"seconds": {"generate": 347.0, "score": 0.5}, "images_made": 4096, "images_found": 1024}
+    manifest |= {"seconds": {"work": 204.8, "score": 0.2}, "images_made": 4096, "images_found": 1024}
+    manifest |= {"worker_seconds": {"generate": 347.0, "write": 3.47}}
     (scored_run / "manifest.json").write_text(json.dumps(manifest))
     run = open_run(scored_run)
     content = made(Material(run, Album(run)), "cost").content
     facts = dict(content["facts"])
     assert facts["Images made"] == "4,096, 1,024 taken from earlier work"
-    assert facts["Speed"] == "11.80 images a second while generating"
-    assert facts["An image"] == "84.7 ms"
+    assert facts["Speed"] == "20.00 images a second"
+    assert facts["Generating an image"] == "84.7 ms of a worker's time"
     assert facts["Network evaluations in all"] == "522,240"
-    assert content["stages"][0] == ("generate", "5 min 47 s", "1.0000")
+    stages, parts = content["tables"]
+    assert stages[0] == "Time by stage, 3 min 25 s in all"  # the work's parts are not stages
+    assert parts == (
+        "Inside the work, 5 min 50 s of all workers together",
+        "part",
+        [("generate", "5 min 47 s", "1.0000"), ("write", "3.5 s", "0.0100")],
+    )
     scales, times = content["cells"]
     assert scales == ["1.5", "2", "3", "5", "8"]
     assert times == [("v1", ["84.6 ms", "", "", "", ""]), ("v2", [""] * 5)]

@@ -105,6 +105,10 @@ def test_a_wide_span_of_distances_gets_a_log_axis_that_says_so(results: pd.DataF
     narrow = distance_against_score(results[results["checkpoint"] == "v2"]).axes[0]
     assert narrow.get_yscale() == "linear"
     assert "log" not in narrow.get_ylabel()
+    lowest = results["value"].where(results["better"] == "lower").idxmin()
+    unsure = results.assign(standard_error=results["standard_error"].where(results.index != lowest, 0.9))
+    assert distance_against_score(unsure).axes[0].get_yscale() == "linear"  # its bar reaches zero
+    assert metrics_against_scale(unsure).axes[0].get_yscale() == "linear"
     results.loc[0, "value"] = -0.1  # unbiased distances may fall below zero
     assert distance_against_score(results).axes[0].get_yscale() == "linear"
 

@@ -122,7 +122,7 @@ def test_the_manifest_keeps_the_pace_of_cells_that_were_made_before(tmp_path: Pa
     pace = Pace()
     pace.add(10, 4.0)
     pace.add(10, 2.0)
-    write_manifest(store, {"cells": cells}, {}, {"a": pace})
-    write_manifest(store, {"cells": cells}, {}, {"b": Pace(4, 1.0)})
+    write_manifest(store, {"cells": cells}, {}, {}, {"a": pace})
+    write_manifest(store, {"cells": cells}, {}, {}, {"b": Pace(4, 1.0)})
     kept = json.loads((tmp_path / "manifest.json").read_text())["cells"]
     assert [cell.get("seconds_per_image") for cell in kept] == [0.3, 0.25, None]
