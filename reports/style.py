@@ -94,11 +94,11 @@ def _style(colour: int, marker: int, dash: int) -> CurveStyle:
     )
 
 
-def spans_too_much(distances: pd.Series[float], errors: pd.Series[float]) -> bool:
-    """Whether a linear axis would hide the better checkpoints, and all intervals have a place on another one.
+def spans_too_much(rows: pd.DataFrame) -> bool:
+    """Whether a protocol's rows are distances of which a linear axis would hide the better checkpoints.
 
-    ``errors`` are standard errors, NaN where there is none.
+    Never where an interval reaches zero, which has no place on another axis.
     """
-    lowest, highest = distances.min(), distances.max()
-    above_zero = (distances - INTERVAL * errors.fillna(0)).min() > 0
-    return bool(above_zero and highest / lowest >= _LOG_RATIO)
+    values, half_widths = rows["value"], INTERVAL * rows["standard_error"].fillna(0)
+    above_zero = rows["better"].iloc[0] == "lower" and (values - half_widths).min() > 0
+    return bool(above_zero and values.max() / values.min() >= _LOG_RATIO)

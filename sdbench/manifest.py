@@ -57,7 +57,7 @@ def write_manifest(
     worker_seconds: Mapping[str, float],
     pace: Mapping[str, Pace],
 ) -> None:
-    """Write `content` with its times: when it ended, wall seconds by stage, workers' by part, and cells' paces.
+    """Write `content` with its times: its end, wall seconds by stage, workers' seconds by part, cells' paces.
 
     All workers' seconds of a part of the work are added up. `pace` knows the cells by their folders; of those
     that were complete before, the figure is kept.

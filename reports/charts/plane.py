@@ -45,7 +45,7 @@ def plane_chart(run: Run) -> Chart:
     screens. Raises ReportError where the run has only one of distance and score.
     """
     points, looks = _points(run), curve_looks(run)
-    log = not reach_zero(points) and spans_too_much(points["y"], points["y_error"])
+    log = not reach_zero(points) and spans_too_much(run.of_protocol(str(run.first("lower"))))
     data: list[Chart] = []
     for name, curve in points.groupby("curve", sort=False):
         ordered, look = curve.sort_values("guidance_scale"), looks[str(name)]

@@ -22,7 +22,7 @@ def scales_chart(run: Run, protocol: str) -> Chart:
         if ordered["standard_error"].notna().any():
             trace["error_y"] = bars(ordered["standard_error"], looks[str(name)])
         data.append(trace | {"hovertemplate": "%{fullData.name} at %{x}: %{y:.4g}<extra></extra>"})
-    log = rows["better"].iloc[0] == "lower" and spans_too_much(rows["value"], rows["standard_error"])
+    log = spans_too_much(rows)
     wide, narrow = (frame.with_legend(looks) for frame in (_WIDE, _NARROW))
     return {
         "data": data,

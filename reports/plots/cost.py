@@ -87,7 +87,7 @@ def _first_protocols(results: pd.DataFrame) -> list[str]:
 
 
 def _name_axes(axes: Axes, rows: pd.DataFrame, x_title: str) -> None:
-    log = rows["better"].iloc[0] == "lower" and spread_out(axes, rows["value"], rows["standard_error"])
+    log = spread_out(axes, rows)
     axes.set_xlabel(x_title)
     axes.set_ylabel(value_title(rows, log))
     axes.set_title(panel_title(rows), fontsize=10.5)

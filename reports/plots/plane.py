@@ -47,7 +47,7 @@ def distance_against_score(
         figure = new_sheet(width, 6.8 + 0.18 * max(legend_rows(list(styles), width) - 2, 0))
         axes = figure.subplots()
         notes = [_note(results, points, [_name(rows) for rows in (x_rows, y_rows) if _has_errors(rows)])]
-        log = not reach_zero(points) and spread_out(axes, points["y"], points["y_error"])
+        log = not reach_zero(points) and spread_out(axes, y_rows)
         if overlay is not None:
             notes.append(overlay_note(results, overlay))
         for name, curve in points.groupby("curve", sort=False):

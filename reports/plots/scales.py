@@ -36,7 +36,7 @@ def metrics_against_scale(results: pd.DataFrame) -> Figure:
             for name, curve in rows.groupby("curve", sort=False):
                 ordered = curve.sort_values("guidance_scale")
                 draw_line(axes, ordered["guidance_scale"], ordered, str(name), styles[str(name)])
-            log = rows["better"].iloc[0] == "lower" and spread_out(axes, rows["value"], rows["standard_error"])
+            log = spread_out(axes, rows)
             axes.set_xlabel("guidance scale")
             axes.set_ylabel(value_title(rows, log))
             axes.set_title(panel_title(rows), fontsize=10.5)

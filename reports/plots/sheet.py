@@ -137,9 +137,9 @@ def bars(errors: pd.Series[float]) -> np.ndarray | None:
     return None if errors.isna().all() else INTERVAL * errors.to_numpy()
 
 
-def spread_out(axes: Axes, distances: pd.Series[float], errors: pd.Series[float]) -> bool:
-    """Make the y axis logarithmic where the distances span too much for a linear one; return whether."""
-    if not spans_too_much(distances, errors):
+def spread_out(axes: Axes, rows: pd.DataFrame) -> bool:
+    """Make the y axis logarithmic where a protocol's distances ask for it; return whether."""
+    if not spans_too_much(rows):
         return False
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))

@@ -184,8 +184,8 @@ def test_a_screen_that_is_turned_keeps_room_for_every_chart(browser: Browser, sc
         expect(page.locator("#chart-plane .annotation")).to_have_count(labels)
         page.wait_for_timeout(500)  # plotly answers a new size a moment later
         rooms = page.evaluate(
-            """() => [...document.querySelectorAll(".chart")].filter((chart) => chart.offsetParent).map((chart) =>
-                [chart.offsetHeight, chart.querySelector(".main-svg").getBoundingClientRect().height])"""
+            """() => [...document.querySelectorAll(".chart")].filter((chart) => chart.offsetParent)
+            .map((chart) => [chart.offsetHeight, chart.querySelector(".main-svg").clientHeight])"""
         )
         assert len(rooms) == 3
         for room, drawn in rooms:
