@@ -111,6 +111,8 @@ def _spec(request: GridRequest) -> ExperimentSpec:
 
 def _generate(plan: Plan, device: str, pictures: _Pictures, progress: RunProgress) -> None:
     """Fill `pictures` by place; a model stays loaded until the next one takes its place."""
+    import torch
+
     places = _places(plan.cells)
     progress.start(plan, plan.units)
     loaded: tuple[Checkpoint, Model] | None = None
@@ -125,7 +127,9 @@ def _generate(plan: Plan, device: str, pictures: _Pictures, progress: RunProgres
             for image in batch.pixels:
                 pictures[_place(places[unit.cell], made)] = image
                 made += 1
-        progress.finished(UnitReport(unit, {}, [size.value], device, tuple(size.notes)))
+        progress.finished(
+            UnitReport(unit, {}, [size.value], device, torch.get_num_threads(), tuple(size.notes))
+        )
 
 
 def _places(cells: Sequence[Cell]) -> Mapping[Cell, tuple[int, int, int, int]]:

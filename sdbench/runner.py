@@ -80,6 +80,7 @@ def run_experiment(
         **account(spec, plan, prepared.checkpoints, prepared.identities, inputs.device),
         **spent.facts,
         "executor": workforce.executor,
+        "worker_threads": sorted(work.threads),
         "images_made": work.made,
         "images_found": found,
         "images_missing": missed,

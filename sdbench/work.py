@@ -24,7 +24,8 @@ class Work:
     """Called with a plan, it makes what is not there yet of its images; models stay loaded between calls.
 
     `made` counts the images of all calls, `gaps` are the units that could not be made, `seconds` those that
-    each part of the work took, in all workers together, and `pace` how fast each cell's images were made.
+    each part of the work took, in all workers together, `pace` how fast each cell's images were made, and
+    `threads` with how many at a time.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Work:
         self.gaps: list[Gap] = []
         self.seconds: dict[str, float] = {}
         self.pace: dict[str, Pace] = {}
+        self.threads: set[int] = set()
 
     def __call__(self, plan: Plan) -> None:
         """Make the images of the plan's units. Raises KeyboardInterrupt once the user has asked to stop."""
@@ -79,6 +81,7 @@ class Work:
         self.made += images
         pace = self.pace.setdefault(report.unit.cell.folder, Pace())
         pace.add(images, report.seconds.get("generate", 0.0))
+        self.threads.add(report.threads)
         self._journal.made(images)
         self._progress.finished(report)
 

@@ -59,6 +59,7 @@ class UnitReport:
     seconds: dict[str, float]
     batch_sizes: list[int]
     device: str
+    threads: int
     notes: tuple[str, ...] = ()
 
 
@@ -126,7 +127,7 @@ class Worker:
             self._shards.write(unit, shard)
         notes, loaded.batch_size.notes = tuple(loaded.batch_size.notes), []
         said = tuple(f"{unit.cell.checkpoint.name}: {note}" for note in notes)
-        return UnitReport(unit, seconds, sizes, shard.made.device, said)
+        return UnitReport(unit, seconds, sizes, shard.made.device, self._job.threads, said)
 
     def _generate(
         self, unit: Unit, loaded: _Loaded, tick: Tick, seconds: dict[str, float]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from reports.runs import Run
@@ -110,9 +111,16 @@ def _short(digest: str) -> str:
     return digest[:12]
 
 
+def _line(name: str, value: object) -> str:
+    """Return "name: value"; what has names of its own or several lines stands below, indented."""
+    text = _as_text(value)
+    below = isinstance(value, Mapping) or "\n" in text
+    return f"{name}:\n{textwrap.indent(text, '  ')}" if below else f"{name}: {text}"
+
+
 def _as_text(value: object) -> str:
     if isinstance(value, Mapping):
-        return "\n".join(f"{name}: {_as_text(entry)}" for name, entry in value.items())
+        return "\n".join(_line(str(name), entry) for name, entry in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "\n".join(map(_as_text, value))
     return str(value)

@@ -174,6 +174,9 @@ def test_provenance_repeats_and_cites_the_run(material: Material) -> None:
 def test_nested_provenance_has_a_line_each_and_no_cells() -> None:
     manifest = {"weights_digests": {"a": "12", "b": "34"}, "cells": [{"cell": "x"}], "threads": 2}
     assert entries(manifest) == [("weights digests", "a: 12\nb: 34"), ("threads", "2")]
+    nested = {"checkpoints": {"a": {"kind": "ours", "training": ["one", "two"]}, "b": {"kind": "theirs"}}}
+    ((_, text),) = entries(nested)
+    assert text == "a:\n  kind: ours\n  training:\n    one\n    two\nb:\n  kind: theirs"
 
 
 def test_empty_tables_are_a_reason_to_leave_a_section_out(scored_run: Path) -> None:

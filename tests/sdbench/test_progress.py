@@ -25,7 +25,7 @@ from sdbench.worker import UnitReport
 
 
 def done(unit: Unit) -> UnitReport:
-    return UnitReport(unit, {"generate": 3.0, "write": 0.25}, [4], "cpu (x86_64)")
+    return UnitReport(unit, {"generate": 3.0, "write": 0.25}, [4], "cpu (x86_64)", 2)
 
 
 class Clock:

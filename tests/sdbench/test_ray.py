@@ -194,7 +194,7 @@ def test_a_unit_that_kills_every_worker_is_given_up_and_the_others_are_made(
         def do(self, unit: Unit) -> UnitReport:
             if unit.chunk.start == 3:
                 os._exit(1)
-            return UnitReport(unit, {}, [1], "cpu")
+            return UnitReport(unit, {}, [1], "cpu", 1)
 
     monkeypatch.setattr("sdbench.executors.ray._Actor", Deadly)
     units = plan_of([2], [str(i) for i in range(12)]).units

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from sdbench.errors import StoreError
@@ -63,6 +64,7 @@ def test_results_have_a_row_per_cell_and_protocol(
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["spec_digest"] == rows[0]["spec_digest"]
     assert manifest["weights_digests"] == {"tiny": rows[0]["weights_digest"]}
+    assert manifest["worker_threads"] == [torch.get_num_threads()]
     assert manifest["seconds"]["work"] > manifest["worker_seconds"]["generate"] > 0
 
 
