@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,9 +31,14 @@ class Caption:
 def captions(text: str, what: str) -> list[Caption]:
     """The captions of the file at the path `text` by rising id; empty ones are left out.
 
-    InputError, which calls the file `what`, where it is missing or no COCO captions file.
+    InputError, which calls the file `what`, where it is missing, no COCO captions file, or has two captions of
+    one id: their images would have one noise.
     """
-    return _parsed(text, what, _captions)
+    found = _parsed(text, what, _captions)
+    for caption, following in pairwise(found):
+        if caption.id == following.id:
+            raise InputError(f"{what}: {text}: two annotations have the id {caption.id}; give each its own")
+    return found
 
 
 def captions_of_images(text: str, what: str) -> dict[int, str]:

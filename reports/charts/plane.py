@@ -126,8 +126,9 @@ def _spans(points: pd.DataFrame, log: bool) -> NDArray[np.float64]:
     if log:
         corners[:, 1] = np.log10(np.maximum(corners[:, 1], points["y"].min() / 4))
     low, high = corners.min(axis=0), corners.max(axis=0)
-    room = np.maximum((high - low) * 0.04, 1e-9)
-    return np.round(np.stack([low - room, high + room], axis=1), 6)
+    # A single point without errors spans nothing.
+    room = np.where(high > low, (high - low) * 0.04, np.maximum(np.abs(high) * 0.1, 1e-3))
+    return np.stack([low - room, high + room], axis=1)
 
 
 def _labels(

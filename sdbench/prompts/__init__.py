@@ -4,6 +4,7 @@ A prompt's id names it for good: the starting noise of its image depends on (see
 bears it as a name. So an id follows from where the prompt comes from, never from how many there are: a
 longer set keeps the prompts and the noise of a shorter one. Prompts that come in an order have ids of place
 and content, whatever kind of file holds them; so the same list as text, CSV or Parquet makes the same images.
+COCO captions have their annotation's id in place of the place.
 """
 
 from __future__ import annotations
@@ -80,14 +81,20 @@ def _coco(spec: CocoPrompts) -> tuple[Prompt, ...]:
     captions = draws.shuffled_captions(spec)
     _enough(len(captions), spec.count, f"prompts.path: {spec.path}")
     chosen = captions[: spec.count]
-    return tuple(Prompt(f"coco-{caption.id:07d}", caption.text) for caption in chosen)
+    return tuple(
+        Prompt(f"coco-{caption.id:07d}-{_of_content(caption.text)}", caption.text) for caption in chosen
+    )
 
 
 def _numbered(texts: Sequence[str], count: int | None, where: str) -> tuple[Prompt, ...]:
-    """Ids of place and content: an edited line gets another id, so its old image is not taken for it."""
     _enough(len(texts), count, where)
-    ids = [f"{i:06d}-{digest_bytes(text.encode('utf-8'))[:8]}" for i, text in enumerate(texts)]
+    ids = [f"{i:06d}-{_of_content(text)}" for i, text in enumerate(texts)]
     return tuple(Prompt(id_, text) for id_, text in zip(ids, texts, strict=True))[:count]
+
+
+def _of_content(text: str) -> str:
+    """The end of an id: an edited text gets another one, so its old image is not taken for it."""
+    return digest_bytes(text.encode("utf-8"))[:8]
 
 
 def _enough(there: int, count: int | None, where: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -63,6 +64,18 @@ def test_the_plane_has_a_point_and_an_ellipse_for_every_cell(material: Material)
     assert figure["layout"]["yaxis"]["type"] == "log"
     assert "fd-test · n = 512 · lower is better · log scale" in figure["layout"]["yaxis"]["title"]["text"]
     assert [label["text"] for label in figure["labels"]["wide"]] == ["1.5", "2", "3", "5", "8"] * 2
+
+
+def test_a_single_cell_without_errors_has_room_round_it(
+    make_run: Callable[..., Path], results: pd.DataFrame
+) -> None:
+    one = results[(results["checkpoint"] == "v1") & (results["guidance_scale"] == 2)]
+    run = open_run(make_run(one.assign(standard_error=float("nan"))))
+    figure = made(Material(run, Album(run)), "picture").content["figure"]
+    for axis, value in (("xaxis", 0.32), ("yaxis", 6.0)):
+        low, high = figure["layout"][axis]["range"]
+        assert low < value < high
+    assert "v1" in render_page(run.folder)
 
 
 def test_cells_without_an_ellipse_have_bars(scored_run: Path) -> None:

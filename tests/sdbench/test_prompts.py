@@ -57,13 +57,13 @@ def test_fewer_prompts_than_asked_for_is_an_error(tmp_path: Path, captions: Path
 def test_coco_captions_are_a_seeded_draw_without_repeats(captions: Path) -> None:
     prompts = load_prompts(coco(captions, 30))
     assert len({prompt.id for prompt in prompts}) == 30
-    assert all(prompt.text == f"caption {int(prompt.id.removeprefix('coco-'))}" for prompt in prompts)
+    assert all(prompt.text == f"caption {int(prompt.id.split('-')[1])}" for prompt in prompts)
     assert [prompt.id for prompt in prompts] != sorted(prompt.id for prompt in prompts)
     assert load_prompts(coco(captions, 30)) == prompts
     assert load_prompts(coco(captions, 10)) == prompts[:10]
     assert set(load_prompts(coco(captions, 30, seed=2))) != set(prompts)
     # About half of 30 of 100 come from the first half of the file.
-    early = sum(int(prompt.id.removeprefix("coco-")) < 50 for prompt in prompts)
+    early = sum(int(prompt.id.split("-")[1]) < 50 for prompt in prompts)
     assert 7 <= early <= 23
 
 
@@ -73,6 +73,24 @@ def test_coco_ids_do_not_depend_on_the_order_of_the_file(captions: Path) -> None
     content["annotations"].reverse()
     captions.write_text(json.dumps(content))
     assert load_prompts(coco(captions, 20)) == before
+
+
+def test_an_edited_coco_caption_gets_an_id_of_its_own(captions: Path) -> None:
+    before = load_prompts(coco(captions, 100))
+    content = json.loads(captions.read_text())
+    content["annotations"][7]["caption"] = "another caption"
+    captions.write_text(json.dumps(content))
+    edited = set(load_prompts(coco(captions, 100))) - set(before)
+    assert [prompt.text for prompt in edited] == ["another caption"]
+    assert {prompt.id for prompt in edited}.isdisjoint(prompt.id for prompt in before)
+
+
+def test_two_coco_captions_of_one_id_are_refused(captions: Path) -> None:
+    content = json.loads(captions.read_text())
+    content["annotations"][7]["id"] = content["annotations"][8]["id"]
+    captions.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"captions\.json: two annotations have the id \d+; give each its own"):
+        load_prompts(coco(captions, 10))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"annotations": 3}', '{"annotations": [{"id": 1}]}'])
