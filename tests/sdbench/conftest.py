@@ -1,7 +1,9 @@
-"""A tiny experiment: a real checkpoint, two steps, an extractor that averages pixels."""
+"""A tiny experiment of real weights and an extractor that averages pixels; images to score; a hub."""
 
 from __future__ import annotations
 
+import csv
+import functools
 import hashlib
 import io
 import logging
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import huggingface_hub
 import numpy as np
 import pytest
 import yaml
@@ -20,10 +23,14 @@ from PIL import Image
 
 from metrics.features import EXTRACTORS
 from reference_model import LatentDiffusion, load_checkpoint
+from sdbench.cli import main
 from sdbench.extractors import build_extractor
+from tests.sdbench.fake_hub import REPOSITORIES, Hub, serving
 from tests.sdbench.tiny_runs import content
 
 DIM = 3
+N = 12
+"""Images to score, and prompts."""
 
 
 @pytest.fixture(scope="session")
@@ -152,3 +159,76 @@ def run_tiny(
         return runner.run_experiment(load_spec(spec_file(content)), root, RunProgress())
 
     return run
+
+
+@pytest.fixture
+def generated(tmp_path: Path) -> Path:
+    """Twelve images of 9x7 pixels."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for i, pixels in enumerate(np.random.default_rng(4).integers(0, 256, (N, 7, 9, 3), dtype=np.uint8)):
+        Image.fromarray(pixels).save(folder / f"{i:02d}.png")
+    return folder
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    """A file of twelve prompts."""
+    path = tmp_path / "prompts.txt"
+    path.write_text("\n".join(f"prompt {i}" for i in range(N)))
+    return path
+
+
+@pytest.fixture
+def score(
+    generated: Path, prompts: Path, reference_folder: Path, tmp_path: Path, pixels: Any
+) -> Callable[..., int]:
+    """Run the command on `images` with other arguments than the usual ones; None leaves one away."""
+
+    def run(images: Path = generated, **changes: Any) -> int:
+        usual = {
+            "prompts": prompts,
+            "reference": reference_folder,
+            "metrics": "fid-inception-tf,clip-score-vit-l-14",
+            "out": tmp_path / "scores",
+        }
+        given = {name: value for name, value in {**usual, **changes}.items() if value is not None}
+        return main(["score", str(images), *(f"--{name}={value}" for name, value in given.items())])
+
+    return run
+
+
+def rows(folder: Path, file: str = "results.csv") -> list[dict[str, str]]:
+    """A table that scoring wrote."""
+    with (folder / file).open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def features(folder: Path, pixels: Any) -> np.ndarray:
+    """Those of the images of a folder, in the order of their names."""
+    return pixels.images(np.stack([np.asarray(Image.open(path)) for path in sorted(folder.glob("*.png"))]))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, and an empty Hugging Face cache."""
+    monkeypatch.setenv("SDBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub on this machine, which the library's client asks."""
+    with serving(Hub(REPOSITORIES)) as hub:
+        client = functools.partial(huggingface_hub.HfApi, endpoint=hub.endpoint)
+        monkeypatch.setattr(huggingface_hub, "HfApi", client)
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a diffusers pipeline, for tests that only read it."""
+    from tests.sdbench import tiny_pipelines
+
+    return tiny_pipelines.save_stable_diffusion(tmp_path_factory.mktemp("sd") / "tiny-sd")

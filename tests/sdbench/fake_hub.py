@@ -10,6 +10,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 COMMIT = "c0ffee" + "0" * 34
+ORIGINAL = "CompVis/stable-diffusion-v-1-1-original"
+FOLDER = "CompVis/stable-diffusion-v1-1"
+WEIGHTS = bytes(range(256)) * 4096
+
+REPOSITORIES = {
+    ORIGINAL: {"sd-v1-1.ckpt": WEIGHTS, "README.md": b"# a model"},
+    FOLDER: {
+        "model_index.json": b'{"_class_name": "StableDiffusionPipeline"}',
+        "unet/config.json": b"{}",
+        "unet/diffusion_pytorch_model.safetensors": b"weights of the unet",
+        "unet/diffusion_pytorch_model.fp16.safetensors": b"half",
+        "unet/diffusion_pytorch_model.bin": b"pickled",
+        "vae/diffusion_pytorch_model.bin": b"pickled weights of the vae",
+        "safety_checker/model.safetensors": b"unused",
+        "sd-v1-1-pruned.safetensors": b"all in one",
+        "README.md": b"# a model",
+    },
+}
 
 
 class Hub:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,26 +20,15 @@ from sdbench.memory import BatchSize
 from sdbench.models.sources import PipelineSource, ReferenceSource
 from sdbench.plan import Cell, Chunk, Unit
 from sdbench.precision import FULL, Arithmetic
-from sdbench.prompts import Prompt
 from sdbench.registry import Checkpoint
 from sdbench.spec import SamplerSpec
 from sdbench.stages.generate import generate_images
 from tests.sdbench import tiny_pipelines
+from tests.sdbench.tiny_pipelines import PROMPTS, WARNINGS_IGNORED, cell, copied, images
 
-# The libraries' own, about each other and NumPy; none comes from here.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning:diffusers"),
-]
+pytestmark = WARNINGS_IGNORED
 
-PROMPTS = (Prompt("a", "a red circle"), Prompt("b", "a blue square"), Prompt("c", "a green ring"))
 Run = Callable[[dict[str, Any], Path], Any]
-
-
-@pytest.fixture(scope="module")
-def stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_pipelines.save_stable_diffusion(tmp_path_factory.mktemp("sd") / "tiny-sd")
 
 
 @pytest.fixture(scope="module")
@@ -51,23 +39,6 @@ def stable_diffusion_3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_pipelines.save_flux(tmp_path_factory.mktemp("flux") / "tiny-flux")
-
-
-def cell(
-    source: PipelineSource | ReferenceSource,
-    sampler: str,
-    steps: int = 4,
-    scale: float = 4.0,
-    eta: float = 0.0,
-) -> Cell:
-    spec = SamplerSpec(name=sampler, steps=steps, eta=eta)
-    return Cell(Checkpoint(source, "w", "c"), spec, scale, 32, 32, 1, "full")
-
-
-def images(source: PipelineSource | ReferenceSource, at: Cell, batch: int = 3) -> np.ndarray:
-    unit = Unit(at, Chunk(0, PROMPTS), ())
-    batches = generate_images(source.load("cpu"), unit, BatchSize(batch), lambda done: None)
-    return np.concatenate([made.pixels for made in batches]).astype(int)
 
 
 def test_a_pipeline_is_swept_beside_the_reference_model(
@@ -244,86 +215,6 @@ def test_the_models_own_sampler_is_no_sampler_of_the_reference_model(stable_diff
     source = ReferenceSource("ours", stable_diffusion)
     with pytest.raises(InputError, match=r"^checkpoint ours: sampler 'default' is for diffusers pipelines"):
         source.check(cell(source, "default"))
-
-
-def copied(folder: Path, to: Path) -> Path:
-    shutil.copytree(folder, to)
-    return to
-
-
-def test_pickled_weights_are_not_opened(stable_diffusion: Path, tmp_path: Path) -> None:
-    folder = copied(stable_diffusion, tmp_path / "pickled")
-    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    weights.unlink()
-    weights.with_suffix(".bin").write_bytes(b"\x80\x04cos\nsystem\n(S'touch opened'\ntR.")
-    with pytest.raises(InputError, match=r"^checkpoint pickled: .*safetensors"):
-        PipelineSource("pickled", folder).load("cpu")
-
-
-def in_half(folder: Path, components: tuple[str, ...]) -> None:
-    """Give the weights of these components the names of a variant."""
-    for component in components:
-        for weights in (folder / component).glob("*.safetensors"):
-            weights.rename(weights.with_name(f"{weights.stem}.fp16.safetensors"))
-
-
-@pytest.mark.parametrize("components", [("unet", "vae", "text_encoder"), ("unet",)])
-def test_a_folder_of_one_variant_is_loaded(
-    components: tuple[str, ...], stable_diffusion: Path, tmp_path: Path
-) -> None:
-    folder = copied(stable_diffusion, tmp_path / "half")
-    in_half(folder, components)
-    source, plain = PipelineSource("half", folder), PipelineSource("plain", stable_diffusion)
-    assert np.array_equal(images(source, cell(source, "ddim")), images(plain, cell(plain, "ddim")))
-
-
-def test_weights_that_the_identity_does_not_cover_are_not_loaded(
-    stable_diffusion: Path, tmp_path: Path
-) -> None:
-    """By a variant the library would take that of the UNet, whose plain weights are the ones hashed."""
-    folder = copied(stable_diffusion, tmp_path / "mixed")
-    in_half(folder, ("unet", "vae"))
-    plain = stable_diffusion / "unet" / "diffusion_pytorch_model.safetensors"
-    shutil.copy(plain, folder / "unet")
-    with pytest.raises(InputError, match=r"^checkpoint mixed: .*vae"):
-        PipelineSource("mixed", folder).load("cpu")
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"unet": ["evil", "Net"]}, "names components of 'evil'"),
-        ({"_class_name": ["pipeline", "Evil"]}, "names no pipeline"),
-        ({"_class_name": "NoSuchPipeline"}, "NoSuchPipeline"),
-        ({"_class_name": "StableDiffusionImg2ImgPipeline"}, "takes no height, width"),
-    ],
-)
-def test_a_folder_that_is_no_text_to_image_pipeline(
-    change: dict[str, Any], expected: str, stable_diffusion: Path, tmp_path: Path
-) -> None:
-    folder = copied(stable_diffusion, tmp_path / "changed")
-    (folder / "unet" / "evil.py").write_text("raise SystemExit('code of the folder ran')")
-    index = folder / "model_index.json"
-    index.write_text(json.dumps({**json.loads(index.read_text()), **change}))
-    with pytest.raises(InputError, match=f"^checkpoint changed: .*{expected}") as error:
-        PipelineSource("changed", folder).load("cpu")
-    assert "\n" not in str(error.value)
-
-
-def test_a_folder_of_another_kind(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is no diffusers folder: it has no model_index\.json"):
-        PipelineSource("empty", tmp_path).check(cell(PipelineSource("empty", tmp_path), "default"))
-
-
-def test_identity_is_that_of_the_files_that_count(stable_diffusion: Path, tmp_path: Path) -> None:
-    folder = copied(stable_diffusion, tmp_path / "copy")
-    source = PipelineSource("copy", folder)
-    original = PipelineSource("tiny", stable_diffusion).identify()
-    (folder / "README.md").write_text("words")
-    assert source.identify() == original == source.load("cpu").digest
-    settings = folder / "scheduler" / "scheduler_config.json"
-    settings.write_text(settings.read_text().replace("0.012", "0.013"))
-    assert source.identify() != original
 
 
 def test_an_image_that_is_not_finite_is_black_and_named_so(

@@ -1,4 +1,4 @@
-"""Pipelines of the diffusers library with random weights, a few hundred kilobytes each, saved to a folder."""
+"""Pipelines of the diffusers library with random weights, a few hundred kilobytes each, saved and run."""
 
 from __future__ import annotations
 
@@ -7,15 +7,32 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
 
 from reference_model import shapes
 from reference_model.config_file import load_config
 from reference_model.tokenizer import END, END_OF_WORD, START, byte_symbols, read_merges
+from sdbench.memory import BatchSize
+from sdbench.models.sources import PipelineSource, ReferenceSource
+from sdbench.plan import Cell, Chunk, Unit
+from sdbench.prompts import Prompt
+from sdbench.registry import Checkpoint
+from sdbench.spec import SamplerSpec
+from sdbench.stages.generate import generate_images
 
 WIDTH = 32
 TOKENS = 24
 SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+PROMPTS = (Prompt("a", "a red circle"), Prompt("b", "a blue square"), Prompt("c", "a green ring"))
+
+# The libraries' own, about each other and NumPy; none comes from here.
+WARNINGS_IGNORED = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning:diffusers"),
+]
 
 
 def save_stable_diffusion(folder: Path, **scheduler: Any) -> Path:
@@ -131,6 +148,28 @@ def save_flux(folder: Path) -> Path:
     )
     pipeline.save_pretrained(folder)
     return folder
+
+
+def copied(folder: Path, to: Path) -> Path:
+    shutil.copytree(folder, to)
+    return to
+
+
+def cell(
+    source: PipelineSource | ReferenceSource,
+    sampler: str,
+    steps: int = 4,
+    scale: float = 4.0,
+    eta: float = 0.0,
+) -> Cell:
+    spec = SamplerSpec(name=sampler, steps=steps, eta=eta)
+    return Cell(Checkpoint(source, "w", "c"), spec, scale, 32, 32, 1, "full")
+
+
+def images(source: PipelineSource | ReferenceSource, at: Cell, batch: int = 3) -> np.ndarray:
+    unit = Unit(at, Chunk(0, PROMPTS), ())
+    batches = generate_images(source.load("cpu"), unit, BatchSize(batch), lambda done: None)
+    return np.concatenate([made.pixels for made in batches]).astype(int)
 
 
 def _flow_autoencoder() -> Any:

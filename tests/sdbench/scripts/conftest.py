@@ -21,6 +21,7 @@ from sdbench.scripts.noise import BatchNoise
 GOLDENS = Path(__file__).parents[2] / "goldens"
 TINY = ["--config", str(GOLDENS / "tiny/v1-tiny.yaml"), "--ckpt", str(GOLDENS / "tiny/v1-tiny.ckpt")]
 UNCHECKED = ["--safety-checker", "off", "--no-watermark"]
+PICTURE = str(GOLDENS / "tiny/init-64x64.png")
 
 load_once = cache(load_checkpoint)
 
@@ -66,6 +67,11 @@ class Watched:
     @property
     def files(self) -> set[str]:
         return {str(path.relative_to(self.outdir)) for path in self.outdir.rglob("*") if path.is_file()}
+
+
+def said(capsys: pytest.CaptureFixture[str], start: str) -> list[str]:
+    """Lines of stderr that begin so."""
+    return [line for line in capsys.readouterr().err.splitlines() if line.startswith(start)]
 
 
 @pytest.fixture(autouse=True)
