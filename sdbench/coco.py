@@ -31,8 +31,8 @@ class Caption:
 def captions(text: str, what: str) -> list[Caption]:
     """The captions of the file at the path `text` by rising id; empty ones are left out.
 
-    InputError, which calls the file `what`, where it is missing, no COCO captions file, or has two captions of
-    one id: their images would have one noise.
+    InputError, which calls the file `what`, where it is missing, no COCO captions file, or has two captions
+    of one id: their images would have one noise.
     """
     found = _parsed(text, what, _captions)
     for caption, following in pairwise(found):

@@ -54,9 +54,13 @@ def one_line(message: object) -> str:
     return " ".join(str(message).split())
 
 
+_LONGEST = 80
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The closest known word and the list of known words, as the end of an error message."""
-    names = list(known)
+    # A heading may be anything where a file of another kind is taken for a table.
+    names = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…" for name in map(one_line, known)]
     close = get_close_matches(word, names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}known: {', '.join(names) or 'none'}"

@@ -13,6 +13,8 @@ __all__ = ["existing_file", "existing_path"]
 def existing_file(text: str, what: str) -> Path:
     """The file that `text` names, ~ and ${VARIABLES} filled in; InputError says which `what` is missing."""
     path = _path(text)
+    if path.is_dir():
+        raise InputError(f"{what}: {path} is a folder; name a file in it")
     if not path.is_file():
         raise _missing(what, path)
     return path

@@ -15,7 +15,7 @@ from sdbench.outlook.disk import Disk, disk_of
 from sdbench.preparation import prepare
 from sdbench.shards import ShardStore, shard_key
 from sdbench.spec import ExperimentSpec
-from sdbench.store import is_url, open_store
+from sdbench.store import is_there, open_store
 
 __all__ = ["Forecast", "forecast"]
 
@@ -107,7 +107,7 @@ def _done(
 ) -> int | None:
     """How many of the plan's images the run has; None where that cannot be said."""
     try:
-        if not (is_url(place) or Path(place).is_dir()) or not open_store(place).exists(KEY_OF_A_RUN):
+        if not is_there(place) or not open_store(place).exists(KEY_OF_A_RUN):
             return 0
         if not complete:
             missing.append(f"{place}: what is done cannot be counted while inputs are missing")

@@ -42,9 +42,11 @@ def _load(spec: HuggingFacePrompts) -> Any:
         if _is_saved(spec.dataset):
             return _split(datasets.load_from_disk(spec.dataset), spec)
         return datasets.load_dataset(spec.dataset, spec.config, split=spec.split, revision=spec.revision)
-    except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
+    except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
         cannot = f"prompts.dataset: {spec.dataset}, split {spec.split}: cannot be loaded"
-        raise InputError(f"{cannot}: {one_line(error)}{_about_offline(datasets)}") from None
+        # The library's own words for a damaged file are in what it was caused by.
+        why = ": ".join(one_line(each) for each in (error, error.__cause__) if each)
+        raise InputError(f"{cannot}: {why}{_about_offline(datasets)}") from None
 
 
 def _is_saved(dataset: str) -> bool:

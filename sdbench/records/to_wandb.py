@@ -18,7 +18,7 @@ def check(record: WandbRecord) -> None:
     if record.mode == "online":
         import wandb
 
-        if not wandb.api.api_key:
+        if not wandb.login(prompt=False, verify=False):
             raise InputError("records: wandb: nobody is logged in: run 'wandb login', or say mode: offline")
 
 

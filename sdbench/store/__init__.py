@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 from sdbench.errors import InputError
 from sdbench.store.local import LocalStore
 
-__all__ = ["READERS", "LocalStore", "Store", "existing_store", "is_url", "open_store"]
+__all__ = ["READERS", "LocalStore", "Store", "existing_store", "is_there", "is_url", "open_store"]
 
 READERS = 16
 """So many keys are read at a time, since a store may be far away."""
@@ -64,6 +64,11 @@ def is_url(place: str | Path) -> bool:
     return "://" in str(place) and not str(place).startswith("file://")
 
 
+def is_there(place: str | Path) -> bool:
+    """Whether a folder exists; of an object store that cannot be said."""
+    return is_url(place) or _folder(place).is_dir()
+
+
 def open_store(place: str | Path) -> Store:
     """The store at a folder's path or at a URL such as s3://bucket/run or gs://bucket/run.
 
@@ -78,7 +83,7 @@ def open_store(place: str | Path) -> Store:
 
 def existing_store(place: str | Path) -> Store:
     """As `open_store`; InputError where a folder is not there."""
-    if not is_url(place) and not _folder(place).is_dir():
+    if not is_there(place):
         raise InputError(f"{place} is not a run folder")
     return open_store(place)
 

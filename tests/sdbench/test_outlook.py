@@ -66,6 +66,7 @@ def test_what_is_done_is_counted(
     assert forecast(other, tmp_path / "run", quiet, measure=False).images_done == 0
     assert forecast(more, tmp_path / "new", quiet, measure=False).images_done == 0
     assert not (tmp_path / "new").exists()
+    assert forecast(more, f"file://{tmp_path}/run", quiet, measure=False).images_done == 12
     assert found.pace is not None
     assert found.seconds is not None
     whole = found.pace.load + found.pace.seconds(18, found.evaluations or 0)

@@ -89,7 +89,7 @@ def test_two_coco_captions_of_one_id_are_refused(captions: Path) -> None:
     content = json.loads(captions.read_text())
     content["annotations"][7]["id"] = content["annotations"][8]["id"]
     captions.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"captions\.json: two annotations have the id \d+; give each its own"):
+    with pytest.raises(InputError, match=r"captions\.json: two annotations have the id \d+; give"):
         load_prompts(coco(captions, 10))
 
 

@@ -91,6 +91,11 @@ def test_a_csv_file_that_is_named_tsv_has_tabs(tmp_path: Path) -> None:
     assert texts(CsvPrompts(source="csv", path=str(path), column="prompt")) == ['a "quoted" cat, sitting']
 
 
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^prompts\.path: .* is a folder; name a file in it$"):
+        load_prompts(FilePrompts(source="file", path=str(tmp_path)))
+
+
 def test_a_field_may_hold_line_breaks(tmp_path: Path) -> None:
     path = tmp_path / "prompts.csv"
     path.write_text('prompt,n\n"a cat\non a mat",1\na\u2028dog,2\n', encoding="utf-8")
@@ -100,7 +105,9 @@ def test_a_field_may_hold_line_breaks(tmp_path: Path) -> None:
 
 CSV = {
     "no column": ("prompt,n\na,1\n", "has no column 'caption': known: prompt, n"),
-    "no heading": ("", "has no column 'caption'"),
+    "no heading": ("", "has no column 'caption': known: none"),
+    "no table": ("x" * 5000 + "\n", f"has no column 'caption': known: {'x' * 80}…"),
+    "a heading of two lines": ('"a\nb",n\n', "has no column 'caption': known: a b, n"),
     "an empty field": (
         "caption,n\na,1\n ,2\n",
         "line 3: column 'caption' is empty; every row needs a prompt",
@@ -232,6 +239,23 @@ def test_a_data_set_of_hugging_face(data_set: Path, tmp_path: Path) -> None:
     assert load_prompts(hub(saved)) == prompts
     with pytest.raises(InputError, match=r"prompts\.split: .*known: train"):
         load_prompts(hub(saved, split="test"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("{folder}.py", "import datasets", "cannot be loaded: Dataset scripts are no longer supported"),
+        ("train.jsonl", '{"prompt": "a"}\n{"prompt"', "cannot be loaded: An error occurred .*: .*JSON"),
+    ],
+)
+def test_data_sets_that_cannot_be_loaded(name: str, content: str, expected: str, tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / name.format(folder=folder.name)).write_text(content)
+    with pytest.raises(InputError, match=expected) as error:
+        load_prompts(hub(folder))
+    assert "\n" not in str(error.value)
 
 
 def test_the_extra_is_named_where_it_is_missing(data_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
