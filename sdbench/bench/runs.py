@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from sdbench import provenance
 from sdbench.allocator import keep_freed_memory
@@ -15,6 +19,7 @@ from sdbench.bench import features, fidelity, frechet, load, sampling, store
 from sdbench.bench.fidelity import Fidelity
 from sdbench.bench.machine import Bench
 from sdbench.bench.rows import Row, table
+from sdbench.errors import one_line
 from sdbench.precision import full_precision
 
 __all__ = ["PARTS", "Outcome", "bench_for", "run_parts"]
@@ -29,24 +34,40 @@ PARTS: dict[str, Callable[[Bench], Sequence[Row | Fidelity]]] = {
 }
 """In the order of a run of all."""
 
+FAILED = "failed: "
+LONGEST = 500
+"""Characters of an error's line: compilers write pages."""
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was measured, and on what."""
+    """What was measured, and on what.
+
+    results: of each part; missing: the parts without results, and why, in a line each.
+    """
 
     environment: dict[str, Any]
     settings: dict[str, Any]
-    results: dict[str, list[Row | Fidelity]]
-    peak_resident_bytes: int
+    results: dict[str, list[Row | Fidelity]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    peak_resident_bytes: int = 0
 
-    def text(self) -> str:
-        """Tables for people."""
-        parts = [
-            table([r for r in rows if isinstance(r, Row)]) or "\n".join(["fidelity", *map(str, rows)])
-            for rows in self.results.values()
-        ]
+    @property
+    def failed(self) -> list[str]:
+        """The parts that an error ended."""
+        return [name for name, why in self.missing.items() if why.startswith(FAILED)]
+
+    def text(self, part: str) -> str:
+        """A part's table for people, or why there is none."""
+        if part in self.missing:
+            return f"{part}\n  {self.missing[part]}"
+        rows = self.results[part]
+        return table([r for r in rows if isinstance(r, Row)]) or "\n".join([part, *map(str, rows)])
+
+    def summary(self) -> str:
+        """The machine in a line."""
         peak = f"peak memory of the process {self.peak_resident_bytes / 2**30:.2f} GiB"
-        return "\n\n".join([*parts, f"{self.environment['device']}, {peak}"])
+        return f"{self.environment['device']}, {peak}"
 
     def write(self, path: Path) -> None:
         """All figures with their environment, as JSON."""
@@ -61,11 +82,31 @@ def bench_for(device: str, *, compiled: bool, steps: int, rounds: int, say: Call
     return Bench(device, 512, 1, 16, steps, rounds, "fp16", compiled, say)
 
 
-def run_parts(names: Sequence[str], bench: Bench) -> Outcome:
-    """Measure the parts one after the other."""
+def run_parts(names: Sequence[str], bench: Bench, done: Callable[[str, Outcome], None]) -> Outcome:
+    """Measure the parts one after the other; `done` is told each one with what there is so far.
+
+    A part that fails leaves a line instead of results, and the next one is measured.
+    """
     full_precision()
     keep_freed_memory()
-    results = {name: list(PARTS[name](bench)) for name in names}
     settings = {key: value for key, value in asdict(bench).items() if key != "say"}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Outcome(provenance.machine(bench.device), settings, results, peak)
+    outcome = Outcome(provenance.machine(bench.device), settings)
+    for name in names:
+        try:
+            outcome.results[name] = list(PARTS[name](bench))
+        except Exception as error:
+            bench.say(traceback.format_exc())
+            outcome.missing[name] = f"{FAILED}{type(error).__name__}: {one_line(error)[:LONGEST]}"
+        _let_go(bench)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        outcome = replace(outcome, peak_resident_bytes=peak)
+        done(name, outcome)
+    return outcome
+
+
+def _let_go(bench: Bench) -> None:
+    """Of the memory of a part, so that the next one has all of it, after an error too."""
+    if bench.compiled:
+        torch.compiler.reset()
+    gc.collect()
+    torch.cuda.empty_cache()

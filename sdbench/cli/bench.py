@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sdbench.errors import InputError, did_you_mean
+from sdbench.errors import InputError, SdbenchError, did_you_mean
 
 __all__ = ["add_parser", "run"]
 
@@ -21,7 +21,8 @@ def add_parser(commands: Any, name: str) -> None:
         help="how fast this machine is, beside other tools",
         description="Measure sampling, feature extraction, distances, storing and loading beside other tools "
         "on the same work in one run, and what fast settings do to the images. On a GPU with random weights "
-        "of Stable Diffusion v1, on a CPU with the embedded family.",
+        "of Stable Diffusion v1, on a CPU with the embedded family. What a part found is printed and kept as "
+        "it ends; one that fails leaves a line, and the exit code is 1.",
     )
     parser.add_argument(
         "--what",
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     if min(args.steps, args.rounds) < 1:
         raise InputError("--steps and --rounds must be 1 at least")
-    from sdbench.bench.runs import PARTS, bench_for, run_parts
+    from sdbench.bench.runs import PARTS, Outcome, bench_for, run_parts
     from sdbench.precision import compiles
     from sdbench.provenance import best_device
 
@@ -60,9 +61,13 @@ def run(args: argparse.Namespace) -> None:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    outcome = run_parts(
-        names, bench_for(device, compiled=compiled, steps=args.steps, rounds=args.rounds, say=say)
-    )
-    if args.out is not None:
-        outcome.write(args.out)
-    print(outcome.text())
+    def done(part: str, outcome: Outcome) -> None:
+        print(outcome.text(part), end="\n\n", flush=True)
+        if args.out is not None:
+            outcome.write(args.out)
+
+    bench = bench_for(device, compiled=compiled, steps=args.steps, rounds=args.rounds, say=say)
+    outcome = run_parts(names, bench, done)
+    print(outcome.summary())
+    if outcome.failed:
+        raise SdbenchError(f"failed: {', '.join(outcome.failed)}")

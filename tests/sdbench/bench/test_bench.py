@@ -110,3 +110,38 @@ def test_the_command_prints_tables_and_keeps_json(
 def test_bad_input_is_one_line(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", *flags]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_part_that_fails_leaves_a_line_and_the_rest_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "b.json"
+    row = Row("store", "sdbench", "image", 0.002)
+
+    def fail(bench: Bench) -> list[Row]:
+        raise ModuleNotFoundError("no module\nof that name")
+
+    monkeypatch.setitem(runs.PARTS, "features", fail)
+    monkeypatch.setitem(runs.PARTS, "store", lambda bench: [row])
+    assert main(["bench", "--what", "features,store", "--out", str(out)]) == 1
+    captured = capsys.readouterr()
+    line = "failed: ModuleNotFoundError: no module of that name"
+    assert line in captured.out
+    assert captured.out.index(line) < captured.out.index("2.00 ms/image")
+    assert captured.err.endswith("sdbench: failed: features\n")
+    kept = json.loads(out.read_text(encoding="utf-8"))
+    assert kept["missing"] == {"features": line}
+    assert list(kept["results"]) == ["store"]
+
+
+def test_an_interrupted_benchmark_keeps_the_parts_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(bench: Bench) -> list[Row]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(runs.PARTS, "store", lambda bench: [Row("store", "sdbench", "image", 0.002)])
+    monkeypatch.setitem(runs.PARTS, "load", interrupt)
+    assert main(["bench", "--what", "store,load", "--out", str(tmp_path / "b.json")]) == 130
+    assert "2.00 ms/image" in capsys.readouterr().out
+    assert list(json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["results"]) == ["store"]
