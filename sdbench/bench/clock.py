@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -16,10 +18,14 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each round; `peak_bytes` of the GPU's memory, None on a CPU."""
+    """Seconds of each round; what the first call returned.
+
+    peak_bytes: of the GPU's memory in the first call, beyond what was held before it; None on a CPU.
+    """
 
     seconds: tuple[float, ...]
-    peak_bytes: int | None
+    peak_bytes: int | None = None
+    output: Any = None
 
     @property
     def median(self) -> float:
@@ -27,31 +33,45 @@ class Timing:
         return statistics.median(self.seconds)
 
 
-def interleaved(works: Mapping[str, Work], rounds: int, say: Callable[[str], None]) -> dict[str, Timing]:
-    """Do each work once to warm up, then all of them in turn, `rounds` times."""
-    peaks: dict[str, int | None] = {}
+def interleaved(
+    works: Mapping[str, Work], rounds: int, say: Callable[[str], None], *, slow: float = math.inf
+) -> dict[str, Timing]:
+    """Do each work once to warm up, then all of them in turn, `rounds` times.
+
+    A work that takes more than `slow` seconds to warm up is not done again: that was its one round.
+    """
+    firsts: dict[str, Timing] = {}
     for name, work in works.items():
         say(f"{name}: warming up")
-        work()  # compiles, and chooses kernels
-        peaks[name] = _peak(work)
-    seconds: dict[str, list[float]] = {name: [] for name in works}
+        firsts[name] = _first(work)  # compiles, and chooses kernels
+    again = [name for name, first in firsts.items() if first.median <= slow]
+    seconds: dict[str, list[float]] = {name: [] for name in again}
     for number in range(rounds):
-        for name, work in works.items():
+        for name in again:
             say(f"{name}: round {number + 1} of {rounds}")
-            _wait()
-            start = time.perf_counter()
-            work()
-            _wait()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: Timing(tuple(seconds[name]), peaks[name]) for name in works}
+            seconds[name].append(_timed(works[name])[0])
+    return {
+        name: replace(first, seconds=tuple(seconds[name])) if name in seconds else first
+        for name, first in firsts.items()
+    }
 
 
-def _peak(work: Work) -> int | None:
+def _first(work: Work) -> Timing:
     if not torch.cuda.is_available():
-        return None
+        taken, output = _timed(work)
+        return Timing((taken,), None, output)
+    held = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
-    work()
-    return torch.cuda.max_memory_allocated()
+    taken, output = _timed(work)
+    return Timing((taken,), torch.cuda.max_memory_allocated() - held, output)
+
+
+def _timed(work: Work) -> tuple[float, object]:
+    _wait()
+    start = time.perf_counter()
+    output = work()
+    _wait()
+    return time.perf_counter() - start, output
 
 
 def _wait() -> None:

@@ -34,7 +34,7 @@ def measure(bench: Bench) -> list[Row]:
         extractor = EXTRACTORS["inception-v3"](weights, device=bench.device)
         works = {"sdbench": lambda: extractor.images(pictures)} | _others(weights, pictures, bench.device)
     timings = interleaved(works, bench.rounds, bench.say)
-    apart = np.abs(np.asarray(works["sdbench"]()) - np.asarray(works[FIDELITY]())).max()
+    apart = np.abs(timings["sdbench"].output - timings[FIDELITY].output).max()
     notes = {"sdbench": f"largest difference {apart:.1e}"}
     return rows_of("features: inception-v3", "image", size, timings, against=FIDELITY, notes=notes)
 

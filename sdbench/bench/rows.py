@@ -14,8 +14,9 @@ __all__ = ["Row", "rows_of", "table"]
 class Row:
     """One work: median seconds per item (an image, a distance, a file), and how it compares.
 
-    ratio: how many times as fast as `against`, 1 for itself. peak_bytes: of the device's memory, None where
-    nothing counts it. note: what else was found, such as the difference of the outputs.
+    ratio: how many times as fast as `against`, 1 for itself. peak_bytes: of the device's memory beyond what
+    was held before, such as other models; None where nothing counts it. note: what else was found, such as
+    the difference of the outputs.
     """
 
     what: str

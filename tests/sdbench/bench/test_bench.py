@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,33 @@ def test_works_are_done_in_turn_after_a_warm_up() -> None:
     timings = interleaved(works, 2, lambda text: None)
     assert done == ["a", "b", "a", "b", "a", "b"]
     assert {len(timing.seconds) for timing in timings.values()} == {2}
+
+
+def test_a_slow_work_is_done_once_and_its_output_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    done: list[str] = []
+
+    def work(name: str, seconds: float) -> str:
+        nonlocal now
+        done.append(name)
+        now += seconds
+        return f"{name} {len(done)}"
+
+    works = {"slow": lambda: work("slow", 30.0), "fast": lambda: work("fast", 1.0)}
+    timings = interleaved(works, 2, lambda text: None, slow=2.0)
+    assert done == ["slow", "fast", "fast", "fast"]
+    assert {name: timing.seconds for name, timing in timings.items()} == {"slow": (30.0,), "fast": (1.0, 1.0)}
+    assert [timing.output for timing in timings.values()] == ["slow 1", "fast 2"]
+
+
+def test_peak_memory_leaves_out_what_was_held_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for name in ("synchronize", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 700)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 1000)
+    assert interleaved({"a": lambda: None}, 1, lambda text: None)["a"].peak_bytes == 300
 
 
 def test_a_ratio_says_how_many_times_as_fast() -> None:
