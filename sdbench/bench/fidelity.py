@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
@@ -15,11 +15,11 @@ from reference_model.guidance import guided
 from reference_model.noise import start_noise
 from reference_model.pipeline import to_pixels
 from reference_model.samplers import SAMPLERS
-from sdbench.bench.machine import Bench
+from sdbench.bench.machine import UNCOMPILED, Bench, LeftOut
 from sdbench.regression.equivalence import Equivalence, equivalence
 from sdbench.regression.testbeds import ShapesTestbed
 
-__all__ = ["Fidelity", "Walk", "make_walk", "measure"]
+__all__ = ["Fidelity", "Walk", "compiled", "eager", "make_walk"]
 
 SAMPLER, SCALE, SEED = "plms", 7.5, 0
 QUARTERS = (0.25, 0.5, 0.75, 1.0)
@@ -43,10 +43,15 @@ class Fidelity:
 
     def __str__(self) -> str:
         errors = " ".join(f"{error:.1e}" for error in self.errors)
-        figures = "; ".join(f"{c}: {'harmless' if c.equivalent else 'not shown'}" for c in self.comparisons)
+        figures = "; ".join(f"{c}: {self._verdict(c)}" for c in self.comparisons)
         mean, largest = self.levels
-        lost = f"; {self.lost} images not finite" if self.lost else ""
-        return f"{self.name}: latents {errors}; pixels {mean:.3f} levels, {largest} at most{lost}; {figures}"
+        return f"{self.name}: latents {errors}; pixels {mean:.3f} levels, {largest} at most; {figures}"
+
+    def _verdict(self, comparison: Equivalence) -> str:
+        """No figure makes a setting harmless that loses images: a black one may score like a poor one."""
+        if self.lost:
+            return f"not harmless, {self.lost} images lost"
+        return "harmless" if comparison.equivalent else "not shown"
 
 
 @dataclass(frozen=True)
@@ -58,15 +63,23 @@ class Walk:
     lost: int = 0
 
 
-def measure(bench: Bench) -> list[Fidelity]:
-    """Every precision, eager and compiled, on the embedded family's last checkpoint."""
+def eager(bench: Bench) -> list[Fidelity]:
+    """Every other precision on the embedded family's last checkpoint."""
+    return _all(bench, [precision for precision in PRECISIONS if precision != "full"], compiled=False)
+
+
+def compiled(bench: Bench) -> list[Fidelity]:
+    """Every precision, compiled."""
+    if not bench.compiled:
+        raise LeftOut(UNCOMPILED)
+    return _all(bench, PRECISIONS, compiled=True)
+
+
+def _all(bench: Bench, precisions: Sequence[str], *, compiled: bool) -> list[Fidelity]:
     testbed = ShapesTestbed()
-    settings = [s for s in product(PRECISIONS, (False, True)) if s != ("full", False)]
     exact = make_walk(testbed, bench, "full", compiled=False)
     found = []
-    for precision, compiled in settings:
-        if compiled and not bench.compiled:
-            continue
+    for precision in precisions:
         name = f"{precision}, {'compiled' if compiled else 'eager'}"
         bench.say(f"fidelity: {name}")
         found.append(_compared(name, exact, make_walk(testbed, bench, precision, compiled=compiled), testbed))

@@ -10,7 +10,13 @@ import torch
 from reference_model import LatentDiffusion, load_checkpoint, shapes
 from reference_model.config import ModelConfig
 
-__all__ = ["Bench", "build_model"]
+__all__ = ["UNCOMPILED", "Bench", "LeftOut", "build_model"]
+
+UNCOMPILED = "networks are not compiled here; --compile on does"
+
+
+class LeftOut(Exception):  # noqa: N818 - nothing is wrong
+    """A part does not apply to this machine or these settings; the message says why."""
 
 
 @dataclass(frozen=True)

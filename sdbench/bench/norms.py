@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from reference_model.computation import HALVES, use_norm_kernel
 from reference_model.layers import GroupNorm
 from sdbench.bench.clock import Work, interleaved
-from sdbench.bench.machine import Bench
+from sdbench.bench.machine import UNCOMPILED, Bench, LeftOut
 from sdbench.bench.rows import Row, rows_of
 
-__all__ = ["norm_rows"]
+__all__ = ["measure"]
 
 CALLS = 100
 SHAPE = (320, 64, 64)
@@ -22,8 +22,12 @@ SHAPE = (320, 64, 64)
 
 
 @torch.inference_mode()
-def norm_rows(bench: Bench) -> list[Row]:
+def measure(bench: Bench) -> list[Row]:
     """Of a large batch with both halves of guidance, on a GPU."""
+    if bench.device != "cuda":
+        raise LeftOut("the kernel is for GPUs")
+    if not bench.compiled:
+        raise LeftOut(UNCOMPILED)
     dtype = HALVES.get(bench.precision, torch.float32)
     x = torch.randn(2 * bench.large, *SHAPE, device=bench.device, dtype=dtype)
     x = x.to(memory_format=torch.channels_last)

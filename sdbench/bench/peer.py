@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ def build_pipeline(model: LatentDiffusion, precision: str) -> Any:
         import diffusers
     except ImportError:
         raise InputError("diffusers is not installed: pip install 'sdbench[diffusers]'") from None
+    logging.getLogger("diffusers").setLevel(logging.ERROR)
     config, device = model.config, model.device
     unet: Any
     vae: Any

@@ -38,8 +38,8 @@ def rows_of(
     against: str,
     notes: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """A row for each work that did `items` items; `against` is the work that ratios are taken to."""
-    base = timings[against].median
+    """A row for each work that did `items` items; ratios are to the work `against`, "" for none."""
+    base = timings[against].median if against else None
     return [
         Row(
             what,
@@ -47,7 +47,7 @@ def rows_of(
             item,
             timing.median / items,
             against,
-            base / timing.median,
+            None if base is None else base / timing.median,
             timing.peak_bytes,
             (notes or {}).get(name, ""),
         )

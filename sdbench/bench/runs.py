@@ -15,9 +15,9 @@ import torch
 
 from sdbench import provenance
 from sdbench.allocator import keep_freed_memory
-from sdbench.bench import features, fidelity, frechet, load, sampling, store
+from sdbench.bench import features, fidelity, frechet, load, norms, sampling, store
 from sdbench.bench.fidelity import Fidelity
-from sdbench.bench.machine import Bench
+from sdbench.bench.machine import Bench, LeftOut
 from sdbench.bench.rows import Row, table
 from sdbench.errors import one_line
 from sdbench.precision import full_precision
@@ -25,14 +25,18 @@ from sdbench.precision import full_precision
 __all__ = ["PARTS", "Outcome", "bench_for", "run_parts"]
 
 PARTS: dict[str, Callable[[Bench], Sequence[Row | Fidelity]]] = {
-    "sampling": sampling.measure,
-    "fidelity": fidelity.measure,
+    "sampling": sampling.large,
     "features": features.measure,
+    "single": sampling.single,
+    "norms": norms.measure,
     "frechet": frechet.measure,
     "store": store.measure,
+    "fidelity": fidelity.eager,
     "load": load.measure,
+    "single-compiled": sampling.single_compiled,
+    "fidelity-compiled": fidelity.compiled,
 }
-"""In the order of a run of all."""
+"""In the order of a run of all: what matters most first, what takes minutes to compile for less last."""
 
 FAILED = "failed: "
 LONGEST = 500
@@ -94,6 +98,8 @@ def run_parts(names: Sequence[str], bench: Bench, done: Callable[[str, Outcome],
     for name in names:
         try:
             outcome.results[name] = list(PARTS[name](bench))
+        except LeftOut as reason:
+            outcome.missing[name] = f"left out: {reason}"
         except Exception as error:
             bench.say(traceback.format_exc())
             outcome.missing[name] = f"{FAILED}{type(error).__name__}: {one_line(error)[:LONGEST]}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,27 +11,34 @@ import torch
 from reference_model import LatentDiffusion
 from reference_model.noise import start_noise
 from reference_model.pipeline import sample, to_pixels
-from sdbench.bench.clock import Work, interleaved
+from sdbench.bench.clock import Timing, Work, interleaved
 from sdbench.bench.floor import floor_seconds
-from sdbench.bench.machine import Bench, build_model
-from sdbench.bench.norms import norm_rows
+from sdbench.bench.machine import UNCOMPILED, Bench, LeftOut, build_model
 from sdbench.bench.peer import build_pipeline
 from sdbench.bench.rows import Row, rows_of
+from sdbench.errors import InputError
 
-__all__ = ["Inputs", "measure"]
+__all__ = ["Inputs", "compile_pipeline", "large", "sampling_rows", "single", "single_compiled"]
 
 SCALE = 7.5
+OURS, THEIRS = "sdbench", "diffusers"
 
 
-def measure(bench: Bench) -> list[Row]:
-    """Large batches, as sweeps run them; then one image at a time, on a CPU without compiling once more.
+def large(bench: Bench) -> list[Row]:
+    """Batches as sweeps run them."""
+    return _batch(bench, bench.large, (False, True) if bench.compiled else (False,))
 
-    On a GPU the kernel for compiled group norms follows, alone.
-    """
-    logging.getLogger("diffusers").setLevel(logging.ERROR)
-    alone = replace(bench, compiled=bench.compiled and bench.device == "cuda")
-    norms = norm_rows(alone) if alone.compiled else []
-    return [*_batch(bench, bench.large), *_batch(alone, bench.small), *norms]
+
+def single(bench: Bench) -> list[Row]:
+    """One image at a time, uncompiled."""
+    return _batch(bench, bench.small, (False,))
+
+
+def single_compiled(bench: Bench) -> list[Row]:
+    """One image at a time, compiled: minutes of compiling for figures that no sweep depends on."""
+    if not bench.compiled:
+        raise LeftOut(UNCOMPILED)
+    return _batch(bench, bench.small, (True,))
 
 
 class Inputs:
@@ -56,7 +62,7 @@ class Inputs:
         return work
 
     def theirs(self, pipeline: Any) -> Work:
-        """The pipeline, to 8-bit pixels on the CPU; truncated as ours are."""
+        """The pipeline, to 8-bit pixels on the CPU; quantised on the device and truncated, as ours are."""
 
         def work() -> np.ndarray:
             dtype = pipeline.unet.dtype
@@ -67,39 +73,60 @@ class Inputs:
                     latents=self.x.to(dtype),
                     num_inference_steps=self.bench.steps,
                     guidance_scale=SCALE,
-                    output_type="np",
+                    output_type="pt",
                 ).images
-            return (255 * images).astype(np.uint8)
+                pixels = (255 * images.float()).to(torch.uint8)
+            return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
         return work
 
 
-def _batch(bench: Bench, size: int) -> list[Row]:
+def compile_pipeline(pipeline: Any, device: str) -> None:
+    """As our networks are: once for each shape, in channels_last, with CUDA graphs on a GPU."""
+    how: dict[str, Any] = {"dynamic": False, "mode": "reduce-overhead" if device == "cuda" else "default"}
+    pipeline.unet.to(memory_format=torch.channels_last).compile(**how)
+    pipeline.vae.to(memory_format=torch.channels_last)
+    pipeline.vae.decode = torch.compile(pipeline.vae.decode, **how)
+
+
+def _batch(bench: Bench, size: int, ways: tuple[bool, ...]) -> list[Row]:
     exact = build_model(bench)
     inputs = Inputs(exact, bench, size)
     works: dict[str, Work] = {}
-    for compiled in (False, True) if bench.compiled else (False,):
+    for compiled in ways:
         name = f"{bench.precision}, {'compiled' if compiled else 'eager'}"
         model = build_model(bench)
         model.compute_in(bench.precision, compiled=compiled)
-        works[f"sdbench {name}"] = inputs.ours(model)
-        pipeline = build_pipeline(exact, bench.precision)
+        works[f"{OURS} {name}"] = inputs.ours(model)
+        try:
+            pipeline = build_pipeline(exact, bench.precision)
+        except InputError as error:
+            bench.say(f"sampling: without {THEIRS}: {error}")
+            continue
         if compiled:
-            pipeline.unet.to(memory_format=torch.channels_last).compile()
-            pipeline.vae.to(memory_format=torch.channels_last)
-            pipeline.vae.decode = torch.compile(pipeline.vae.decode)
-        works[f"diffusers {name}"] = inputs.theirs(pipeline)
-    against = f"diffusers {bench.precision}, eager"
+            compile_pipeline(pipeline, bench.device)
+        works[f"{THEIRS} {name}"] = inputs.theirs(pipeline)
     timings = interleaved(works, bench.rounds, bench.say)
-    theirs = works[against]()
-    notes = {name: _levels(work(), theirs) for name, work in works.items() if name != against}
-    rows = rows_of(f"sampling, batches of {size}", "image", size, timings, against=against, notes=notes)
-    best = min(row.seconds for row in rows if row.name.startswith("sdbench"))
     floor = floor_seconds(exact, bench, inputs.x, inputs.context) / size
+    return sampling_rows(f"sampling, batches of {size}", size, timings, floor)
+
+
+def sampling_rows(what: str, size: int, timings: Mapping[str, Timing], floor: float) -> list[Row]:
+    """Ratios to the fastest of diffusers' rows, pixels beside the first of them, if any; and the floor."""
+    theirs = [name for name in timings if name.startswith(THEIRS)]
+    fastest = min(theirs, key=lambda name: timings[name].median, default="")
+    notes = {
+        name: f"pixels beside {first}: {_levels(timing.output, timings[first].output)}"
+        for first in theirs[:1]
+        for name, timing in timings.items()
+        if name != first
+    }
+    rows = rows_of(what, "image", size, timings, against=fastest, notes=notes)
+    best = min(row.seconds for row in rows if row.name.startswith(OURS))
     note = f"convolutions, products and attention alone: {floor / best:.0%} of our best"
-    return [*rows, Row(rows[0].what, "floor", "image", floor, note=note)]
+    return [*rows, Row(what, "floor", "image", floor, note=note)]
 
 
 def _levels(ours: Any, theirs: Any) -> str:
     apart = np.abs(ours.astype(int) - theirs)
-    return f"pixels: {(apart > 0).mean():.2%} differ, by {apart.max()} levels at most"
+    return f"{(apart > 0).mean():.2%} differ, by {apart.max()} levels at most"

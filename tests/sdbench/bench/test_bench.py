@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +14,13 @@ import torch
 
 from reference_model import LatentDiffusion, load_checkpoint, shapes
 from reference_model.config_file import load_config
-from sdbench.bench import fidelity, frechet, load, runs
+from sdbench.bench import fidelity, frechet, load, runs, sampling
 from sdbench.bench.clock import Timing, interleaved
 from sdbench.bench.floor import floor_seconds
 from sdbench.bench.machine import Bench
 from sdbench.bench.peer import build_pipeline
 from sdbench.bench.rows import Row, rows_of, table
-from sdbench.bench.sampling import Inputs
+from sdbench.bench.sampling import Inputs, compile_pipeline, sampling_rows
 from sdbench.cli import main
 
 BENCH = Bench("cpu", 64, 1, 2, 4, 1, "full", compiled=False, say=lambda text: None)
@@ -79,6 +81,43 @@ def test_diffusers_makes_the_same_pictures_of_the_same_weights(model: LatentDiff
     assert np.abs(ours.astype(int) - theirs).max() <= 1
 
 
+def test_a_compiled_pipeline_is_compiled_as_our_networks_are(model: LatentDiffusion) -> None:
+    for device, mode in (("cpu", "default"), ("cuda", "reduce-overhead")):
+        pipeline = build_pipeline(model, "full")
+        with pytest.MonkeyPatch.context() as patch:
+            given: list[dict[str, object]] = []
+            patch.setattr(torch, "compile", lambda f, given=given, **how: given.append(how) or f)
+            compile_pipeline(pipeline, device)
+        assert given == [{"dynamic": False, "mode": mode}] * 2
+
+
+def test_ratios_of_sampling_are_to_the_best_of_diffusers() -> None:
+    black = np.zeros((2, 4, 4, 3), np.uint8)
+    seconds = {"sdbench a": 2.0, "diffusers a": 6.0, "sdbench b": 1.0, "diffusers b": 4.0}
+    timings = {name: Timing((s,), None, black + name.startswith("s")) for name, s in seconds.items()}
+    rows = sampling_rows("sampling", 2, timings, floor=0.25)
+    assert {row.against for row in rows[:-1]} == {"diffusers b"}
+    assert [row.ratio for row in rows] == [2.0, 4 / 6, 4.0, 1.0, None]
+    assert rows[0].note == "pixels beside diffusers a: 100.00% differ, by 1 levels at most"
+    assert "50% of our best" in rows[-1].note
+
+
+def test_without_diffusers_our_own_rows_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    said: list[str] = []
+    ours, floor = sampling.single(replace(BENCH, say=said.append))
+    assert (ours.name, ours.ratio, floor.name) == ("sdbench full, eager", None, "floor")
+    assert any("diffusers is not installed" in line for line in said)
+
+
+def test_what_needs_a_compiler_is_left_out_without_one() -> None:
+    parts = [name for name in runs.PARTS if name.endswith("-compiled") or name == "norms"]
+    outcome = runs.run_parts(parts, BENCH, lambda part, outcome: None)
+    assert set(outcome.missing) == {"norms", "single-compiled", "fidelity-compiled"}
+    assert all(why.startswith("left out: ") for why in outcome.missing.values())
+    assert not outcome.failed
+
+
 def test_the_floor_lies_below_the_whole_work(model: LatentDiffusion) -> None:
     inputs = Inputs(model, BENCH, 2)
     shares = []
@@ -104,11 +143,14 @@ def test_fidelity_tells_rounding_from_damage(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(fidelity, "PRECISIONS", tuple(amounts))
     monkeypatch.setattr(fidelity, "make_walk", walk)
-    slight, ruined = fidelity.measure(BENCH)
+    slight, ruined = fidelity.eager(BENCH)
     assert slight.errors == pytest.approx((0.001,) * 4)
     assert all(comparison.equivalent for comparison in slight.comparisons)
     assert not any(comparison.equivalent for comparison in ruined.comparisons)
     assert "not shown" in str(ruined)
+    assert "harmless" in str(slight)
+    lost = str(replace(slight, lost=3))
+    assert lost.count("not harmless, 3 images lost") == lost.count("harmless") == len(slight.comparisons)
 
 
 def test_the_ways_to_a_frechet_distance_agree() -> None:
