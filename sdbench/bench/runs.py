@@ -16,6 +16,7 @@ import torch
 from sdbench import provenance
 from sdbench.allocator import keep_freed_memory
 from sdbench.bench import features, fidelity, frechet, load, norms, sampling, store
+from sdbench.bench.deadline import Deadline, TimeOver
 from sdbench.bench.fidelity import Fidelity
 from sdbench.bench.machine import Bench, LeftOut
 from sdbench.bench.rows import Row, table
@@ -86,10 +87,13 @@ def bench_for(device: str, *, compiled: bool, steps: int, rounds: int, say: Call
     return Bench(device, 512, 1, 16, steps, rounds, "fp16", compiled, say)
 
 
-def run_parts(names: Sequence[str], bench: Bench, done: Callable[[str, Outcome], None]) -> Outcome:
+def run_parts(
+    names: Sequence[str], bench: Bench, done: Callable[[str, Outcome], None], deadline: Deadline
+) -> Outcome:
     """Measure the parts one after the other; `done` is told each one with what there is so far.
 
-    A part that fails leaves a line instead of results, and the next one is measured.
+    A part that fails leaves a line instead of results, and the next one is measured. So does one that the
+    deadline finds under way or not begun.
     """
     full_precision()
     keep_freed_memory()
@@ -97,13 +101,18 @@ def run_parts(names: Sequence[str], bench: Bench, done: Callable[[str, Outcome],
     outcome = Outcome(provenance.machine(bench.device), settings)
     for name in names:
         try:
-            outcome.results[name] = list(PARTS[name](bench))
+            if deadline.over:
+                raise LeftOut(deadline.reason)
+            _let_go(bench)
+            with deadline.stopping():
+                outcome.results[name] = list(PARTS[name](bench))
         except LeftOut as reason:
             outcome.missing[name] = f"left out: {reason}"
+        except TimeOver:
+            outcome.missing[name] = f"stopped: {deadline.reason}"
         except Exception as error:
             bench.say(traceback.format_exc())
             outcome.missing[name] = f"{FAILED}{type(error).__name__}: {one_line(error)[:LONGEST]}"
-        _let_go(bench)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         outcome = replace(outcome, peak_resident_bytes=peak)
         done(name, outcome)
@@ -111,7 +120,7 @@ def run_parts(names: Sequence[str], bench: Bench, done: Callable[[str, Outcome],
 
 
 def _let_go(bench: Bench) -> None:
-    """Of the memory of a part, so that the next one has all of it, after an error too."""
+    """Of the memory of the part before, also where an error ended it."""
     if bench.compiled:
         torch.compiler.reset()
     gc.collect()

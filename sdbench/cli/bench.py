@@ -40,6 +40,12 @@ def add_parser(commands: Any, name: str) -> None:
         "--steps", metavar="N", type=int, default=STEPS, help="of PLMS (default: %(default)s)"
     )
     parser.add_argument("--rounds", metavar="N", type=int, default=ROUNDS, help="default: %(default)s")
+    parser.add_argument(
+        "--minutes",
+        metavar="N",
+        type=float,
+        help="leave out what is not measured by then (default: no limit)",
+    )
     parser.add_argument("--out", metavar="FILE", type=Path, help="keep the figures as JSON")
     parser.set_defaults(run=run, resumable=False)
 
@@ -48,6 +54,11 @@ def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     if min(args.steps, args.rounds) < 1:
         raise InputError("--steps and --rounds must be 1 at least")
+    if args.minutes is not None and not args.minutes > 0:
+        raise InputError("--minutes must be positive")
+    from sdbench.bench.deadline import Deadline
+
+    deadline = Deadline(args.minutes)  # importing torch is part of the time
     from sdbench.bench.runs import PARTS, Outcome, bench_for, run_parts
     from sdbench.precision import compiles
     from sdbench.provenance import best_device
@@ -68,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
             outcome.write(args.out)
 
     bench = bench_for(device, compiled=compiled, steps=args.steps, rounds=args.rounds, say=say)
-    outcome = run_parts(names, bench, done)
+    outcome = run_parts(names, bench, done, deadline)
     print(outcome.summary())
     if outcome.failed:
         raise SdbenchError(f"failed: {', '.join(outcome.failed)}")

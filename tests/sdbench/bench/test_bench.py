@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -16,6 +17,7 @@ from reference_model import LatentDiffusion, load_checkpoint, shapes
 from reference_model.config_file import load_config
 from sdbench.bench import fidelity, frechet, load, runs, sampling
 from sdbench.bench.clock import Timing, interleaved
+from sdbench.bench.deadline import Deadline
 from sdbench.bench.floor import floor_seconds
 from sdbench.bench.machine import Bench
 from sdbench.bench.peer import build_pipeline
@@ -112,7 +114,7 @@ def test_without_diffusers_our_own_rows_are_left(monkeypatch: pytest.MonkeyPatch
 
 def test_what_needs_a_compiler_is_left_out_without_one() -> None:
     parts = [name for name in runs.PARTS if name.endswith("-compiled") or name == "norms"]
-    outcome = runs.run_parts(parts, BENCH, lambda part, outcome: None)
+    outcome = runs.run_parts(parts, BENCH, lambda part, outcome: None, Deadline(None))
     assert set(outcome.missing) == {"norms", "single-compiled", "fidelity-compiled"}
     assert all(why.startswith("left out: ") for why in outcome.missing.values())
     assert not outcome.failed
@@ -176,7 +178,7 @@ def test_the_command_prints_tables_and_keeps_json(
     assert "torch=" in kept["environment"]["versions"]
 
 
-@pytest.mark.parametrize("flags", [["--what", "nonsense"], ["--steps", "0"]])
+@pytest.mark.parametrize("flags", [["--what", "nonsense"], ["--steps", "0"], ["--minutes", "0"]])
 def test_bad_input_is_one_line(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", *flags]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
@@ -215,3 +217,28 @@ def test_an_interrupted_benchmark_keeps_the_parts_before(
     assert main(["bench", "--what", "store,load", "--out", str(tmp_path / "b.json")]) == 130
     assert "2.00 ms/image" in capsys.readouterr().out
     assert list(json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["results"]) == ["store"]
+
+
+def test_when_the_time_is_over_parts_are_stopped_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(bench: Bench) -> list[Row]:
+        try:
+            time.sleep(60)
+        except Exception:  # as compilers do
+            pytest.fail("a part must not take the end of the time for an error of its own")
+        return []
+
+    monkeypatch.setitem(runs.PARTS, "store", lambda bench: [Row("store", "sdbench", "image", 0.002)])
+    monkeypatch.setitem(runs.PARTS, "load", endless)
+    began, told = time.monotonic(), []
+    outcome = runs.run_parts(
+        ["store", "load", "single"], BENCH, lambda part, outcome: told.append(part), Deadline(0.02)
+    )
+    assert time.monotonic() - began < 30
+    assert list(outcome.results) == ["store"]
+    assert outcome.missing == {
+        "load": "stopped: 0.02 minutes were over",
+        "single": "left out: 0.02 minutes were over",
+    }
+    assert told == ["store", "load", "single"]
+    assert not outcome.failed
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
