@@ -10,7 +10,7 @@ from sdbench.memory import is_out_of_memory
 from sdbench.models import Model
 from sdbench.plan import Unit
 
-__all__ = ["automatic_size", "doubled"]
+__all__ = ["COMPILED", "automatic_size", "doubled"]
 
 GAIN = 0.97
 """A batch of twice the size must bring the time of an image below this share of what it was."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sdbench import provenance
+from sdbench.batching import COMPILED
 from sdbench.errors import InputError, SamplingError
 from sdbench.extractors import build_extractor, extractor_names, is_at_hand
 from sdbench.images import as_png
@@ -77,8 +78,7 @@ def calibrate(
     model = cell.checkpoint.source.load(device, cell.arithmetic)
     load = time.perf_counter() - began
     note(f"calibration: a few batches on {provenance.device_name(device)}")
-    limit = min(len(prompts), spec.unit_size if spec.batch_size == "auto" else spec.batch_size)
-    size, low = _batch(model, cell, prompts, limit)
+    size, low = _batch(model, cell, prompts, spec, device)
     every = cell.sampler.steps
     steps = min(MORE, every) if low.evaluations else every
     high = _probe(model, cell, prompts[:size], steps)
@@ -87,9 +87,10 @@ def calibrate(
     per_evaluation, fixed = _slope(low, high)
     features, without = _features(spec, high, device)
     what = f"{size} image{'s' if size > 1 else ''} at {min(FEW, every)} and {steps} steps"
+    after = " after compiling" if cell.compiled else ""
     return Pace(
         device=provenance.device_name(device),
-        basis=f"{what} of {cell.checkpoint.name} {cell.sampler.name}{without}",
+        basis=f"{what} of {cell.checkpoint.name} {cell.sampler.name}{after}{without}",
         load=load,
         fixed=fixed + features,
         per_evaluation=per_evaluation,
@@ -97,15 +98,27 @@ def calibrate(
     )
 
 
-def _batch(model: Model, cell: Cell, prompts: Sequence[Prompt], limit: int) -> tuple[int, _Probe]:
-    """As many images at a time as fit into the patience, and the probe of such a batch with few steps."""
+def _batch(
+    model: Model, cell: Cell, prompts: Sequence[Prompt], spec: ExperimentSpec, device: str
+) -> tuple[int, _Probe]:
+    """How many images at a time, and the probe of such a batch with few steps.
+
+    Compiled as many as a run makes at a time, since every other size would be compiled for nothing;
+    otherwise as many as fit into the patience.
+    """
+    limit = min(len(prompts), spec.unit_size if spec.batch_size == "auto" else spec.batch_size)
+    if cell.compiled:
+        size = min(limit, COMPILED) if spec.batch_size == "auto" and device != "cpu" else limit
+        for _ in range(2):  # the first compiles, the second records CUDA graphs: runs do either once
+            _probe(model, cell, prompts[:size], FEW)
+        return size, _probe(model, cell, prompts[:size], FEW)
     first = _probe(model, cell, prompts[:1], FEW)
     if first.seconds > PATIENCE:
         return 1, first
     warm = _probe(model, cell, prompts[:1], FEW)
     size = max(1, min(limit, int(PATIENCE / warm.seconds)))
     if size > 1:
-        _probe(model, cell, prompts[:size], FEW)  # another size may be compiled or planned anew
+        _probe(model, cell, prompts[:size], FEW)  # kernels are chosen anew for another size
     return size, _probe(model, cell, prompts[:size], FEW)
 
 

@@ -128,12 +128,17 @@ class ClockedModel:
 
     digest = ""
 
-    def __init__(self, clock: Clock, fixed: float, each: float, *, counted: bool = True) -> None:
+    def __init__(
+        self, clock: Clock, fixed: float, each: float, *, counted: bool = True, compiling: float = 0.0
+    ) -> None:
         self._clock, self._fixed, self._each, self._counted = clock, fixed, each, counted
+        self._compiling = compiling  # seconds, once for each size
         self.calls: list[tuple[int, int]] = []
 
     def generate(self, prompts: Sequence[Prompt], cell: Cell, on_step: object) -> Images:
         evaluations = 2 * cell.sampler.steps + 2
+        if len(prompts) not in {size for size, _ in self.calls}:
+            self._clock.now += self._compiling
         self.calls.append((len(prompts), cell.sampler.steps))
         self._clock.now += len(prompts) * (self._fixed + evaluations * self._each)
         pixels = np.zeros((len(prompts), cell.height, cell.width, 3), np.uint8)
@@ -146,14 +151,24 @@ def clocked(
 ) -> Callable[..., tuple[Any, ClockedModel]]:
     """Calibrate with a clocked model of 50 steps in batches of up to 4; returns the pace and the model."""
 
-    def run(fixed: float, each: float, *, counted: bool = True) -> tuple[Any, ClockedModel]:
+    def run(
+        fixed: float,
+        each: float,
+        *,
+        counted: bool = True,
+        compiling: float = 0.0,
+        device: str = "cpu",
+        **more: Any,
+    ) -> tuple[Any, ClockedModel]:
         clock = Clock()
         monkeypatch.setattr(time, "perf_counter", clock)
-        model = ClockedModel(clock, fixed, each, counted=counted)
-        spec = load_spec(spec_file({**tiny, "samplers": [{"name": "plms", "steps": 50}], "batch_size": 4}))
+        model = ClockedModel(clock, fixed, each, counted=counted, compiling=compiling)
+        content = {**tiny, "samplers": [{"name": "plms", "steps": 50}], "batch_size": 4, **more}
+        spec = load_spec(spec_file(content))
         cell = first_cell(spec, find(spec))
         assert cell is not None
-        monkeypatch.setattr(calibration.provenance, "best_device", lambda: "cpu")
+        monkeypatch.setattr(calibration.provenance, "best_device", lambda: device)
+        monkeypatch.setattr(calibration.provenance, "device_name", str)
         monkeypatch.setattr(type(cell.checkpoint.source), "load", lambda *arguments: model)
         found = find(spec)
         return calibrate(spec, cell, found.prompts, quiet), model
@@ -180,6 +195,28 @@ def test_a_slow_device_makes_single_images_of_few_steps(
     assert pace.per_evaluation == pytest.approx(3.0)
     assert pace.bytes_per_pixel is None  # an unfinished image says nothing of a finished one's PNG
     assert pace.basis.startswith("1 image at 2 and 5 steps of tiny plms")
+
+
+def test_compiling_is_no_part_of_the_measurement(
+    clocked: Callable[..., tuple[Any, ClockedModel]],
+) -> None:
+    pace, model = clocked(0.05, 0.01, compiling=90.0, compile="on")
+    assert pace.fixed == pytest.approx(0.05)
+    assert pace.per_evaluation == pytest.approx(0.01)
+    assert {size for size, _ in model.calls} == {4}  # no other size is compiled
+    assert model.calls[-1] == (4, 50)
+    assert pace.basis.startswith("4 images at 2 and 50 steps of tiny plms after compiling, without")
+
+
+@pytest.mark.parametrize(("device", "size"), [("cpu", 20), ("cuda", 16)])
+def test_compiled_batches_are_those_of_a_run(
+    clocked: Callable[..., tuple[Any, ClockedModel]], monkeypatch: pytest.MonkeyPatch, device: str, size: int
+) -> None:
+    monkeypatch.setattr(calibration, "extractor_names", lambda spec: [])
+    prompts = [f"prompt {i}" for i in range(24)]
+    more = {"compile": "on", "batch_size": "auto", "unit_size": 20, "prompts": prompts}
+    _, model = clocked(0.05, 0.01, compiling=90.0, device=device, **more)
+    assert {size for size, _ in model.calls} == {size}
 
 
 def test_a_model_that_cannot_be_watched_is_timed_whole(
