@@ -87,6 +87,14 @@ def interpreted(tmp_path_factory: pytest.TempPathFactory, block) -> tuple[list[T
 
 
 @needs_triton
+def test_the_compiler_hands_kernels_their_inputs_as_they_were_traced() -> None:
+    """The kernel reads channels_last; a compiler free to choose would hand it another order of memory."""
+    from torch._inductor import config
+
+    assert config.triton_kernel_default_layout_constraint == "needs_fixed_stride_order"
+
+
+@needs_triton
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
 def test_it_is_group_norm_to_rounding(case: tuple[Any, ...], interpreted) -> None:
     x, groups, weight, bias, eps = norm_inputs(case)
