@@ -69,6 +69,7 @@ def run_experiment(
     job = Job(store.url, inputs.device, _threads(), spec.batch_size, kept, size)
     with progress.stage(seconds, "work"), at_work(job, store, workforce, progress) as work:
         spent = spend(spec, plan, ShardStore(store), reference, work, progress.note)
+    _check_unchanged(spec, store)
     if spent.plan != plan:
         plan = spent.plan
         write_plan_file(store, plan, kept)
@@ -135,7 +136,17 @@ def _score(
     scores = score(spec, spent.plan, ShardStore(prepared.store), reference, progress.note)
     noted = spent.noted(scores.rows)
     rows = [replace(row, note=_with_gaps(row.note, row.n, prepared, gaps)) for row in noted]
+    _check_unchanged(spec, prepared.store)  # again: scoring a large run takes minutes
     write_scores(prepared.store, replace(scores, rows=rows))
+
+
+def _check_unchanged(spec: ExperimentSpec, store: Store) -> None:
+    """StoreError where spec.yaml says another spec now: plan and tables of this one would not fit it."""
+    if _stored_spec(store).to_yaml() != spec.to_yaml():
+        raise StoreError(
+            f"{store.where('spec.yaml')}: another process has begun another spec here; what this one made is "
+            "kept, but not scored: run the command again when the other one has ended, or give another --out"
+        )
 
 
 def _with_gaps(note: str, n: int, prepared: Prepared, gaps: Sequence[Gap]) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from sdbench import mirror, runner
 from sdbench.cli import main
+from sdbench.errors import StoreError
 from sdbench.executors import EXECUTORS, Gap, Pool, Workforce
 from sdbench.executors.inline import inline_pool
 from sdbench.plan import Unit
@@ -146,3 +147,57 @@ class TestGaps:
         losing(lambda unit: True)
         assert main(["run", str(spec_file(tiny)), "--out", str(tmp_path / "run")]) == 1
         assert capsys.readouterr().err.splitlines()[-1] == "sdbench: no unit could be made: node lost"
+
+
+class TestAnotherSpecInTheSameFolder:
+    """Another process begins another spec here while this one works."""
+
+    @staticmethod
+    def begin(root: Path, text: str) -> None:
+        (root / "spec.yaml").write_text(text, encoding="utf-8")
+        (root / "plan.json").write_text("the other plan", encoding="utf-8")
+
+    def test_the_first_keeps_its_images_and_writes_no_tables(
+        self, tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, spec_file: Callable[[dict[str, Any]], Path]
+    ) -> None:
+        root = tmp_path / "run"
+        other = load_spec(spec_file({**tiny, "guidance_scales": [3]})).to_yaml()
+
+        class Watching(RunProgress):
+            def finished(self, report: UnitReport) -> None:
+                super().finished(report)
+                TestAnotherSpecInTheSameFolder.begin(root, other)
+
+        with pytest.raises(StoreError, match=r"run/spec\.yaml: another process has begun another spec here"):
+            runner.run_experiment(load_spec(spec_file(tiny)), root, Watching())
+        assert len(list(root.rglob("shards/*/*.parquet"))) == 4
+        assert not (root / "results.csv").exists()
+        assert (root / "spec.yaml").read_text() == other
+        assert (root / "plan.json").read_text() == "the other plan"
+        assert run_tiny(tiny, root).images_made == 0
+        assert (root / "results.csv").exists()
+
+    def test_it_is_seen_during_scoring_too(
+        self,
+        tiny: dict[str, Any],
+        tmp_path: Path,
+        run_tiny: Run,
+        spec_file: Callable[[dict[str, Any]], Path],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        root = tmp_path / "run"
+        run_tiny(tiny, root)
+        before = files(root)
+        other = load_spec(spec_file({**tiny, "guidance_scales": [3]})).to_yaml()
+        score = runner.score
+
+        def slow(*given: Any) -> Any:
+            self.begin(root, other)
+            return score(*given)
+
+        monkeypatch.setattr(runner, "score", slow)
+        with pytest.raises(StoreError, match="another process has begun another spec here"):
+            runner.score_run(root, RunProgress())
+        changed = {"spec.yaml", "plan.json"}
+        after = files(root)
+        assert {name for name in before if after[name] != before[name]} == changed
