@@ -1,13 +1,19 @@
-"""The one exception of this package.
+"""The exceptions of this package.
 
 Exception
   ReportError    results that cannot be drawn: its text is one line that says what is wrong and where
+  OSError
+    WriteError   a file that cannot be written, such as on a full disk
 """
 
 from __future__ import annotations
 
-__all__ = ["ReportError"]
+__all__ = ["ReportError", "WriteError"]
 
 
 class ReportError(Exception):
     """Results or a run folder that no report can be made of; the message is one line."""
+
+
+class WriteError(OSError):
+    """A file that cannot be written: `filename` says which one, `strerror` why."""

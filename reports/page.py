@@ -15,6 +15,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from reports.album import Album
+from reports.files import write_whole
 from reports.runs import open_run
 from reports.sections import SECTIONS, Absent, Material, Section
 
@@ -36,12 +37,10 @@ def write_page(run: Path) -> Path:
     """Write RUN/report/index.html from the files of the run folder; return it.
 
     The same run folder gives the same bytes. Raises ReportError where results, manifest or spec are missing,
-    or a file is damaged.
+    or a file is damaged, WriteError where the page cannot be written.
     """
     target = run / "report" / "index.html"
-    page = render_page(run)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page, encoding="utf-8", newline="\n")
+    write_whole(target, render_page(run).encode("utf-8"))
     return target
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.files import write_whole
 from reports.rows import CELL
 from reports.tables import MatrixCell, ProtocolTable, protocol_tables
 
@@ -32,11 +33,10 @@ def write_tables(results: pd.DataFrame, folder: Path, stem: str) -> list[Path]:
         "md": "\n".join(map(_markdown, tables)),
         "tex": "\n".join(map(_latex, tables)),
     }
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for kind, text in texts.items():
         path = folder / f"{stem}.{kind}"
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text.encode("utf-8"))
         paths.append(path)
     return paths
 

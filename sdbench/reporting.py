@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdbench.errors import InputError
+from sdbench.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,8 @@ _PUBLISHED_POINTS = Path(__file__).parents[1] / "experiments" / "published" / "s
 def write_report(root: Path) -> Path:
     """Draw all plots of the run folder `root`, and write its tables and its page; returns the page.
 
-    Raises InputError where the folder holds no results, or none that can be drawn.
+    Raises InputError where the folder holds no results, or none that can be drawn, StoreError where a file
+    cannot be written.
     """
     from reports import page
 
@@ -56,7 +57,7 @@ def draw_results(
     `every`: all other plots too that the results allow. `overlay`: the published curves behind.
     `published_look`: the picture alone, looking as the published one. The default folder is the run's report
     folder, or the one that the CSV lies in. Raises InputError where there are no results, or none that can
-    be drawn as asked.
+    be drawn as asked, StoreError where a file cannot be written.
     """
     from reports import plots, rows
     from reports.table_files import write_tables
@@ -126,9 +127,11 @@ def _run_of(source: Path) -> Run | None:
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    from reports.errors import ReportError
+    from reports.errors import ReportError, WriteError
 
     try:
         yield
+    except WriteError as error:
+        raise StoreError(f"{error.filename}: cannot be written: {error.strerror}") from None
     except (ReportError, OSError) as error:
         raise InputError(f"{error}") from None

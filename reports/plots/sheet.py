@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from reports.files import write_whole
 from reports.rows import curve_names
 from reports.style import RC, CurveStyle, curve_styles, spans_too_much
 from reports.wording import INTERVAL, count_range
@@ -54,13 +56,14 @@ def settle(figure: Figure) -> None:
 
 def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
     """Write ``folder/stem`` as .png, .svg and .pdf and return the paths; the same figure, the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
     dateless = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     paths = []
     with matplotlib.rc_context(RC):
         for kind, metadata in dateless.items():
             path = folder / f"{stem}.{kind}"
-            figure.savefig(path, metadata=metadata)
+            sink = io.BytesIO()
+            figure.savefig(sink, format=kind, metadata=metadata)
+            write_whole(path, sink.getvalue())
             paths.append(path)
     return paths
 

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pytest
 from PIL import Image
 
 from reports import ReportError
+from reports.errors import WriteError
 from reports.page import render_page, write_page
 from reports.sections import SECTIONS
 
@@ -128,6 +130,18 @@ def test_text_from_prompts_is_escaped_in_html_and_in_json(make_run: MakeRun) -> 
 
 def test_the_same_run_gives_the_same_bytes(scored_run: Path) -> None:
     assert write_page(scored_run).read_bytes() == render_page(scored_run).encode()
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(
+    scored_run: Path, small_files: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    page = write_page(scored_run)
+    before = page.read_bytes()
+    with small_files(len(before) // 2), pytest.raises(WriteError) as error:
+        write_page(scored_run)
+    assert error.value.filename == str(page)
+    assert page.read_bytes() == before
+    assert [path.name for path in page.parent.iterdir()] == [page.name]
 
 
 def test_without_images_the_page_says_so(make_run: MakeRun) -> None:

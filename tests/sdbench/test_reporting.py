@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pandas as pd
@@ -51,6 +53,46 @@ def test_a_run_gives_the_picture_with_its_regions_and_the_tables(run: Path, tmp_
     assert main(["plot", str(run / "results.csv"), "--out", str(tmp_path / "same")]) == 0
     for name in PICTURES | TABLES:
         assert (tmp_path / "same" / name).read_bytes() == (run / "report" / name).read_bytes()
+
+
+@pytest.mark.parametrize("cut_off", ["distance-against-clip-score.png", "results-table.csv"])
+def test_a_disk_without_room_is_said_with_the_file_and_spoils_none(
+    cut_off: str,
+    run: Path,
+    small_files: Callable[[int], AbstractContextManager[None]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["plot", str(run)]) == 0
+    before = {path.name: path.read_bytes() for path in (run / "report").iterdir()}
+    if cut_off in TABLES:  # which are smaller than the pictures before them
+        monkeypatch.setattr("reports.plots.save", lambda figure, folder, stem: [])
+    capsys.readouterr()
+    with small_files(len(before[cut_off]) // 2):
+        assert main(["plot", str(run)]) == 1
+    path = run / "report" / cut_off
+    assert capsys.readouterr().err == f"sdbench: {path}: cannot be written: File too large\n"
+    assert {path.name: path.read_bytes() for path in (run / "report").iterdir()} == before
+
+
+def test_a_write_that_never_ended_is_among_those_of_the_run(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*given: object, **options: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(Path, "replace", killed)
+    monkeypatch.setattr(Path, "unlink", killed)
+    assert main(["plot", str(run)]) == 1
+    (left,) = (run / "report").iterdir()
+    assert LocalStore(run).temporaries() == [f"report/{left.name}"]
+
+
+def test_what_cannot_be_read_is_bad_input(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "results.csv").unlink()
+    (run / "results.csv").mkdir()
+    assert main(["plot", str(run)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_run_at_a_url_is_drawn_there(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
