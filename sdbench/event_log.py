@@ -11,12 +11,13 @@ Every line has `time` (UTC) and `event`:
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sdbench.errors import InputError, one_line
+from sdbench.errors import InputError, StoreError, one_line
 
 __all__ = ["EventLog"]
 
@@ -24,20 +25,28 @@ __all__ = ["EventLog"]
 class EventLog:
     """Appends to a file for the length of a `with` block, whose end is the last event.
 
-    InputError where the file cannot be opened, which is before the first image.
+    InputError where the file cannot be opened, which is before the first image; StoreError where it cannot
+    be written later on, unless another error is what ends the block.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = path.open("a", encoding="utf-8", buffering=1)  # a line is there once it is said
+            # Without a buffer: a line is there once it is said, and closing does not try a failed one again.
+            self._stream = path.open("ab", buffering=0)
         except OSError as error:
             raise InputError(f"--log {path}: {error.strerror}") from None
+        self._path = path
 
     def write(self, event: str, **facts: Any) -> None:
         """Append a line."""
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._stream.write(json.dumps({"time": time, "event": event, **facts}) + "\n")
+        line = (json.dumps({"time": time, "event": event, **facts}) + "\n").encode()
+        try:
+            while line:  # a disk may take the first part alone
+                line = line[self._stream.write(line) :]
+        except OSError as failure:
+            raise StoreError(f"--log {self._path}: cannot be written: {failure.strerror}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -45,8 +54,8 @@ class EventLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.write("end", how=_how(error))
-        self._stream.close()
+        with self._stream, nullcontext() if error is None else suppress(StoreError):
+            self.write("end", how=_how(error))
 
 
 def _how(error: BaseException | None) -> str:

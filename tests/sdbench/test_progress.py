@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from sdbench.display import CellShare, LineDisplay, RichDisplay, cells_table, display_for
-from sdbench.errors import InputError
+from sdbench.errors import InputError, StoreError
 from sdbench.event_log import EventLog
 from sdbench.models.sources import ReferenceSource
 from sdbench.plan import Plan, Unit, make_plan
@@ -210,6 +210,36 @@ def test_a_log_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"--log .*file/run\.jsonl: "):
         EventLog(tmp_path / "file" / "run.jsonl")
+
+
+def test_a_log_on_a_full_disk_is_named_in_one_line() -> None:
+    with (
+        pytest.raises(StoreError, match=r"^--log /dev/full: cannot be written: No space left on device$"),
+        EventLog(Path("/dev/full")) as log,
+    ):
+        log.write("note", text="reading")
+    with pytest.raises(StoreError, match="--log /dev/full"), EventLog(Path("/dev/full")):
+        pass
+
+
+def test_a_log_on_a_full_disk_does_not_hide_what_ended_the_run() -> None:
+    with pytest.raises(StoreError, match="the shard"), EventLog(Path("/dev/full")):
+        raise StoreError("the shard")
+
+
+def test_a_line_that_the_disk_takes_in_parts_is_whole(tmp_path: Path) -> None:
+    with EventLog(tmp_path / "log") as log:
+        stream = log._stream
+
+        class Short:
+            def write(self, data: bytes) -> int:
+                return stream.write(data[:10])
+
+        log._stream = Short()  # type: ignore[assignment]
+        log.write("note", text="a line of more than ten letters")
+        log._stream = stream
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["note", "end"]
 
 
 @pytest.mark.parametrize(
