@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from time import monotonic
+from types import TracebackType
+from typing import Self
 
 from sdbench.errors import StoreError
 from sdbench.store import Store
@@ -39,7 +42,10 @@ class Session:
 
 
 class Journal:
-    """Writes the file of the session that begins now."""
+    """Writes the file of the session that lasts as long as a `with` block.
+
+    An error that ends the block is not replaced by one of the journal, which nobody needs to go on.
+    """
 
     def __init__(self, store: Store, executor: str) -> None:
         self._store = store
@@ -49,6 +55,15 @@ class Journal:
         number = max((_number(name) for name in store.names(FOLDER)), default=0) + 1
         # Two sessions that begin together take one number, hence the rest of the name.
         self._key = f"{FOLDER}/{number:06d}_{uuid.uuid4().hex[:8]}.json"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with nullcontext() if error is None else suppress(StoreError):
+            self.end()
 
     def made(self, images: int) -> None:
         """So many more images are in the store."""

@@ -93,12 +93,10 @@ class Work:
 @contextmanager
 def at_work(job: Job, store: Store, workforce: Workforce, progress: RunProgress) -> Iterator[Work]:
     """Work for the length of the block; the executor's pool is opened once there is something to do."""
-    journal = Journal(store, workforce.executor)
-    with ExitStack() as stack:
+    with Journal(store, workforce.executor) as journal, ExitStack() as stack:
 
         @cache
         def open_pool() -> Pool:
             return stack.enter_context(EXECUTORS[workforce.executor](job, workforce, progress.note))
 
-        stack.callback(journal.end)
         yield Work(open_pool, store, job.images_kept, journal, progress)
