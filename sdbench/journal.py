@@ -10,9 +10,10 @@ import json
 import uuid
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
+from threading import Event, Lock, Thread
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sdbench.errors import StoreError
 from sdbench.store import Store
@@ -22,11 +23,15 @@ __all__ = ["Journal", "Session", "last_session", "sessions"]
 
 FOLDER = "journal"
 SECONDS_BETWEEN_WRITES = 5.0
+SECONDS_BETWEEN_SIGNS = 30.0
 
 
 @dataclass(frozen=True)
 class Session:
-    """One time that work was done: `images` in `seconds`; `updated` is the time of day of the last word."""
+    """One time that work was done: `images` in `seconds`; `updated` is the time of day of the last word.
+
+    Until it has ended, there is a word every 30 seconds, however long a unit takes.
+    """
 
     started: str
     updated: str
@@ -50,8 +55,11 @@ class Journal:
     def __init__(self, store: Store, executor: str) -> None:
         self._store = store
         self._began = monotonic()
-        self._written = -SECONDS_BETWEEN_WRITES
+        self._written = self._began
         self._session = Session(now(), now(), executor, 0, 0.0, False)
+        self._lock = Lock()
+        self._ended = Event()
+        self._signs: Thread | None = None
         number = max((_number(name) for name in store.names(FOLDER)), default=0) + 1
         # Two sessions that begin together take one number, hence the rest of the name.
         self._key = f"{FOLDER}/{number:06d}_{uuid.uuid4().hex[:8]}.json"
@@ -62,25 +70,45 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended.set()
+        if self._signs is None:
+            return
+        self._signs.join()
         with nullcontext() if error is None else suppress(StoreError):
-            self.end()
+            self._write(seconds=self._seconds(), ended=True)
+
+    def begin(self) -> None:
+        """Work begins, if it has not: from now on there are signs of life."""
+        if self._signs is None:
+            self._write()
+            # A thread, since a unit may take longer than those who look will wait.
+            self._signs = Thread(target=self._give_signs, daemon=True)
+            self._signs.start()
 
     def made(self, images: int) -> None:
         """So many more images are in the store."""
-        self._session = replace(self._session, images=self._session.images + images)
+        with self._lock:
+            made = self._session.images + images
+            self._session = replace(self._session, images=made, seconds=self._seconds())
         if monotonic() - self._written >= SECONDS_BETWEEN_WRITES:
             self._write()
 
-    def end(self) -> None:
-        """No more is made in this session."""
-        if self._session.images:
-            self._session = replace(self._session, ended=True)
-            self._write()
+    def _give_signs(self) -> None:
+        while not self._ended.wait(SECONDS_BETWEEN_SIGNS):
+            with suppress(StoreError):  # the work will meet it too
+                self._write()
 
-    def _write(self) -> None:
-        self._written = monotonic()
-        self._session = replace(self._session, updated=now(), seconds=round(self._written - self._began, 3))
-        text = json.dumps(asdict(self._session), indent=2) + "\n"
+    def _seconds(self) -> float:
+        return round(monotonic() - self._began, 3)
+
+    def _write(self, **changes: Any) -> None:
+        with self._lock:
+            self._written = monotonic()
+            self._session = replace(self._session, updated=now(), **changes)
+            self._put(self._session)
+
+    def _put(self, session: Session) -> None:
+        text = json.dumps(asdict(session), indent=2) + "\n"
         self._store.write(self._key, text.encode(), durable=False)
 
 
@@ -90,9 +118,9 @@ def sessions(store: Store) -> list[Session]:
 
 
 def last_session(store: Store) -> Session | None:
-    """The latest session; None where no work was done. StoreError where its file is damaged."""
-    names = sorted(store.names(FOLDER))
-    return _read(store, names[-1]) if names else None
+    """The latest session that made images; None where none did. StoreError where a file is damaged."""
+    latest = (_read(store, name) for name in sorted(store.names(FOLDER), reverse=True))
+    return next((session for session in latest if session.images), None)
 
 
 def _read(store: Store, name: str) -> Session:

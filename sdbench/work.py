@@ -55,6 +55,7 @@ class Work:
             self._progress.note(f"{plan.images - left} of {plan.images} images are there already")
         if not pending:
             return
+        self._journal.begin()
         pool = self._open_pool()
         self._progress.start(plan, pending)
         with stopping(self._progress.note) as stop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sdbench.errors import StoreError
 from sdbench.journal import sessions
@@ -13,8 +13,8 @@ from sdbench.store import READERS, Store
 
 __all__ = ["delete", "unneeded"]
 
-QUIET = 900.0
-"""Seconds without a word, one a unit, after which a session that never ended is taken for dead."""
+QUIET = timedelta(minutes=5)
+"""After so long without a word, though there are two a minute, a session that has not ended is dead."""
 
 
 def unneeded(store: Store) -> list[str]:
@@ -31,9 +31,12 @@ def delete(store: Store, keys: list[str]) -> None:
     for session in sessions(store):  # a later one may have ended before
         if session.ended:
             continue
-        silent = (datetime.now(UTC) - datetime.fromisoformat(session.updated)).total_seconds()
-        if abs(silent) < QUIET:
-            raise StoreError(f"{store.where('')}: a run is going on here; wait for its end or stop it")
+        heard = datetime.fromisoformat(session.updated)
+        if abs(datetime.now(UTC) - heard) < QUIET:  # a clock elsewhere may be ahead
+            raise StoreError(
+                f"{store.where('')}: a run is going on here, last heard of at {session.updated}: wait for "
+                f"its end or stop it; if it was killed, wait until {(heard + QUIET).isoformat()}"
+            )
     with ThreadPoolExecutor(READERS) as pool:
         list(pool.map(store.delete, keys))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,12 @@ import pytest
 
 from sdbench.errors import StoreError
 from sdbench.executors import EXECUTORS, Pool, Workforce
-from sdbench.plan import Plan
+from sdbench.journal import Journal, sessions
+from sdbench.plan import Plan, Unit
 from sdbench.progress import RunProgress
 from sdbench.store import LocalStore
 from sdbench.work import at_work
-from sdbench.worker import Job, UnitReport
+from sdbench.worker import Job, Tick, UnitReport
 from tests.sdbench.synthetic import plan_of
 
 JOB = Job("unused", "cpu", 1, 2, 0, 2)
@@ -71,3 +74,51 @@ def test_a_journal_that_cannot_be_ended_does_not_hide_what_ended_the_work(
 ) -> None:
     with pytest.raises(StoreError, match="the shard"):
         work_until_full(store, plan, StoreError("the shard"))
+
+
+def test_work_is_seen_before_its_first_unit_is_done(
+    store: FullStore, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    @contextmanager
+    def executor(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
+        def pool(units: Sequence[Unit], tick: Tick, stop: Any) -> Iterator[UnitReport]:
+            seen.extend(sessions(store))
+            yield from ()
+
+        yield pool
+
+    monkeypatch.setitem(EXECUTORS, "inline", executor)
+    with at_work(JOB, store, Workforce(), RunProgress()) as work:
+        work(plan)
+        work(plan)
+    assert [(session.images, session.ended) for session in seen] == [(0, False), (0, False)]
+    assert [session.ended for session in sessions(store)] == [True]
+
+
+def test_a_long_unit_gives_signs_of_life_that_change_no_rate(
+    store: FullStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdbench.journal.SECONDS_BETWEEN_SIGNS", 0.01)
+    monkeypatch.setattr("sdbench.journal.SECONDS_BETWEEN_WRITES", 0.0)
+    times = (f"2026-01-01T00:00:{second:02d}+00:00" for second in range(60))
+    monkeypatch.setattr("sdbench.journal.now", lambda: next(times, "2026-01-01T00:01:00+00:00"))
+    with Journal(store, "inline") as journal:
+        journal.begin()
+        journal.made(3)
+        (before,) = sessions(store)
+        deadline = time.monotonic() + 10
+        while (after := sessions(store)[0]).updated <= before.updated and time.monotonic() < deadline:
+            time.sleep(0.01)
+        store.full = True  # a sign that cannot be given is no reason to stop
+        time.sleep(0.05)
+        store.full = False
+    assert after == replace(before, updated=after.updated)
+    assert after.updated > before.updated
+
+
+def test_a_session_without_work_leaves_nothing(store: FullStore) -> None:
+    with at_work(JOB, store, Workforce(), RunProgress()):
+        pass
+    assert sessions(store) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -60,17 +61,23 @@ class TestStatus:
         self, store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         make_units(store, plan, 5, units=slice(3))
-        clock = iter([100.0, 104.0, 104.0, 110.0, 110.0])
-        monkeypatch.setattr("sdbench.journal.monotonic", lambda: next(clock, 110.0))
-        Journal(store, "inline").end()  # made nothing, and says nothing
-        journal = Journal(store, "inline")
-        journal.made(3)
-        assert status_of(store).session is not None
-        journal.end()
+        seconds = [100.0]
+        monkeypatch.setattr("sdbench.journal.monotonic", lambda: seconds[0])
+        with Journal(store, "inline") as journal:
+            journal.begin()
+            assert status_of(store).session is None
+            seconds[0] = 106.0
+            journal.made(3)
+            running = status_of(store)
+            seconds[0] = 110.0
+        assert running.session is not None
+        assert (running.session.images, running.session.seconds, running.session.ended) == (3, 6.0, False)
+        with Journal(store, "inline") as later:  # made nothing, and is no measure
+            later.begin()
         status = status_of(store)
         assert status.session is not None
-        assert (status.session.images, status.session.ended) == (3, True)
-        assert status.seconds_left == pytest.approx(2 / 3 * status.session.seconds)
+        assert (status.session.images, status.session.seconds, status.session.ended) == (3, 10.0, True)
+        assert status.seconds_left == pytest.approx(2 / 3 * 10)
 
     def test_sessions_follow_each_other_whatever_the_time_of_day(
         self, store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch
@@ -78,9 +85,9 @@ class TestStatus:
         make_units(store, plan, 5)
         for images, time in [(1, "2026-01-02T00:00:00+00:00"), (4, "1970-01-01T00:00:00+00:00")]:
             monkeypatch.setattr("sdbench.journal.now", lambda time=time: time)
-            journal = Journal(store, "inline")
-            journal.made(images)
-            journal.end()
+            with Journal(store, "inline") as journal:
+                journal.begin()
+                journal.made(images)
         session = status_of(store).session
         assert session is not None
         assert session.images == 4
@@ -271,17 +278,20 @@ class TestGarbage:
         store = open_store(tmp_path)
         make_units(store, plan, 5)
         write_plan_file(store, plan_of([4], PROMPTS), 5)
-        journal = Journal(store, "inline")
-        journal.made(1)
-        assert main(["gc", str(tmp_path), "--delete"]) == 1
-        assert "a run is going on here" in capsys.readouterr().err
-        later = Journal(store, "inline")
-        later.made(1)
-        later.end()
-        assert main(["gc", str(tmp_path), "--delete"]) == 1
-        for ended in (tmp_path / "journal").glob("000002_*"):
-            ended.unlink()
+        with Journal(store, "inline") as journal:
+            journal.begin()  # and has made nothing yet
+            assert main(["gc", str(tmp_path), "--delete"]) == 1
+            (first,) = (tmp_path / "journal").iterdir()
+            going_on = json.loads(first.read_text())
+            heard = datetime.fromisoformat(going_on["updated"])
+            until = (heard + timedelta(minutes=5)).isoformat()
+            assert capsys.readouterr().err == (
+                f"sdbench: {tmp_path}: a run is going on here, last heard of at {heard.isoformat()}: wait "
+                f"for its end or stop it; if it was killed, wait until {until}\n"
+            )
+            with Journal(store, "inline") as later:
+                later.begin()
+            assert main(["gc", str(tmp_path), "--delete"]) == 1
         # One that died long ago is no reason to wait.
-        (path,) = (tmp_path / "journal").iterdir()
-        path.write_text(json.dumps({**json.loads(path.read_text()), "updated": "2020-01-01T00:00:00+00:00"}))
+        first.write_text(json.dumps({**going_on, "updated": "2020-01-01T00:00:00+00:00"}))
         assert main(["gc", str(tmp_path), "--delete"]) == 0
