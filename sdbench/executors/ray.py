@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 from sdbench import provenance
@@ -33,6 +35,12 @@ RESTARTS = 100
 
 GLANCE = 1.0
 """Seconds between two looks at whether the user wants to stop."""
+
+PATIENCE = 15.0
+"""After so many seconds without any worker, it is said what they may be waiting for."""
+
+DIAL = 3.0
+"""Seconds for an answer from the cluster's port; Ray itself waits for minutes, in many lines of its own."""
 
 
 @contextmanager
@@ -56,7 +64,7 @@ def ray_pool(job: Job, workforce: Workforce, note: Callable[[str], None]) -> Ite
         options = actor.options(max_restarts=RESTARTS, runtime_env={"env_vars": home})
         actors = [options.remote(replace(job, threads=threads)) for _ in range(count)]
         try:
-            yield _Crew(ray, actors, note)
+            yield _Crew(ray, actors, what, note)
         except ray.exceptions.RayError as error:
             raise SdbenchError(f"ray: {one_line(error)}; run the command again to go on") from None
         finally:
@@ -87,8 +95,9 @@ class _Actor:
 class _Crew:
     """The actors, and who does what."""
 
-    def __init__(self, ray: Any, actors: Sequence[Any], note: Callable[[str], None]) -> None:
+    def __init__(self, ray: Any, actors: Sequence[Any], what: str, note: Callable[[str], None]) -> None:
         self._ray = ray
+        self._what = what
         self._note = note
         self._free: list[Any] = []
         self._joining: dict[Any, Any] = {}
@@ -101,12 +110,16 @@ class _Crew:
         self, units: Sequence[Unit], tick: Tick, stop: Callable[[], bool]
     ) -> Iterator[UnitReport | Gap]:
         left, lost = list(units), Counter[Unit]()
+        patience = monotonic() + PATIENCE
         while self._busy or (left and not stop()):
             if not (self._free or self._joining or self._busy):
                 yield from (Gap(unit, "no worker is left") for unit in left)
                 return
             while self._free and left and not stop():
                 self._hand_out(left)
+            if not self._busy and monotonic() > patience:
+                self._say_what_there_is()
+                patience = math.inf
             refs = [*self._busy, *self._joining]
             done = self._ray.wait(refs, num_returns=1, timeout=GLANCE)[0] if refs else []
             for ref in done:
@@ -123,6 +136,17 @@ class _Crew:
                     left.insert(0, unit)
                 else:
                     yield Gap(unit, f"lost {TRIES} times with its worker: {report}")
+
+    def _say_what_there_is(self) -> None:
+        """On a busy cluster nothing happens until others let go of what they hold, which may be never."""
+        free, there = (
+            resources().get(self._what, 0.0)
+            for resources in (self._ray.available_resources, self._ray.cluster_resources)
+        )
+        waiting = len(self._joining)
+        self._note(
+            f"ray: waiting for {waiting} workers: the cluster has {free:g} of {there:g} {self._what} free"
+        )
 
     def _hand_out(self, left: list[Unit]) -> None:
         actor = self._free.pop(0)
@@ -208,6 +232,8 @@ def _ray() -> Any:
 
 def _connect(ray: Any, address: str | None) -> None:
     try:
+        if address is not None:
+            _dial(address)
         ray.init(
             # "local" is a cluster of its own even where another one runs on this machine.
             address=address or "local",
@@ -215,5 +241,14 @@ def _connect(ray: Any, address: str | None) -> None:
             logging_level="error",
             **({} if address else {"include_dashboard": False}),
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, OverflowError, ValueError, RuntimeError) as error:
+        if address is None:
+            raise SdbenchError(f"ray: cannot be started on this machine ({one_line(error)})") from None
         raise InputError(f"--address {address}: no Ray cluster answers ({one_line(error)})") from None
+
+
+def _dial(address: str) -> None:
+    """OSError where nobody listens at the port of `address`; other kinds of address have none."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=DIAL).close()

@@ -6,7 +6,7 @@ import json
 import os
 import random
 import signal
-import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,8 @@ import pytest
 import yaml
 
 from sdbench import mirror
-from sdbench.cli import main
 from sdbench.errors import InputError
-from sdbench.executors import EXECUTORS, Gap, Workforce
+from sdbench.executors import Gap, Workforce
 from sdbench.executors.ray import TRIES, _next, _resources, ray_pool
 from sdbench.plan import Unit
 from sdbench.progress import RunProgress
@@ -229,6 +228,39 @@ def test_what_a_unit_raises_ends_the_run_in_its_own_words(
         list(pool(plan_of([2], ["a"]).units, lambda unit, done: None, lambda: False))
 
 
+def test_a_busy_cluster_is_said_once_and_waited_for(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    class Quick:
+        def __init__(self, job: Job) -> None:
+            pass
+
+        def ready(self) -> None:
+            pass
+
+        def do(self, unit: Unit) -> UnitReport:
+            return UnitReport(unit, {}, [1], "cpu", 1)
+
+    said: list[str] = []
+
+    def note(text: str) -> None:
+        said.append(text)
+        if "waiting" in text:
+            ray.kill(other)
+
+    monkeypatch.setattr("sdbench.executors.ray._Actor", Quick)
+    monkeypatch.setattr("sdbench.executors.ray.PATIENCE", 1.0)
+    other = ray.remote(num_cpus=2)(Quick).remote(JOB)
+    ray.get(other.ready.remote())
+    units = plan_of([2], ["a", "b", "c", "d"]).units
+    deadline = time.monotonic() + 60
+    with ray_pool(JOB, Workforce("ray", 2), note) as pool:
+        reports = list(pool(units, lambda unit, done: None, lambda: time.monotonic() > deadline))
+    ray.kill(other)
+    assert said[1:] == ["ray: waiting for 2 workers: the cluster has 0 of 2 CPU free"]
+    assert len(reports) == len(units)
+
+
 class TestWhoGetsWhat:
     def test_a_worker_keeps_its_checkpoint_as_long_as_there_is_work_for_it(self) -> None:
         units = _units({"a": 2, "b": 3, "c": 1})
@@ -263,31 +295,3 @@ def _units(counts: dict[str, int]) -> list[Unit]:
             checkpoint = replace(unit.cell.checkpoint, weights_digest=name * 64)
             found.append(replace(unit, cell=replace(unit.cell, checkpoint=checkpoint)))
     return found
-
-
-class TestOneLineErrors:
-    def test_ray_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "ray", None)
-        with (
-            pytest.raises(InputError, match=r"--executor ray needs Ray: pip install 'sdbench\[ray\]'"),
-            EXECUTORS["ray"](JOB, Workforce("ray"), lambda text: None),
-        ):
-            pass
-
-    def test_memory_is_not_shared(self) -> None:
-        job = Job("memory://run", "cpu", 1, 2, 0, 2)
-        with (
-            pytest.raises(InputError, match="use --executor inline"),
-            ray_pool(job, Workforce("ray"), lambda text: None),
-        ):
-            pass
-
-    @pytest.mark.parametrize("option", ["--workers=2", "--address=auto"])
-    def test_workers_of_the_inline_executor(
-        self, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        spec = tmp_path / "spec.yaml"
-        spec.write_text(yaml.safe_dump(tiny_runs.content()), encoding="utf-8")
-        assert main(["run", str(spec), "--out", str(tmp_path / "run"), option]) == 2
-        assert capsys.readouterr().err == "sdbench: --workers and --address need --executor ray\n"
-        assert not (tmp_path / "run").exists()
