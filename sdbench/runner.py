@@ -53,6 +53,7 @@ def run_experiment(
     All inputs are looked up before the first image is made, so that a missing file ends the run at
     once. Raises InputError for what is missing or wrong, StoreError for a damaged run folder.
     """
+    workforce.check_place(place)
     seconds: dict[str, float] = {}
     started = now()
     # Settled here, so that the run means the same on a machine of another kind.

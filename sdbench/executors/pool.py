@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 from sdbench.errors import InputError
 from sdbench.plan import Unit
@@ -24,6 +25,13 @@ class Workforce:
     def __post_init__(self) -> None:
         if self.executor == "inline" and (self.workers not in (None, 1) or self.address is not None):
             raise InputError("--workers and --address need --executor ray")
+
+    def check_place(self, place: str | Path) -> None:
+        """InputError where the workers, in processes of their own, could not see the run at `place`."""
+        if self.executor != "inline" and str(place).startswith("memory://"):
+            raise InputError(
+                "a run in memory:// cannot be shared with other processes: use --executor inline"
+            )
 
 
 @dataclass(frozen=True)

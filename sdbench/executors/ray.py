@@ -50,8 +50,6 @@ def ray_pool(job: Job, workforce: Workforce, note: Callable[[str], None]) -> Ite
     Raises InputError where Ray is not installed, the cluster is not there or has too few GPUs.
     """
     ray = _ray()
-    if job.place.startswith("memory://"):
-        raise InputError("a run in memory:// cannot be shared with other processes: use --executor inline")
     joined = ray.is_initialized()
     if not joined:
         _connect(ray, workforce.address)

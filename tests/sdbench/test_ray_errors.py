@@ -13,7 +13,8 @@ import yaml
 from sdbench.cli import main
 from sdbench.errors import InputError, SdbenchError
 from sdbench.executors import EXECUTORS, Workforce
-from sdbench.executors.ray import _connect, ray_pool
+from sdbench.executors.ray import _connect
+from sdbench.store import open_store
 from sdbench.worker import Job
 from tests.sdbench import tiny_runs
 
@@ -43,13 +44,14 @@ class TestOneLineErrors:
         ):
             pass
 
-    def test_memory_is_not_shared(self) -> None:
-        job = Job("memory://run", "cpu", 1, 2, 0, 2)
-        with (
-            pytest.raises(InputError, match="use --executor inline"),
-            ray_pool(job, Workforce("ray"), lambda text: None),
-        ):
-            pass
+    def test_memory_is_not_shared(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        spec = tmp_path / "spec.yaml"
+        spec.write_text(yaml.safe_dump(tiny_runs.content()), encoding="utf-8")
+        place = f"memory://{tmp_path.name}"
+        assert main(["run", str(spec), "--out", place, "--executor", "ray"]) == 2
+        assert capsys.readouterr().err.endswith("processes: use --executor inline\n")
+        store = open_store(place)
+        assert store.names("") == store.folders("") == frozenset()
 
     @pytest.mark.parametrize("scheme", ["", "ray://"])
     def test_nobody_answers_at_the_address(self, scheme: str) -> None:
