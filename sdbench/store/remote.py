@@ -16,7 +16,11 @@ from sdbench.store.local import TEMPORARY
 __all__ = ["FsspecStore"]
 
 WHOLE_PUTS = frozenset({"abfs", "az", "gcs", "gs", "memory", "oci", "oss", "s3", "s3a"})
-"""Where an object appears when all of its bytes are there. Elsewhere it is written aside and renamed."""
+"""Where an object appears when all of its bytes are there.
+
+Elsewhere it is written aside and moved, which is a rename where the library of the scheme has one (sftp,
+hdfs, smb); for others fsspec copies and deletes, and who reads meanwhile may see the first part alone.
+"""
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 """The extra of this package that brings the library of a scheme."""
@@ -80,7 +84,10 @@ class FsspecStore:
             return found
 
     def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
-        """Put the object; a reader sees the old bytes or the new ones. A put is durable in any case."""
+        """Put the object; a put is durable in any case.
+
+        A reader sees the old bytes or the new ones, but for schemes that copy (see WHOLE_PUTS).
+        """
         target = self._path(key)
         with self._said(key, "cannot be written"):
             if self._whole_puts:
