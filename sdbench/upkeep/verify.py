@@ -136,9 +136,15 @@ def _images(store: Store, cell: str, digests: _Digests, pool: ThreadPoolExecutor
             return str(error)
         return f"{store.where(key)}: {wrong}; {AGAIN}" if wrong else ""
 
-    there = {name.removesuffix(".png") for name in store.names(f"images/{cell}")}
+    names = store.names(f"images/{cell}")
+    there = {name.removesuffix(".png") for name in names if name.endswith(".png")}
     findings.images += len(there)
     findings.damage += filter(None, pool.map(look, sorted(there)))
+    strange = sorted(name for name in names if not name.endswith(".png"))
+    findings.damage += [
+        f"{store.where(f'images/{cell}/{name}')}: not an image of this run; 'sdbench gc' removes it"
+        for name in strange
+    ]
     lost = sorted(digests.kept - there)
     findings.damage += [f"{store.where(f'images/{cell}/{id_}.png')}: missing; run again" for id_ in lost]
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sdbench.cli import main
 from sdbench.errors import StoreError
 from sdbench.executors import EXECUTORS, Pool, Workforce
 from sdbench.journal import Journal, sessions
 from sdbench.plan import Plan, Unit
+from sdbench.plan_file import write_plan_file
 from sdbench.progress import RunProgress
 from sdbench.store import LocalStore
 from sdbench.work import at_work
 from sdbench.worker import Job, Tick, UnitReport
-from tests.sdbench.synthetic import plan_of
+from tests.sdbench.synthetic import make_units, plan_of
 
 JOB = Job("unused", "cpu", 1, 2, 0, 2)
 
@@ -122,3 +126,27 @@ def test_a_session_without_work_leaves_nothing(store: FullStore) -> None:
     with at_work(JOB, store, Workforce(), RunProgress()):
         pass
     assert sessions(store) == []
+
+
+def test_nothing_is_deleted_under_a_run_that_goes_on(
+    store: FullStore, tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_units(store, plan, 5)
+    write_plan_file(store, plan_of([4], ["a", "b", "c"]), 5)
+    with Journal(store, "inline") as journal:
+        journal.begin()  # and has made nothing yet
+        assert main(["gc", str(tmp_path), "--delete"]) == 1
+        (first,) = (tmp_path / "journal").iterdir()
+        going_on = json.loads(first.read_text())
+        heard = datetime.fromisoformat(going_on["updated"])
+        until = (heard + timedelta(minutes=5)).isoformat()
+        assert capsys.readouterr().err == (
+            f"sdbench: {tmp_path}: a run is going on here, last heard of at {heard.isoformat()}: wait "
+            f"for its end or stop it; if it was killed, wait until {until}\n"
+        )
+        with Journal(store, "inline") as later:
+            later.begin()
+        assert main(["gc", str(tmp_path), "--delete"]) == 1
+    # One that died long ago is no reason to wait.
+    first.write_text(json.dumps({**going_on, "updated": "2020-01-01T00:00:00+00:00"}))
+    assert main(["gc", str(tmp_path), "--delete"]) == 0

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +146,15 @@ class TestVerify:
         store.delete(key)
         assert findings(store) == [f"{store.where(key)}: missing; run again"]
 
+    def test_a_file_that_is_no_image_is_named_as_it_is(self, store: Store, plan: Plan) -> None:
+        make_units(store, plan, 4)
+        key = f"images/{plan.cells[0].folder}/foo.jpg"
+        store.write(key, b"hello")
+        found = verify(store, lambda done, total: None)
+        assert found.damage == [f"{store.where(key)}: not an image of this run; 'sdbench gc' removes it"]
+        assert found.images == 8
+        assert unneeded(store) == [key]
+
     @pytest.mark.parametrize("damage", [truncated, lambda data: b""])
     def test_a_damaged_shard(self, damage: Callable[[bytes], bytes], store: Store, plan: Plan) -> None:
         make_units(store, plan, 0)
@@ -271,27 +278,3 @@ class TestGarbage:
         assert left == {path for path in before if plan.cells[0].folder not in str(path)} - {orphan}
         assert findings(store) == []
         assert capsys.readouterr().out.endswith("8 files deleted\n")
-
-    def test_nothing_is_deleted_under_a_run_that_goes_on(
-        self, tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        store = open_store(tmp_path)
-        make_units(store, plan, 5)
-        write_plan_file(store, plan_of([4], PROMPTS), 5)
-        with Journal(store, "inline") as journal:
-            journal.begin()  # and has made nothing yet
-            assert main(["gc", str(tmp_path), "--delete"]) == 1
-            (first,) = (tmp_path / "journal").iterdir()
-            going_on = json.loads(first.read_text())
-            heard = datetime.fromisoformat(going_on["updated"])
-            until = (heard + timedelta(minutes=5)).isoformat()
-            assert capsys.readouterr().err == (
-                f"sdbench: {tmp_path}: a run is going on here, last heard of at {heard.isoformat()}: wait "
-                f"for its end or stop it; if it was killed, wait until {until}\n"
-            )
-            with Journal(store, "inline") as later:
-                later.begin()
-            assert main(["gc", str(tmp_path), "--delete"]) == 1
-        # One that died long ago is no reason to wait.
-        first.write_text(json.dumps({**going_on, "updated": "2020-01-01T00:00:00+00:00"}))
-        assert main(["gc", str(tmp_path), "--delete"]) == 0
