@@ -75,6 +75,9 @@ class Work:
         done = self._shards.done(plan.units)
         there = [unit for unit in plan.units if shard_key(unit) in done]
         complete = {shard_key(unit) for unit in self._images.complete(there)}
+        again = sum(len(unit.chunk.prompts) for unit in there if shard_key(unit) not in complete)
+        if again:
+            self._progress.note(f"{again} images are made again: PNGs that the spec keeps are not there")
         return [unit for unit in plan.units if shard_key(unit) not in complete]
 
     def _finished(self, report: UnitReport) -> None:

@@ -18,6 +18,7 @@ from sdbench.errors import StoreError
 from sdbench.executors import EXECUTORS, Executor, Gap, Pool, Workforce
 from sdbench.executors.inline import inline_pool
 from sdbench.plan import Unit
+from sdbench.progress import RunProgress
 from sdbench.reporting import draw_results
 from sdbench.worker import Job, Tick, UnitReport
 from tests.sdbench.tiny_runs import files
@@ -101,12 +102,17 @@ def test_a_finished_run_makes_nothing_and_loads_no_model(
     assert files(tmp_path / "run") == before
 
 
-def test_a_lost_png_is_made_again(tiny: dict[str, Any], tmp_path: Path, run_tiny: Run) -> None:
+def test_a_lost_png_is_made_again(
+    tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_tiny(tiny, tmp_path / "run")
     before = files(tmp_path / "run")
     next((tmp_path / "run" / "images").rglob("*.png")).unlink()
+    said: list[str] = []
+    monkeypatch.setattr(RunProgress, "note", lambda self, text: said.append(text))
     outcome = run_tiny(tiny, tmp_path / "run")
     assert outcome.images_made == 4
+    assert "4 images are made again: PNGs that the spec keeps are not there" in said
     assert files(tmp_path / "run") == before
 
 
