@@ -17,7 +17,7 @@ from sdbench.bench.clock import Work, interleaved
 from sdbench.bench.machine import Bench
 from sdbench.bench.rows import Row, rows_of
 
-__all__ = ["measure"]
+__all__ = ["measure", "save_random_inception"]
 
 SIDE = 256
 FIDELITY = "torch-fidelity"
@@ -30,7 +30,7 @@ def measure(bench: Bench) -> list[Row]:
     pictures = np.random.default_rng(0).integers(0, 256, (size, SIDE, SIDE, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "inception.pth"
-        _save_random_weights(weights)
+        save_random_inception(weights)
         extractor = EXTRACTORS["inception-v3"](weights, device=bench.device)
         works = {"sdbench": lambda: extractor.images(pictures)} | _others(weights, pictures, bench.device)
     timings = interleaved(works, bench.rounds, bench.say)
@@ -64,7 +64,8 @@ def _others(weights: Path, pictures: np.ndarray, device: str) -> dict[str, Work]
     }
 
 
-def _save_random_weights(path: Path) -> None:
+def save_random_inception(path: Path) -> None:
+    """Write Inception's weights, random ones, as torch-fidelity's file has them."""
     from torch_fidelity import feature_extractor_inceptionv3 as port
 
     torch.manual_seed(0)

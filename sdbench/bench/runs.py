@@ -15,7 +15,7 @@ import torch
 
 from sdbench import provenance
 from sdbench.allocator import keep_freed_memory
-from sdbench.bench import features, fidelity, frechet, load, norms, sampling, store
+from sdbench.bench import features, fidelity, frechet, load, norms, sampling, store, sweep
 from sdbench.bench.deadline import Deadline, TimeOver
 from sdbench.bench.fidelity import Fidelity
 from sdbench.bench.machine import Bench, LeftOut
@@ -27,6 +27,7 @@ __all__ = ["PARTS", "Outcome", "bench_for", "run_parts"]
 
 PARTS: dict[str, Callable[[Bench], Sequence[Row | Fidelity]]] = {
     "sampling": sampling.large,
+    "sweep": sweep.measure,
     "features": features.measure,
     "single": sampling.single,
     "norms": norms.measure,

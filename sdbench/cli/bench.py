@@ -27,8 +27,8 @@ def add_parser(commands: Any, name: str) -> None:
     parser.add_argument(
         "--what",
         metavar="A,B",
-        help="some of sampling, features, single, norms, frechet, store, fidelity, load, single-compiled, "
-        "fidelity-compiled (default: all, in this order)",
+        help="some of sampling, sweep, features, single, norms, frechet, store, fidelity, load, "
+        "single-compiled, fidelity-compiled (default: all, in this order)",
     )
     parser.add_argument(
         "--compile",

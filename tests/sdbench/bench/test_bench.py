@@ -15,7 +15,7 @@ import torch
 
 from reference_model import LatentDiffusion, load_checkpoint, shapes
 from reference_model.config_file import load_config
-from sdbench.bench import fidelity, frechet, load, runs, sampling
+from sdbench.bench import fidelity, frechet, load, runs, sampling, sweep
 from sdbench.bench.clock import Timing, interleaved
 from sdbench.bench.deadline import Deadline
 from sdbench.bench.floor import floor_seconds
@@ -24,6 +24,7 @@ from sdbench.bench.peer import build_pipeline
 from sdbench.bench.rows import Row, rows_of, table
 from sdbench.bench.sampling import Inputs, compile_pipeline, sampling_rows
 from sdbench.cli import main
+from sdbench.store import LocalStore
 
 BENCH = Bench("cpu", 64, 1, 2, 4, 1, "full", compiled=False, say=lambda text: None)
 
@@ -39,6 +40,23 @@ def test_works_are_done_in_turn_after_a_warm_up() -> None:
     timings = interleaved(works, 2, lambda text: None)
     assert done == ["a", "b", "a", "b", "a", "b"]
     assert {len(timing.seconds) for timing in timings.values()} == {2}
+
+
+def test_a_sweep_is_measured_from_prompts_to_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    write = LocalStore.write
+
+    def noting(self: LocalStore, key: str, data: bytes, *, durable: bool = True) -> None:
+        written.append(key.partition("/")[0])
+        write(self, key, data, durable=durable)
+
+    monkeypatch.setattr(LocalStore, "write", noting)
+    (row,) = sweep.measure(replace(BENCH, rounds=2))
+    assert (written.count("images"), written.count("shards")) == (6, 3)
+    assert row.seconds > 0
+    shares = dict(part.split(" ") for part in row.note.split(", "))
+    assert set(shares) == {"load", "generate", "write", "extract", "audit"}
+    assert 90 < sum(float(share.rstrip("%")) for share in shares.values()) <= 100.1
 
 
 def test_a_slow_work_is_done_once_and_its_output_kept(monkeypatch: pytest.MonkeyPatch) -> None:
