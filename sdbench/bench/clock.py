@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+
+from sdbench.errors import one_line
 
 __all__ = ["Timing", "Work", "interleaved"]
 
@@ -34,16 +36,27 @@ class Timing:
 
 
 def interleaved(
-    works: Mapping[str, Work], rounds: int, say: Callable[[str], None], *, slow: float = math.inf
+    works: Mapping[str, Work],
+    rounds: int,
+    say: Callable[[str], None],
+    *,
+    slow: float = math.inf,
+    others: Collection[str] = (),
 ) -> dict[str, Timing]:
     """Do each work once to warm up, then all of them in turn, `rounds` times.
 
-    A work that takes more than `slow` seconds to warm up is not done again: that was its one round.
+    A work that takes more than `slow` seconds to warm up is not done again: that was its one round. `others`
+    may fail then, which is said; there is no timing of them.
     """
     firsts: dict[str, Timing] = {}
     for name, work in works.items():
         say(f"{name}: warming up")
-        firsts[name] = _first(work)  # compiles, and chooses kernels
+        try:
+            firsts[name] = _first(work)  # compiles, and chooses kernels
+        except Exception as error:
+            if name not in others:
+                raise
+            say(f"{name}: left out: {type(error).__name__}: {one_line(error)}")
     again = [name for name, first in firsts.items() if first.median <= slow]
     seconds: dict[str, list[float]] = {name: [] for name in again}
     for number in range(rounds):

@@ -106,7 +106,8 @@ def _batch(bench: Bench, size: int, ways: tuple[bool, ...]) -> list[Row]:
         if compiled:
             compile_pipeline(pipeline, bench.device)
         works[f"{THEIRS} {name}"] = inputs.theirs(pipeline)
-    timings = interleaved(works, bench.rounds, bench.say)
+    others = [name for name in works if name.startswith(THEIRS)]
+    timings = interleaved(works, bench.rounds, bench.say, others=others)
     floor = floor_seconds(exact, bench, inputs.x, inputs.context) / size
     return sampling_rows(f"sampling, batches of {size}", size, timings, floor)
 

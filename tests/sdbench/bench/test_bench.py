@@ -42,6 +42,18 @@ def test_works_are_done_in_turn_after_a_warm_up() -> None:
     assert {len(timing.seconds) for timing in timings.values()} == {2}
 
 
+def test_another_tool_that_fails_takes_no_figure_of_ours_with_it() -> None:
+    def fail() -> None:
+        raise RuntimeError("no graph\nfor this")
+
+    said: list[str] = []
+    timings = interleaved({"ours": lambda: 1, "theirs": fail}, 1, said.append, others=["theirs"])
+    assert set(timings) == {"ours"}
+    assert "theirs: left out: RuntimeError: no graph for this" in said
+    with pytest.raises(RuntimeError):
+        interleaved({"ours": fail}, 1, said.append, others=["theirs"])
+
+
 def test_a_sweep_is_measured_from_prompts_to_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
     write = LocalStore.write
