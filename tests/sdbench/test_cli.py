@@ -176,7 +176,7 @@ def test_folders_that_are_files(
     assert main(["run", str(spec_file(tiny)), "--out", str(tmp_path / "file")]) == 2
     assert "run folder" in one_line(capsys)
     assert main(["plot", "published", "--out", str(tmp_path / "file")]) == 2
-    assert str(tmp_path / "file") in one_line(capsys)
+    assert f"{tmp_path / 'file'} is not a folder" in one_line(capsys)
     assert main(["report", str(tmp_path / "file")]) == 2
     assert "is not a run folder" in one_line(capsys)
 
