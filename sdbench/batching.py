@@ -10,7 +10,7 @@ from sdbench.memory import is_out_of_memory
 from sdbench.models import Model
 from sdbench.plan import Unit
 
-__all__ = ["COMPILED", "automatic_size", "doubled"]
+__all__ = ["automatic_size", "doubled", "untried_size"]
 
 GAIN = 0.97
 """A batch of twice the size must bring the time of an image below this share of what it was."""
@@ -24,13 +24,10 @@ TRIAL_STEPS = 2
 def automatic_size(model: Model, unit: Unit, device: str, unit_size: int) -> int:
     """The size to start with; where it does not fit after all, the worker halves it.
 
-    On a CPU a whole unit, since a size that hangs on a clock would not be the same in every run. `unit` is
-    the one at hand: a short last one, where a run goes on, must not lead to another size.
+    `unit` is the one at hand: a short last one, where a run goes on, must not lead to another size.
     """
-    if device == "cpu":
-        return unit_size
-    if unit.cell.arithmetic.compiled:
-        return min(unit_size, COMPILED)
+    if device == "cpu" or unit.cell.arithmetic.compiled:
+        return untried_size(device, unit_size)
     prompts = unit.chunk.prompts * -(-unit_size // len(unit.chunk.prompts))
     cell = replace(unit.cell, sampler=unit.cell.sampler.model_copy(update={"steps": TRIAL_STEPS}))
 
@@ -40,6 +37,14 @@ def automatic_size(model: Model, unit: Unit, device: str, unit_size: int) -> int
         return time.perf_counter() - start
 
     return doubled(attempt, unit_size)
+
+
+def untried_size(device: str, unit_size: int) -> int:
+    """On a CPU a whole unit, since a size that hangs on a clock would not be the same in every run.
+
+    On a GPU that of compiled networks.
+    """
+    return unit_size if device == "cpu" else min(unit_size, COMPILED)
 
 
 def doubled(attempt: Callable[[int], float], most: int) -> int:

@@ -105,11 +105,8 @@ class Journal:
         with self._lock:
             self._written = monotonic()
             self._session = replace(self._session, updated=now(), **changes)
-            self._put(self._session)
-
-    def _put(self, session: Session) -> None:
-        text = json.dumps(asdict(session), indent=2) + "\n"
-        self._store.write(self._key, text.encode(), durable=False)
+            text = json.dumps(asdict(self._session), indent=2) + "\n"
+            self._store.write(self._key, text.encode(), durable=False)
 
 
 def sessions(store: Store) -> list[Session]:

@@ -45,19 +45,20 @@ def plane_chart(run: Run) -> Chart:
     screens. Raises ReportError where the run has only one of distance and score.
     """
     points, looks = _points(run), curve_looks(run)
-    log = not reach_zero(points) and spans_too_much(run.of_protocol(str(run.first("lower"))))
+    x_rows, y_rows = (run.of_protocol(str(run.first(better))) for better in ("higher", "lower"))
+    log = not reach_zero(points) and spans_too_much(y_rows)
     data: list[Chart] = []
     for name, curve in points.groupby("curve", sort=False):
         ordered, look = curve.sort_values("guidance_scale"), looks[str(name)]
         data += [*_edges(str(name), ordered, look), _curve(str(name), ordered, look)]
     spans = _spans(points, log)
-    x_title = title(run.of_protocol(str(run.first("higher"))))
-    y_title = title(run.of_protocol(str(run.first("lower"))), log)
     labelled = points if len(points) <= _MANY else _ends(points)
     wide, narrow = (frame.with_legend(looks) for frame in (_WIDE, _NARROW))
     return {
         "data": [*data, _ring()],
-        "layout": layout(axis(x_title, span=spans[0]), axis(y_title, span=spans[1], log=log)),
+        "layout": layout(
+            axis(title(x_rows), span=spans[0]), axis(title(y_rows, log), span=spans[1], log=log)
+        ),
         "labels": {
             "wide": _labels(labelled, points, wide, spans, log, looks),
             "narrow": _labels(_ends(points), points, narrow, spans, log, looks),

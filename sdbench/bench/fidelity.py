@@ -15,13 +15,13 @@ from reference_model.guidance import guided
 from reference_model.noise import start_noise
 from reference_model.pipeline import to_pixels
 from reference_model.samplers import SAMPLERS
-from sdbench.bench.machine import UNCOMPILED, Bench, LeftOut
+from sdbench.bench.machine import SCALE, UNCOMPILED, Bench, LeftOut, setting_name
 from sdbench.regression.equivalence import Equivalence, equivalence
 from sdbench.regression.testbeds import ShapesTestbed
 
 __all__ = ["Fidelity", "Walk", "compiled", "eager", "make_walk"]
 
-SAMPLER, SCALE, SEED = "plms", 7.5, 0
+SAMPLER, SEED = "plms", 0
 QUARTERS = (0.25, 0.5, 0.75, 1.0)
 
 
@@ -80,7 +80,7 @@ def _all(bench: Bench, precisions: Sequence[str], *, compiled: bool) -> list[Fid
     exact = make_walk(testbed, bench, "full", compiled=False)
     found = []
     for precision in precisions:
-        name = f"{precision}, {'compiled' if compiled else 'eager'}"
+        name = setting_name(precision, compiled=compiled)
         bench.say(f"fidelity: {name}")
         found.append(_compared(name, exact, make_walk(testbed, bench, precision, compiled=compiled), testbed))
     return found

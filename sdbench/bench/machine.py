@@ -10,7 +10,10 @@ import torch
 from reference_model import LatentDiffusion, load_checkpoint, shapes
 from reference_model.config import ModelConfig
 
-__all__ = ["UNCOMPILED", "Bench", "LeftOut", "build_model"]
+__all__ = ["SCALE", "UNCOMPILED", "Bench", "LeftOut", "build_model", "setting_name"]
+
+SCALE = 7.5
+"""Of guidance, wherever images are made."""
 
 UNCOMPILED = "networks are not compiled here; --compile on does"
 
@@ -36,6 +39,11 @@ class Bench:
     precision: str
     compiled: bool
     say: Callable[[str], None]
+
+
+def setting_name(precision: str, *, compiled: bool) -> str:
+    """How rows call a setting."""
+    return f"{precision}, {'compiled' if compiled else 'eager'}"
 
 
 def build_model(bench: Bench) -> LatentDiffusion:

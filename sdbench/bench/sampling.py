@@ -13,14 +13,13 @@ from reference_model.noise import start_noise
 from reference_model.pipeline import sample, to_pixels
 from sdbench.bench.clock import Timing, Work, interleaved
 from sdbench.bench.floor import floor_seconds
-from sdbench.bench.machine import UNCOMPILED, Bench, LeftOut, build_model
+from sdbench.bench.machine import SCALE, UNCOMPILED, Bench, LeftOut, build_model, setting_name
 from sdbench.bench.peer import build_pipeline
 from sdbench.bench.rows import Row, rows_of
 from sdbench.errors import InputError
 
 __all__ = ["Inputs", "compile_pipeline", "large", "sampling_rows", "single", "single_compiled"]
 
-SCALE = 7.5
 OURS, THEIRS = "sdbench", "diffusers"
 
 
@@ -94,7 +93,7 @@ def _batch(bench: Bench, size: int, ways: tuple[bool, ...]) -> list[Row]:
     inputs = Inputs(exact, bench, size)
     works: dict[str, Work] = {}
     for compiled in ways:
-        name = f"{bench.precision}, {'compiled' if compiled else 'eager'}"
+        name = setting_name(bench.precision, compiled=compiled)
         model = build_model(bench)
         model.compute_in(bench.precision, compiled=compiled)
         works[f"{OURS} {name}"] = inputs.ours(model)

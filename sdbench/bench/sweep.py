@@ -18,7 +18,7 @@ import torch
 
 from reference_model import LatentDiffusion, shapes
 from sdbench.bench.features import save_random_inception
-from sdbench.bench.machine import Bench, build_model
+from sdbench.bench.machine import SCALE, Bench, build_model, setting_name
 from sdbench.bench.rows import Row
 from sdbench.extractors import WEIGHTS_FILES, build_extractor, features_identity
 from sdbench.models import Model
@@ -32,8 +32,6 @@ from sdbench.spec import SamplerSpec
 from sdbench.worker import Job, Worker
 
 __all__ = ["measure"]
-
-SCALE = 7.5
 
 
 def measure(bench: Bench) -> list[Row]:
@@ -58,7 +56,7 @@ def measure(bench: Bench) -> list[Row]:
                 if number:
                     seconds.append(time.perf_counter() - start)
                     parts.update(report.seconds)
-    name = f"sdbench {bench.precision}, {'compiled' if bench.compiled else 'eager'}"
+    name = f"sdbench {setting_name(bench.precision, compiled=bench.compiled)}"
     note = ", ".join(f"{part} {taken / sum(seconds):.1%}" for part, taken in parts.items())
     what = f"sweep, units of {bench.large}: images, features, PNG, shards"
     return [Row(what, name, "image", statistics.median(seconds) / bench.large, note=note)]

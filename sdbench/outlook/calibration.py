@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sdbench import provenance
-from sdbench.batching import COMPILED
+from sdbench.batching import untried_size
 from sdbench.errors import InputError, SamplingError
 from sdbench.extractors import build_extractor, extractor_names, is_at_hand
 from sdbench.images import as_png
@@ -108,7 +108,7 @@ def _batch(
     """
     limit = min(len(prompts), spec.unit_size if spec.batch_size == "auto" else spec.batch_size)
     if cell.compiled:
-        size = min(limit, COMPILED) if spec.batch_size == "auto" and device != "cpu" else limit
+        size = untried_size(device, limit) if spec.batch_size == "auto" else limit
         for _ in range(2):  # the first compiles, the second records CUDA graphs: runs do either once
             _probe(model, cell, prompts[:size], FEW)
         return size, _probe(model, cell, prompts[:size], FEW)
