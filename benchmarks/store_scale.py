@@ -27,8 +27,9 @@ import numpy as np
 from metrics import PROTOCOLS
 from metrics.evaluate import prepare
 from sdbench.models.sources import ReferenceSource
-from sdbench.plan import Plan, make_plan
-from sdbench.plan_file import write_plan_file
+from sdbench.plan import Plan
+from sdbench.plan_file import PlanFile, write_plan_file
+from sdbench.planning import make_plan
 from sdbench.prompts import Prompt
 from sdbench.references import Real
 from sdbench.registry import Checkpoint
@@ -74,8 +75,8 @@ def main() -> None:
             shutil.rmtree(folder)
 
 
-def spec_and_plan(images: int) -> tuple[ExperimentSpec, Plan]:
-    """The plan of so many images in 32 cells."""
+def spec_and_plan(images: int) -> tuple[ExperimentSpec, list[Prompt], Plan]:
+    """A spec of 32 cells, its prompts, and the plan of `images` in all."""
     spec = ExperimentSpec.model_validate(
         {
             "name": "scale",
@@ -95,12 +96,12 @@ def spec_and_plan(images: int) -> tuple[ExperimentSpec, Plan]:
     prompts = [Prompt(f"prompt-{i:07d}", f"a picture of thing number {i}") for i in range(count)]
     sources = [ReferenceSource(name, Path("unused.safetensors")) for name in CHECKPOINTS]
     checkpoints = [Checkpoint(source, source.name.ljust(64, "w"), "c") for source in sources]
-    return spec, make_plan(spec, checkpoints, prompts, {EXTRACTOR: "e"})
+    return spec, prompts, make_plan(spec, checkpoints, prompts, {EXTRACTOR: "e"})
 
 
 def make(folder: Path, images: int) -> None:
     """Write the shards."""
-    _, plan = spec_and_plan(images)
+    _, _, plan = spec_and_plan(images)
     shards, random = ShardStore(open_store(folder)), np.random.default_rng(1)
     template = None
     for unit in plan.units:
@@ -108,7 +109,7 @@ def make(folder: Path, images: int) -> None:
         if template is None or len(template.sha256) != n:
             template = Shard(
                 sha256=[],
-                thumbnails=None,
+                thumbnails=np.empty((0, 192), np.uint8),
                 flags=[""] * n,
                 clip_scores=None,
                 features={},
@@ -138,9 +139,9 @@ def measure(folder: Path, images: int) -> None:
     seconds: dict[str, float] = {}
     began = time.perf_counter()
     with timing(seconds, "plan"):
-        spec, plan = spec_and_plan(images)
+        spec, prompts, plan = spec_and_plan(images)
         store = open_store(folder)
-        write_plan_file(store, plan, 0)
+        write_plan_file(store, PlanFile(plan.cells, prompts, UNIT, {EXTRACTOR: "e"}, 0))
     shards = ShardStore(store)
     with timing(seconds, "resume"):
         done = shards.done(plan.units)

@@ -60,10 +60,10 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
     return np.asarray(small).reshape(-1)
 
 
-def audit(flags: Sequence[str], sha256: Sequence[str], thumbnails: np.ndarray | None) -> list[Flagged]:
+def audit(flags: Sequence[str], sha256: Sequence[str], thumbnails: np.ndarray) -> list[Flagged]:
     """The flags of n images with the duplicates among those that have none.
 
-    `thumbnails` is uint8 [n, 192]; without it near duplicates are not looked for.
+    `thumbnails` is uint8 [n, 192].
     """
     fine = [place for place, given in enumerate(flags) if not given]
     found = [Flagged(given) for given in flags]
@@ -72,10 +72,9 @@ def audit(flags: Sequence[str], sha256: Sequence[str], thumbnails: np.ndarray | 
         earlier = first.setdefault(sha256[place], place)
         if earlier != place:
             found[place] = Flagged(DUPLICATE, earlier)
-    if thumbnails is not None:
-        left = np.array([place for place in fine if not found[place].flags], dtype=int)
-        for place, earlier in _near(thumbnails[left]):
-            found[left[place]] = Flagged(NEAR_DUPLICATE, int(left[earlier]))
+    left = np.array([place for place in fine if not found[place].flags], dtype=int)
+    for place, earlier in _near(thumbnails[left]):
+        found[left[place]] = Flagged(NEAR_DUPLICATE, int(left[earlier]))
     return found
 
 

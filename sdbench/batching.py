@@ -26,14 +26,14 @@ def automatic_size(model: Model, unit: Unit, device: str, unit_size: int) -> int
 
     `unit` is the one at hand: a short last one, where a run goes on, must not lead to another size.
     """
-    if device == "cpu" or unit.cell.arithmetic.compiled:
+    if device == "cpu" or unit.cell.settings.compiled:
         return untried_size(device, unit_size)
     prompts = unit.chunk.prompts * -(-unit_size // len(unit.chunk.prompts))
-    cell = replace(unit.cell, sampler=unit.cell.sampler.model_copy(update={"steps": TRIAL_STEPS}))
+    settings = replace(unit.cell.settings, steps=TRIAL_STEPS)
 
     def attempt(size: int) -> float:
         start = time.perf_counter()
-        model.generate(prompts[:size], cell, lambda done, total: None)
+        model.generate(prompts[:size], settings, lambda done, total: None)
         return time.perf_counter() - start
 
     return doubled(attempt, unit_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from metrics import PROTOCOLS, MetricsError
@@ -11,7 +12,10 @@ from sdbench.errors import InputError
 from sdbench.models.home import weights_folder
 from sdbench.spec import ExperimentSpec
 
-__all__ = ["build_extractor", "extractor_names", "features_identity", "is_at_hand"]
+__all__ = ["Build", "build_extractor", "build_same", "extractor_names", "features_identity", "is_at_hand"]
+
+Build = Callable[[str], Extractor]
+"""From an extractor's name to the network, loaded."""
 
 _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 
@@ -59,6 +63,14 @@ def features_identity(extractor: Extractor) -> str:
     """What determines an image's features: the weights, and the version of the recipes round them."""
     version = max(p.version for p in PROTOCOLS.values() if p.extractor == extractor.name)
     return digest_value({"weights": extractor.digest, "version": version})
+
+
+def build_same(build: Build, name: str, identity: str) -> Extractor:
+    """The extractor `name`; InputError if its features here would not be those of `identity`."""
+    extractor = build(name)
+    if features_identity(extractor) != identity:
+        raise InputError(f"extractor {name}: the weights on this machine are not those of the plan")
+    return extractor
 
 
 def _shapes_clip(device: str) -> Extractor:

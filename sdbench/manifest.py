@@ -91,10 +91,10 @@ def _seconds_per_image(store: Store) -> dict[str, float]:
 def _cell(plan: Plan, cell: Cell) -> dict[str, Any]:
     return {
         "cell": cell.folder,
-        "checkpoint": cell.checkpoint.name,
-        "sampler": cell.sampler.name,
-        "steps": cell.sampler.steps,
-        "eta": cell.sampler.eta,
-        "guidance_scale": cell.guidance_scale,
+        "checkpoint": cell.checkpoint,
+        "sampler": cell.settings.sampler,
+        "steps": cell.settings.steps,
+        "eta": cell.settings.eta,
+        "guidance_scale": cell.settings.guidance_scale,
         "units": [unit.name for unit in plan.units_of(cell)],
     }

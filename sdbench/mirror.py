@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +12,10 @@ from sdbench.plan_file import read_plan_file
 from sdbench.reporting import write_report
 from sdbench.store import READERS, LocalStore, Store
 
-__all__ = ["local_view", "write_page"]
+__all__ = ["Draw", "local_view", "write_page"]
+
+Draw = Callable[[Path], Path]
+"""Writes plots and page of the run in a folder; returns the page."""
 
 SHOWN = 64
 """Pages show no more images of a cell than this; a large run would take hours to fetch whole."""
@@ -40,10 +43,10 @@ def local_view(store: Store) -> Iterator[Path]:
             store.write(file.relative_to(copy.root).as_posix(), file.read_bytes())
 
 
-def write_page(store: Store) -> str:
+def write_page(store: Store, draw: Draw = write_report) -> str:
     """Draw the plots of a run and write its page; returns where it is."""
     with local_view(store) as folder:
-        page = write_report(folder)
+        page = draw(folder)
         return store.where(page.relative_to(folder).as_posix())
 
 
@@ -51,8 +54,9 @@ def _shown(store: Store) -> list[str]:
     """The tables, the first unit of each cell, which holds the prompts, and the first images."""
     keys = sorted(store.names(""))
     plan = read_plan_file(store)
+    first = [prompt.id for prompt in plan.prompts[:SHOWN]]
     for cell, units in plan.units.items():
         shards, images = store.names(f"shards/{cell}"), store.names(f"images/{cell}")
         keys += [f"shards/{cell}/{unit}.parquet" for unit in units[:1] if f"{unit}.parquet" in shards]
-        keys += [f"images/{cell}/{id_}.png" for id_ in plan.prompts[:SHOWN] if f"{id_}.png" in images]
+        keys += [f"images/{cell}/{id_}.png" for id_ in first if f"{id_}.png" in images]
     return keys

@@ -1,27 +1,23 @@
-"""The plan: which cells a spec asks for, and the units of work they fall into. Pure: reads no file
-but the source of a third-party sampler, whose digest is part of its cells.
+"""A plan: the cells of a sweep and the units of work that they are cut into. Data alone, made by `planning`.
 
-Everything here has an identity by content. A cell's says which weights, sampler and noise make its
-images; a unit's adds the prompts and the feature extractors. Names of folders and files carry a short
-digest of it, so work under other conditions lies beside and is never mistaken for the same.
+Everything here has an identity by content. A cell's says which weights, settings and noise make its images; a
+unit's adds the prompts and the feature extractors. Names of folders and files carry a short digest of it, so
+work under other conditions gets other names and is never mistaken for the same.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 from sdbench.digest import SHORT, digest_value
-from sdbench.precision import Arithmetic
+from sdbench.models.settings import Settings
 from sdbench.prompts import Prompt
-from sdbench.registry import Checkpoint
-from sdbench.samplers import sampler_identity
-from sdbench.spec import ExperimentSpec, SamplerSpec
 
-__all__ = ["Cell", "Chunk", "Plan", "Unit", "make_plan"]
+__all__ = ["Cell", "Chunk", "Plan", "Unit", "lay_out"]
 
 IMAGES_VERSION = 1
 """Raised by a change to the code that changes images, so that older shards are not taken for new ones."""
@@ -29,50 +25,38 @@ IMAGES_VERSION = 1
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of the sweep. The batch size is not part of it: it moves no more than the last bit."""
+    """One point of the sweep: a checkpoint, by its name in the spec, asked for images under settings.
 
-    checkpoint: Checkpoint
-    sampler: SamplerSpec
-    guidance_scale: float
-    height: int
-    width: int
-    seed: int
-    precision: str
-    compiled: bool = False
+    `weights_digest` and `config_digest` say what the name stands for; `sampler_source` is the sha256 of the
+    files that define a third-party sampler, None for others.
+    """
 
-    @property
-    def arithmetic(self) -> Arithmetic:
-        """How the model computes the cell's images."""
-        return Arithmetic(self.precision, self.compiled)
+    checkpoint: str
+    settings: Settings
+    weights_digest: str
+    config_digest: str
+    sampler_source: str | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What determines the images of a prompt, as a JSON value."""
-        source = sampler_identity(self.sampler.name)
+        """What determines the image of a prompt, as a JSON value. The checkpoint's name does not."""
         return {
             "images_version": IMAGES_VERSION,
-            "weights": self.checkpoint.weights_digest,
-            "config": self.checkpoint.config_digest,
-            "sampler": self.sampler.name,
-            "steps": self.sampler.steps,
-            "eta": self.sampler.eta,
-            "guidance_scale": self.guidance_scale,
-            "height": self.height,
-            "width": self.width,
-            "seed": self.seed,
-            "precision": self.precision,
-            **({"compiled": True} if self.compiled else {}),
-            **({} if source is None else {"sampler_source": source}),
+            "weights": self.weights_digest,
+            "config": self.config_digest,
+            "sampler_source": self.sampler_source,
+            **asdict(self.settings),
         }
 
     @cached_property
     def folder(self) -> str:
-        """The folder name of its shards and images, such as shapes-v1-4_plms50_s7.5_<digest>."""
-        eta = f"_eta{self.sampler.eta:g}" if self.sampler.eta else ""
-        sampler = re.sub(r"[^\w.+-]", ".", self.sampler.name, flags=re.ASCII)
-        path = f"{sampler}{self.sampler.steps}{eta}"
+        """The cell's id in all tables, and the name of its folders: shapes-v1-4_plms50_s7.5_<digest>."""
+        asked = self.settings
+        eta = f"_eta{asked.eta:g}" if asked.eta else ""
+        sampler = re.sub(r"[^\w.+-]", ".", asked.sampler, flags=re.ASCII)
+        path = f"{sampler}{asked.steps}{eta}"
         digest = digest_value(self.identity)[:SHORT]
-        return f"{self.checkpoint.name}_{path}_s{self.guidance_scale:g}_{digest}"
+        return f"{self.checkpoint}_{path}_s{asked.guidance_scale:g}_{digest}"
 
 
 @dataclass(frozen=True)
@@ -81,6 +65,11 @@ class Chunk:
 
     start: int
     prompts: tuple[Prompt, ...]
+
+    @property
+    def end(self) -> int:
+        """The place after the last prompt."""
+        return self.start + len(self.prompts)
 
     @cached_property
     def digest(self) -> str:
@@ -98,7 +87,7 @@ class Unit:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What determines the shard: the cell, the prompts, the extractors by name and weights digest."""
+        """What determines the shard: the cell, the prompts, the extractors by name and identity."""
         return {
             "cell": self.cell.identity,
             "prompts": self.chunk.digest,
@@ -108,8 +97,7 @@ class Unit:
     @cached_property
     def name(self) -> str:
         """The shard's file name without its ending, such as 000000-000063_<digest>."""
-        last = self.chunk.start + len(self.chunk.prompts) - 1
-        return f"{self.chunk.start:06d}-{last:06d}_{digest_value(self.identity)[:SHORT]}"
+        return f"{self.chunk.start:06d}-{self.chunk.end - 1:06d}_{digest_value(self.identity)[:SHORT]}"
 
 
 @dataclass(frozen=True)
@@ -128,6 +116,10 @@ class Plan:
         """The units of one cell, in prompt order."""
         return self._by_cell[cell]
 
+    def only(self, ends: Mapping[Cell, int]) -> Plan:
+        """The same cells, each with the units that end at most at its place in `ends`."""
+        return Plan(self.cells, tuple(unit for unit in self.units if unit.chunk.end <= ends[unit.cell]))
+
     @cached_property
     def _by_cell(self) -> dict[Cell, tuple[Unit, ...]]:
         groups: dict[Cell, list[Unit]] = {cell: [] for cell in self.cells}
@@ -136,27 +128,11 @@ class Plan:
         return {cell: tuple(units) for cell, units in groups.items()}
 
 
-def make_plan(
-    spec: ExperimentSpec,
-    checkpoints: Sequence[Checkpoint],
-    prompts: Sequence[Prompt],
-    extractors: Mapping[str, str],
-    device: str = "cpu",
+def lay_out(
+    cells: Sequence[Cell], prompts: Sequence[Prompt], unit_size: int, extractors: Mapping[str, str]
 ) -> Plan:
-    """The plan of `spec` for checkpoints, prompts and extractors (name -> weights digest) that were found.
-
-    `device` decides whether models are compiled where the spec leaves that open. Checkpoints are outermost,
-    since loading one is the dearest change; then samplers, scales, prompts.
-    """
-    height, width = spec.image_size
-    compiled = spec.compiled_on(device)
-    cells = tuple(
-        Cell(checkpoint, sampler, scale, height, width, spec.seed, spec.precision, compiled)
-        for checkpoint in checkpoints
-        for sampler in spec.samplers
-        for scale in spec.guidance_scales
-    )
-    size = spec.unit_size
-    chunks = [Chunk(start, tuple(prompts[start : start + size])) for start in range(0, len(prompts), size)]
+    """Every cell over all prompts in units of `unit_size`; `extractors` maps a name to an identity."""
+    starts = range(0, len(prompts), unit_size)
+    chunks = [Chunk(start, tuple(prompts[start : start + unit_size])) for start in starts]
     wanted = tuple(sorted(extractors.items()))
-    return Plan(cells, tuple(Unit(cell, chunk, wanted) for cell in cells for chunk in chunks))
+    return Plan(tuple(cells), tuple(Unit(cell, chunk, wanted) for cell in cells for chunk in chunks))

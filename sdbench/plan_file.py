@@ -1,55 +1,81 @@
-"""RUN/plan.json: which cells and units the current spec asks for, for commands that load no model."""
+"""RUN/plan.json: what the run is made of, for commands that load no model and look up no name."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
 
 from sdbench.errors import InputError, StoreError
+from sdbench.models.settings import Settings
+from sdbench.plan import Cell, Plan, lay_out
+from sdbench.prompts import Prompt
 from sdbench.store import Store
 
-if TYPE_CHECKING:
-    from sdbench.plan import Plan
+__all__ = ["PLAN_KEY", "PlanFile", "read_plan_file", "unit_images", "write_plan_file"]
 
-__all__ = ["PlanFile", "read_plan_file", "unit_images", "write_plan_file"]
-
-KEY = "plan.json"
+PLAN_KEY = "plan.json"
 
 
 @dataclass(frozen=True)
 class PlanFile:
-    """Units by cell in plan order, both by the names of their folders and files, and the prompts' ids.
+    """All that a plan is laid out from.
 
-    Each cell has the first prompts, all of them unless a budget stopped it; a unit's name begins with the
-    places of its first and last prompt. The images of the first `images_kept` prompts are kept.
+    `extractors` maps a name to an identity. The first `images_kept` images of each cell are kept as PNG.
+    `stopped` holds, by the folder of a cell, after how many prompts a budget stopped it.
     """
 
-    units: Mapping[str, tuple[str, ...]]
-    prompts: tuple[str, ...]
+    cells: Sequence[Cell]
+    prompts: Sequence[Prompt]
+    unit_size: int
+    extractors: Mapping[str, str]
     images_kept: int
+    stopped: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def whole(self) -> Plan:
+        """Every cell over all prompts."""
+        return lay_out(self.cells, self.prompts, self.unit_size, self.extractors)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the run is made of: all of it, or what a budget asked for."""
+        every = len(self.prompts)
+        return self.whole.only({cell: self.stopped.get(cell.folder, every) for cell in self.cells})
+
+    @cached_property
+    def units(self) -> dict[str, tuple[str, ...]]:
+        """The names of the units of `plan`, by the folder of their cell."""
+        return {cell.folder: tuple(unit.name for unit in self.plan.units_of(cell)) for cell in self.cells}
+
+    @property
+    def ids_kept(self) -> list[str]:
+        """The ids of the prompts whose images are kept as PNG."""
+        return [prompt.id for prompt in self.prompts[: self.images_kept]]
 
 
-def write_plan_file(store: Store, plan: Plan, images_kept: int) -> None:
+def write_plan_file(store: Store, content: PlanFile) -> None:
     """Write the plan of a run."""
-    units = {cell.folder: tuple(unit.name for unit in plan.units_of(cell)) for cell in plan.cells}
-    longest = max((plan.units_of(cell) for cell in plan.cells), key=len)
-    prompts = tuple(prompt.id for unit in longest for prompt in unit.chunk.prompts)
-    store.write(KEY, (json.dumps(asdict(PlanFile(units, prompts, images_kept))) + "\n").encode())
+    store.write(PLAN_KEY, (json.dumps(asdict(content)) + "\n").encode())
 
 
 def read_plan_file(store: Store) -> PlanFile:
-    """The plan of a run; InputError where there is none, StoreError where it is damaged."""
-    if not store.exists(KEY):
-        raise InputError(f"{store.where('')} is not a run: it has no {KEY}; 'sdbench run' writes it")
-    data = store.read(KEY)
+    """The plan of a run; InputError if there is none, StoreError if it is damaged."""
+    if not store.exists(PLAN_KEY):
+        raise InputError(f"{store.where('')} is not a run: it has no {PLAN_KEY}; 'sdbench run' writes it")
+    data = store.read(PLAN_KEY)
     try:
-        content = json.loads(data)
-        units = {cell: tuple(names) for cell, names in content["units"].items()}
-        return PlanFile(units, tuple(content["prompts"]), int(content["images_kept"]))
+        return _parsed(json.loads(data))
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise StoreError(f"{store.where(KEY)}: damaged; 'sdbench run' writes it again") from None
+        raise StoreError(f"{store.where(PLAN_KEY)}: damaged; 'sdbench run' writes it again") from None
+
+
+def _parsed(content: dict[str, Any]) -> PlanFile:
+    cells = [Cell(**{**cell, "settings": Settings(**cell["settings"])}) for cell in content["cells"]]
+    prompts = [Prompt(**prompt) for prompt in content["prompts"]]
+    return PlanFile(**{**content, "cells": cells, "prompts": prompts})
 
 
 def unit_images(unit: str) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 
 from metrics import PROTOCOLS
 from metrics.features import Extractor
@@ -11,7 +13,9 @@ from sdbench import provenance
 from sdbench.errors import InputError
 from sdbench.extractors import build_extractor, extractor_names, features_identity
 from sdbench.models import Source
-from sdbench.plan import Plan, make_plan
+from sdbench.names import check_names
+from sdbench.plan import Plan
+from sdbench.planning import make_plan, settings_of
 from sdbench.precision import full_precision
 from sdbench.prompts import Prompt, load_prompts
 from sdbench.references import Real, Reference, load_reference, prepare_images, prepare_stats
@@ -20,12 +24,12 @@ from sdbench.remembered import read_remembered, write_remembered
 from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
 from sdbench.store import Store, open_store
 
-__all__ = ["Inputs", "Prepared", "find_inputs", "prepare", "prepare_reference"]
+__all__ = ["Inputs", "Prepared", "find_inputs", "find_reference", "prepare", "prepare_reference"]
 
 WEIGHTS_CACHE = "checkpoints.json"
 
 REFERENCE_BATCH = 64
-"""Where the device decides on batches; features of real images must not hang on that."""
+"""Batch size of reference images under `batch_size: auto`: their features must not depend on the device."""
 
 
 @dataclass(frozen=True)
@@ -56,43 +60,63 @@ def prepare(spec: ExperimentSpec, place: str, note: Callable[[str], None]) -> Pr
     All inputs are looked up first, so that a missing file ends the run at once and leaves no run folder.
     """
     inputs = find_inputs(spec)
+    _check_settings(spec, inputs)
     store = open_store(place)
     note(f"{spec.name}: reading checkpoints")
     checkpoints = _identify(inputs.sources, store)
     identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
     plan = make_plan(spec, checkpoints, inputs.prompts, identities, inputs.device)
-    for cell in plan.cells:
-        cell.checkpoint.source.check(cell)  # refuses impossible cells now
     return Prepared(inputs, store, checkpoints, identities, plan)
 
 
 def find_inputs(spec: ExperimentSpec) -> Inputs:
     """What `spec` names; InputError for what is missing or wrong."""
     full_precision()
+    check_names(spec)
     sources = locate_all(spec.checkpoints)
     prompts = load_prompts(spec.prompts)
     if spec.distances and len(prompts) < FEWEST:
         raise InputError(f"prompts: {len(prompts)} prompt, a distance needs {FEWEST} images at least")
-    reference = None
-    if spec.reference is not None and not isinstance(spec.reference, StatsReference):
-        reference = load_reference(spec.reference, spec.image_size)
+    reference = find_reference(spec)
     device = provenance.best_device()
     extractors = {name: build_extractor(name, device) for name in extractor_names(spec)}
     return Inputs(sources, prompts, reference, device, extractors)
 
 
+def find_reference(spec: ExperimentSpec) -> Reference | None:
+    """The set of real images that `spec` names; None if it names statistics, or nothing."""
+    if spec.reference is None or isinstance(spec.reference, StatsReference):
+        return None
+    return load_reference(spec.reference, spec.image_size)
+
+
 def prepare_reference(
-    spec: ExperimentSpec, prepared: Prepared, note: Callable[[str], None]
+    spec: ExperimentSpec,
+    reference: Reference | None,
+    store: Store,
+    identities: Mapping[str, str],
+    note: Callable[[str], None],
 ) -> dict[str, Real]:
-    """What each distance of the spec needs of the real images, by the protocol's name."""
-    inputs = prepared.inputs
+    """What each distance of the spec needs of the real images, by the protocol's name.
+
+    `identities` are those of the features by the name of their extractor. A network is loaded only if `store`
+    lacks its features of the real images.
+    """
     protocols = [PROTOCOLS[name] for name in spec.distances]
+    build = partial(build_extractor, device=provenance.best_device())
     if isinstance(spec.reference, StatsReference):
-        return prepare_stats(spec.reference, protocols, inputs.extractors, spec.image_size)
-    if inputs.reference is None:
+        return prepare_stats(spec.reference, protocols, build, spec.image_size)
+    if reference is None:
         return {}
     size = REFERENCE_BATCH if spec.batch_size == "auto" else spec.batch_size
-    return prepare_images(prepared.store, inputs.reference, protocols, inputs.extractors, size, note)
+    return prepare_images(store, reference, protocols, identities, build, size, note)
+
+
+def _check_settings(spec: ExperimentSpec, inputs: Inputs) -> None:
+    """InputError for a point of the sweep that its model cannot follow."""
+    compiled = spec.compiled_on(inputs.device)
+    for source, sampler, scale in product(inputs.sources, spec.samplers, spec.guidance_scales):
+        source.check(settings_of(spec, sampler, scale, compiled=compiled))
 
 
 def _identify(sources: Sequence[Source], store: Store) -> list[Checkpoint]:

@@ -1,27 +1,19 @@
-"""How far a run or a training is: counted here, shown by a display."""
+"""How far work on images or a training is: counted here, shown by a display."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from sdbench.display import CellShare, Display
-from sdbench.event_log import EventLog
-from sdbench.plan import Cell, Plan, Unit
-from sdbench.timing import duration, timed
+from sdbench.display import Display
+from sdbench.timing import duration
 
-if TYPE_CHECKING:
-    from sdbench.worker import UnitReport
-
-__all__ = ["ImageProgress", "RunProgress", "TrainingProgress"]
+__all__ = ["ImageProgress", "Progress", "TrainingProgress", "pace"]
 
 
-class _Progress:
+class Progress:
     """Holds a display open for the length of a `with` block; without a display nothing is shown."""
 
     def __init__(self, display: Display | None) -> None:
@@ -37,127 +29,17 @@ class _Progress:
             self._display.close()
 
     def note(self, text: str) -> None:
-        """Say a line."""
+        """Show a line that stays."""
         if self._display is not None:
             self._display.note(text)
 
-    def _show(self, words: list[str], done: float, total: float) -> None:
+    def show(self, words: list[str], done: float, total: float) -> None:
+        """Show how far the work is, with words beside it."""
         if self._display is not None:
             self._display.update(", ".join(words), done, total)
 
 
-class RunProgress(_Progress):
-    """Images done, the cells, images a second of this invocation, and the time left at that rate.
-
-    All that happens goes into `log` too, where there is one.
-    """
-
-    def __init__(self, display: Display | None = None, log: EventLog | None = None) -> None:
-        super().__init__(display)
-        self._log = log
-        self._cells: dict[Cell, _CellState] = {}
-        self._under_way: dict[Unit, float] = {}
-        self._total = self._complete = self._made = 0
-        self._began: float | None = None
-
-    def note(self, text: str) -> None:
-        """Say a line."""
-        super().note(text)
-        self._event("note", text=text)
-
-    @contextmanager
-    def stage(self, seconds: dict[str, float], name: str) -> Iterator[None]:
-        """Add the wall time of the block to `seconds[name]`, and say in the log that the stage is over."""
-        before = seconds.get(name, 0.0)
-        with timed(seconds, name):
-            yield
-        self._event("stage", stage=name, seconds=round(seconds[name] - before, 3))
-
-    def start(self, plan: Plan, pending: Sequence[Unit]) -> None:
-        """Work begins, or goes on with a bigger plan: its `pending` units are still to be done."""
-        left = Counter[Cell]()
-        for unit in pending:
-            left[unit.cell] += len(unit.chunk.prompts)
-        several = len({cell.sampler for cell in plan.cells}) > 1
-        for cell in plan.cells:
-            # A plan of open cells alone, as under a budget, numbers none anew.
-            place = self._cells[cell].place if cell in self._cells else len(self._cells) + 1
-            images = sum(len(unit.chunk.prompts) for unit in plan.units_of(cell))
-            row = f"{cell.checkpoint.name} {_sampler(cell)}" if several else cell.checkpoint.name
-            self._cells[cell] = _CellState(place, row, images, images - left[cell])
-        self._total, self._complete = plan.images, plan.images - left.total()
-        self._began = time.monotonic() if self._began is None else self._began
-        self._event("start", cells=len(plan.cells), images=plan.images, found=self._complete)
-
-    def tick(self, unit: Unit, images: float) -> None:
-        """`images` of the unit's images are made, in fractions."""
-        self._under_way[unit] = images
-        self._update(unit)
-
-    def finished(self, report: UnitReport) -> None:
-        """A unit's shard is in the store."""
-        unit = report.unit
-        images = len(unit.chunk.prompts)
-        self._under_way.pop(unit, None)
-        self._complete += images
-        self._made += images
-        self._cells[unit.cell].done += images
-        self._event(
-            "unit",
-            cell=unit.cell.folder,
-            unit=unit.name,
-            images=images,
-            seconds=round(sum(report.seconds.values()), 3),
-            parts={part: round(value, 3) for part, value in report.seconds.items()},
-            batch_sizes=report.batch_sizes,
-            device=report.device,
-        )
-        self._update(unit)
-
-    def _event(self, event: str, **facts: object) -> None:
-        if self._log is not None:
-            self._log.write(event, **facts)
-
-    def _update(self, unit: Unit) -> None:
-        if self._display is None:
-            return
-        under_way = sum(self._under_way.values())
-        images = self._complete + under_way
-        cell = unit.cell
-        name = f"{cell.checkpoint.name} {_sampler(cell)} scale {cell.guidance_scale:g}"
-        place = f"cell {self._cells[cell].place}/{len(self._cells)} ({name})"
-        assert self._began is not None
-        pace = _pace("images", self._made + under_way, self._total - images, self._began)
-        # The place comes last: a narrow terminal cuts the end off.
-        words = ", ".join([f"{images:.0f}/{self._total} images", *pace, place])
-        self._display.update(words, images, self._total, self._shares())
-
-    def _shares(self) -> list[CellShare]:
-        begun = dict.fromkeys(self._cells, 0.0)
-        for unit, images in self._under_way.items():
-            begun[unit.cell] += images
-        return [
-            CellShare(state.row, f"{cell.guidance_scale:g}", (state.done + begun[cell]) / state.images)
-            for cell, state in self._cells.items()
-        ]
-
-
-@dataclass
-class _CellState:
-    """A cell's place in the plan, its row in the table, its images and how many of them are done."""
-
-    place: int
-    row: str
-    images: int
-    done: int
-
-
-def _sampler(cell: Cell) -> str:
-    eta = f" eta {cell.sampler.eta:g}" if cell.sampler.eta else ""
-    return f"{cell.sampler.name}{cell.sampler.steps}{eta}"
-
-
-class TrainingProgress(_Progress):
+class TrainingProgress(Progress):
     """The part under way, its steps, the latest loss, and the time left for this part."""
 
     def __init__(self, display: Display | None = None) -> None:
@@ -171,11 +53,11 @@ class TrainingProgress(_Progress):
         if part != self._part:
             self._part, self._first, self._began = part, done, time.monotonic()
         words = [f"{part}: {done}/{total}"] + ([f"loss {loss:.4f}"] if loss else [])
-        pace = _pace("steps", done - self._first, total - done, self._began)
-        self._show(words + pace, done, total)
+        rate = pace("steps", done - self._first, total - done, self._began)
+        self.show(words + rate, done, total)
 
 
-class ImageProgress(_Progress):
+class ImageProgress(Progress):
     """Images made of so many, the step of the batch under way, and the time left at that rate."""
 
     def __init__(self, display: Display | None = None) -> None:
@@ -196,17 +78,22 @@ class ImageProgress(_Progress):
         """`done` of `total` steps of a batch of so many images are made."""
         self._update(self._made + batch * done / total, [f"step {done}/{total}"])
 
+    def within(self, images: float) -> None:
+        """`images` of those that come next are made, in fractions."""
+        self._update(self._made + images, [])
+
     def finished(self, batch: int) -> None:
         """So many images are on disk."""
         self._made += batch
         self._update(self._made, [])
 
     def _update(self, images: float, words: list[str]) -> None:
-        pace = _pace("images", images, self._total - images, self._began)
-        self._show([f"{self._made}/{self._total} images", *words, *pace], images, self._total)
+        rate = pace("images", images, self._total - images, self._began)
+        self.show([f"{self._made}/{self._total} images", *words, *rate], images, self._total)
 
 
-def _pace(what: str, made: float, left: float, began: float) -> list[str]:
+def pace(what: str, made: float, left: float, began: float) -> list[str]:
+    """The rate since `began` and the time left at it, in words; nothing before the first one is made."""
     elapsed = time.monotonic() - began
     if made <= 0 or elapsed <= 0:
         return []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +14,20 @@ from pydantic import ValidationError
 
 from reports.xyz_grid import Axis, xyz_grid
 from sdbench import provenance
-from sdbench.errors import InputError
+from sdbench.errors import InputError, SpecError
+from sdbench.files import write_whole
 from sdbench.memory import BatchSize
-from sdbench.models import Model
+from sdbench.models import Source
 from sdbench.models.catalogue import SHAPES
-from sdbench.plan import Cell, Plan, make_plan
-from sdbench.precision import full_precision
-from sdbench.progress import RunProgress
+from sdbench.models.settings import Settings
+from sdbench.names import check_names
+from sdbench.precision import FULL, full_precision
+from sdbench.progress import ImageProgress
 from sdbench.prompts import Prompt, load_prompts
-from sdbench.registry import Checkpoint, locate_all
-from sdbench.spec import ExperimentSpec
+from sdbench.registry import locate_all
+from sdbench.spec import SweepSpec
 from sdbench.spec_errors import describe
 from sdbench.stages.generate import generate_images
-from sdbench.store import LocalStore
-from sdbench.worker import UnitReport
 
 __all__ = ["GridRequest", "make_grid"]
 
@@ -58,11 +58,11 @@ class GridRequest:
     out: Path
 
 
-def make_grid(request: GridRequest, progress: RunProgress) -> Path:
+def make_grid(request: GridRequest, progress: ImageProgress) -> Path:
     """Make the images and write the grid; returns its path.
 
-    All is checked before the first image is made. Interrupted, it writes the grid of the images that there
-    are, and lets the interruption pass. Raises InputError for what is wrong or missing.
+    All is checked before the first image is made. Interrupted, it writes a grid of the images made so far and
+    lets the interruption pass. Raises InputError for what is wrong or missing.
     """
     if request.out.suffix.lower() != ".png":
         raise InputError(f"--out {request.out}: a grid is written as .png")
@@ -70,23 +70,21 @@ def make_grid(request: GridRequest, progress: RunProgress) -> Path:
     spec = _spec(request)
     prompts = load_prompts(spec.prompts)
     sources = locate_all(spec.checkpoints)
-    # Nothing is stored under a digest here, so the weights need not be hashed.
-    checkpoints = [Checkpoint(source, "", source.config_digest()) for source in sources]
-    device = provenance.best_device()
-    plan = make_plan(spec, checkpoints, prompts, {}, device)
-    for cell in plan.cells:
-        cell.checkpoint.source.check(cell)
+    points = {source: _points(spec) for source in sources}
+    for source, each in points.items():
+        for settings in each:
+            source.check(settings)
     pictures: _Pictures = {}
     try:
-        _generate(plan, device, pictures, progress)
+        _generate(points, prompts, pictures, progress)
     finally:
         if pictures:
-            _write(request.out, _draw(spec, prompts, pictures))
+            write_whole(request.out, _draw(spec, prompts, pictures))
     return request.out
 
 
-def _spec(request: GridRequest) -> ExperimentSpec:
-    """The request as an experiment, so that the rules of specs hold and its noise is that of a sweep."""
+def _spec(request: GridRequest) -> SweepSpec:
+    """The request as a sweep, so that the rules of specs hold."""
     embedded = set(request.models) <= set(SHAPES)
     content = {
         "name": "grid",
@@ -96,59 +94,63 @@ def _spec(request: GridRequest) -> ExperimentSpec:
         "prompts": list(request.prompts),
         "image_size": list(request.size or ((64, 64) if embedded else (512, 512))),
         "seed": request.seed,
-        "compile": "off",  # compiling takes longer than a few images
-        "batch_size": _BATCH,
-        "unit_size": len(request.prompts),
-        "metrics": ["clip-score-shapes"],  # a spec has one; none is computed here
     }
     try:
-        return ExperimentSpec.model_validate(content)
+        spec = SweepSpec.model_validate(content)
+        check_names(spec)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]["loc"]
-        option = _OPTIONS.get(str(first[0])) if first else None
-        raise InputError(f"{option or 'grid'}: {describe(error, {})}") from None
+        raise _of_option(describe(error, {})) from None
+    except SpecError as error:
+        raise _of_option(str(error)) from None
+    return spec
 
 
-def _generate(plan: Plan, device: str, pictures: _Pictures, progress: RunProgress) -> None:
+def _of_option(problem: str) -> InputError:
+    """The problem of a spec's key as one of the option that the key came from."""
+    key = re.match(r"\w+", problem)
+    return InputError(f"{_OPTIONS.get(key[0], 'grid') if key else 'grid'}: {problem}")
+
+
+def _points(spec: SweepSpec) -> list[Settings]:
+    """Every setting of the sweep; nothing is compiled, which would take longer than a few images."""
+    height, width = spec.image_size
+    return [
+        Settings(sampler.name, sampler.steps, sampler.eta, scale, height, width, spec.seed)
+        for sampler in spec.samplers
+        for scale in spec.guidance_scales
+    ]
+
+
+def _generate(
+    points: Mapping[Source, Sequence[Settings]],
+    prompts: Sequence[Prompt],
+    pictures: _Pictures,
+    progress: ImageProgress,
+) -> None:
     """Fill `pictures` by place; a model stays loaded until the next one takes its place."""
-    import torch
-
-    places = _places(plan.cells)
-    progress.start(plan, plan.units)
-    loaded: tuple[Checkpoint, Model] | None = None
-    size = BatchSize(_BATCH)
-    for unit in plan.units:
-        if loaded is None or loaded[0] != unit.cell.checkpoint:
-            reuse = loaded[1] if loaded else None
-            model = unit.cell.checkpoint.source.load(device, unit.cell.arithmetic, reuse)
-            loaded = (unit.cell.checkpoint, model)
-        made = 0
-        for batch in generate_images(loaded[1], unit, size, partial(progress.tick, unit)):
-            for image in batch.pixels:
-                pictures[_place(places[unit.cell], made)] = image
-                made += 1
-        progress.finished(
-            UnitReport(unit, {}, [size.value], device, torch.get_num_threads(), tuple(size.notes))
-        )
+    device = provenance.best_device()
+    size, model = BatchSize(_BATCH), None
+    progress.start(len(prompts) * sum(map(len, points.values())))
+    for number, (source, each) in enumerate(points.items()):
+        model = source.load(device, FULL, model)
+        for settings, place in zip(each, _places(each), strict=True):
+            images = generate_images(model, prompts, settings, size, progress.within, where=source.name)
+            pixels = (image for batch in images for image in batch.pixels)
+            for prompt, image in enumerate(pixels):
+                pictures[(number, prompt, *place)] = image
+            progress.finished(len(prompts))
 
 
-def _places(cells: Sequence[Cell]) -> Mapping[Cell, tuple[int, int, int, int]]:
-    """Each cell's place along models, samplers, steps and scales."""
-    keys = [(c.checkpoint.name, c.sampler.name, c.sampler.steps, c.guidance_scale) for c in cells]
-    values = [list(dict.fromkeys(axis)) for axis in zip(*keys, strict=True)]
-    return {
-        cell: tuple(axis.index(value) for axis, value in zip(values, key, strict=True))  # type: ignore[misc]
-        for cell, key in zip(cells, keys, strict=True)
-    }
+def _places(points: Sequence[Settings]) -> list[tuple[int, int, int]]:
+    """The place of each point along samplers, steps and scales."""
+    keys = [(point.sampler, point.steps, point.guidance_scale) for point in points]
+    axes = [list(dict.fromkeys(values)) for values in zip(*keys, strict=True)]
+    return [
+        (axes[0].index(sampler), axes[1].index(steps), axes[2].index(scale)) for sampler, steps, scale in keys
+    ]
 
 
-def _place(cell: tuple[int, int, int, int], prompt: int) -> tuple[int, ...]:
-    """The place on all axes: models outermost, the prompt next, the scale innermost."""
-    model, sampler, steps, scale = cell
-    return (model, prompt, sampler, steps, scale)
-
-
-def _draw(spec: ExperimentSpec, prompts: Sequence[Prompt], pictures: _Pictures) -> bytes:
+def _draw(spec: SweepSpec, prompts: Sequence[Prompt], pictures: _Pictures) -> bytes:
     axes = [
         [checkpoint.name for checkpoint in spec.checkpoints],
         [f"“{prompt.text}”" for prompt in prompts],
@@ -162,7 +164,3 @@ def _draw(spec: ExperimentSpec, prompts: Sequence[Prompt], pictures: _Pictures) 
     sink = io.BytesIO()
     xyz_grid([Axis(tuple(labels)) for labels in axes], pictures, title).save(sink, "PNG")
     return sink.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    LocalStore(path.parent).write(path.name, content)

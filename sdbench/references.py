@@ -22,7 +22,7 @@ from metrics.reference_stats import check_stats, read_stats
 from sdbench.coco import image_files
 from sdbench.digest import SHORT, digest_bytes, digest_file, digest_value
 from sdbench.errors import InputError, StoreError
-from sdbench.extractors import features_identity
+from sdbench.extractors import Build, build_same
 from sdbench.image_sets import ImageSet, open_image_set
 from sdbench.paths import existing_path
 from sdbench.provenance import best_device
@@ -99,18 +99,22 @@ def load_reference(
 def reference_features(
     store: Store,
     reference: Reference,
-    extractors: Mapping[str, Extractor],
+    identities: Mapping[str, str],
+    build: Build,
     batch_size: int,
     note: Callable[[str], None],
 ) -> dict[str, np.ndarray]:
-    """Features float32 [m, d] of all reference images by extractor: those stored in the run, or new ones.
+    """Features float32 [m, d] of all reference images by extractor: those that are stored, or new ones.
 
-    Stored ones are used only where the set and the extractor are the same by content. The images are read
-    once for all others, which are stored; `note` is told so.
+    `identities` maps an extractor's name to the identity of its features. Stored features are used only if
+    set and identity are the same. For the others the extractors are built, the images are read once, and the
+    features are stored; `note` is told so. InputError if an extractor built here has another identity.
     """
-    stamps = {name: _stamp(reference, network, batch_size) for name, network in extractors.items()}
+    stamps = {name: _stamp(reference, identity, batch_size) for name, identity in identities.items()}
     found = {name: _read(store, name, stamp) for name, stamp in stamps.items()}
-    missing = {name: extractors[name] for name, rows in found.items() if rows is None}
+    missing = {
+        name: build_same(build, name, identities[name]) for name, rows in found.items() if rows is None
+    }
     if missing:
         note(f"features of the reference images by {', '.join(missing)}")
         made = image_features(missing, _counted(reference.batches(batch_size), note))
@@ -124,7 +128,8 @@ def prepare_images(
     store: Store,
     reference: Reference,
     protocols: Iterable[Protocol],
-    extractors: Mapping[str, Extractor],
+    identities: Mapping[str, str],
+    build: Build,
     batch_size: int,
     note: Callable[[str], None],
 ) -> dict[str, Real]:
@@ -133,8 +138,8 @@ def prepare_images(
     `note` is told which features are computed. InputError where the images or features cannot be used.
     """
     protocols = list(protocols)
-    needed = {name: extractors[name] for name in sorted({protocol.extractor for protocol in protocols})}
-    features = reference_features(store, reference, needed, batch_size, note)
+    needed = {name: identities[name] for name in sorted({protocol.extractor for protocol in protocols})}
+    features = reference_features(store, reference, needed, build, batch_size, note)
     try:
         prepared = prepare_all(protocols, features, best_device())
     except MetricsError as error:
@@ -146,7 +151,7 @@ def prepare_images(
 def prepare_stats(
     spec: StatsReference,
     protocols: Iterable[Protocol],
-    extractors: Mapping[str, Extractor],
+    build: Build,
     image_size: tuple[int, int],
 ) -> dict[str, Real]:
     """As `prepare_images`, from a file of statistics, or from a folder with a file for each extractor.
@@ -159,7 +164,7 @@ def prepare_stats(
     for protocol in protocols:
         file = path / f"{protocol.extractor}{STATS_SUFFIX}" if path.is_dir() else path
         try:
-            reals[protocol.name] = _from_stats(file, protocol, extractors[protocol.extractor], image_size)
+            reals[protocol.name] = _from_stats(file, protocol, build(protocol.extractor), image_size)
         except MetricsError as error:
             raise InputError(f"reference.path: {error}") from None
     return reals
@@ -187,11 +192,11 @@ def _counted(batches: Iterator[np.ndarray], note: Callable[[str], None]) -> Iter
             said = time.monotonic()
 
 
-def _stamp(reference: Reference, extractor: Extractor, batch_size: int) -> dict[str, Any]:
+def _stamp(reference: Reference, identity: str, batch_size: int) -> dict[str, Any]:
     """What stored features are of; the batch size moves the last bit, and two runs must agree in it."""
     return {
         "reference": reference.identity,
-        "extractor": features_identity(extractor),
+        "extractor": identity,
         "batch_size": batch_size,
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sdbench.errors import InputError, did_you_mean
 from sdbench.models import Source
 from sdbench.models.catalogue import SD_V1, SHAPES
-from sdbench.models.entry import ModelEntry
+from sdbench.models.entry import WEIGHTS_SUFFIXES, ModelEntry
 from sdbench.models.home import weights_folder
 from sdbench.models.hub import cached_file, is_hub_id
 from sdbench.models.layout import INDEX, REFERENCE_PARTS, is_whole
@@ -18,7 +18,6 @@ from sdbench.models.users import installed_models, user_models
 from sdbench.paths import existing_file, existing_path
 
 __all__ = [
-    "SUFFIXES",
     "Checkpoint",
     "NotFetchedError",
     "hub_folder",
@@ -27,8 +26,6 @@ __all__ = [
     "locate_all",
     "repository_folder",
 ]
-
-SUFFIXES = (".ckpt", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -114,8 +111,8 @@ def hub_folder(repository: str, parts: Collection[str] | None = None) -> Path | 
 
 def _reference(entry: ModelEntry, path: str) -> ReferenceSource:
     weights = _folder_or_repository(entry.name, path, REFERENCE_PARTS)
-    if weights.is_file() and weights.suffix not in SUFFIXES:
-        raise InputError(f"checkpoint {entry.name}: {weights} is not one of {', '.join(SUFFIXES)}")
+    if weights.is_file() and weights.suffix not in WEIGHTS_SUFFIXES:
+        raise InputError(f"checkpoint {entry.name}: {weights} is not one of {', '.join(WEIGHTS_SUFFIXES)}")
     config = existing_file(entry.config, f"config of {entry.name}") if entry.config else None
     return ReferenceSource(entry.name, weights, config, entry.use_ema)
 
@@ -124,7 +121,7 @@ def _folder_or_repository(name: str, text: str, parts: Collection[str] | None = 
     try:
         return existing_path(text, f"checkpoint {name}")
     except InputError:
-        if not is_hub_id(text) or text.endswith(SUFFIXES):
+        if not is_hub_id(text) or text.endswith(WEIGHTS_SUFFIXES):
             raise
     folder = hub_folder(text, parts)
     if folder is None:

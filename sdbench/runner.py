@@ -5,22 +5,24 @@ Interrupting it loses the units under way and nothing else; running it again goe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sdbench.budget.spending import Spent, spend
 from sdbench.errors import SdbenchError, StoreError
-from sdbench.executors import Gap, Workforce
+from sdbench.executors import EXECUTORS, Executor, Gap, Workforce
 from sdbench.manifest import account, write_manifest
-from sdbench.mirror import write_page
+from sdbench.mirror import Draw, write_page
 from sdbench.plan import Plan
-from sdbench.plan_file import write_plan_file
-from sdbench.preparation import Prepared, prepare, prepare_reference
-from sdbench.progress import RunProgress
+from sdbench.plan_file import PlanFile, read_plan_file, write_plan_file
+from sdbench.preparation import find_reference, prepare, prepare_reference
 from sdbench.provenance import best_device
 from sdbench.references import Real
+from sdbench.reporting import write_report
+from sdbench.run_progress import RunProgress
 from sdbench.shards import ShardStore, shard_key
 from sdbench.spec import ExperimentSpec, load_spec
 from sdbench.stages.score import score, write_scores
@@ -46,12 +48,19 @@ class Outcome:
 
 
 def run_experiment(
-    spec: ExperimentSpec, place: str | Path, progress: RunProgress, workforce: Workforce = INLINE
+    spec: ExperimentSpec,
+    place: str | Path,
+    progress: RunProgress,
+    workforce: Workforce = INLINE,
+    *,
+    executors: Mapping[str, Executor] = EXECUTORS,
+    draw: Draw = write_report,
 ) -> Outcome:
     """Carry out `spec` in the run at `place`, a folder or URL, or go on where an earlier invocation stopped.
 
-    All inputs are looked up before the first image is made, so that a missing file ends the run at
-    once. Raises InputError for what is missing or wrong, StoreError for a damaged run folder.
+    All inputs are looked up before the first image is made, so that a missing file ends the run at once.
+    `executors` holds what the workforce may name; `draw` writes the page. Raises InputError for what is
+    missing or wrong, StoreError for a damaged run folder.
     """
     workforce.check_place(place)
     seconds: dict[str, float] = {}
@@ -63,19 +72,29 @@ def run_experiment(
     store, plan, inputs = prepared.store, prepared.plan, prepared.inputs
     kept = spec.images_kept(len(inputs.prompts))
     store.write("spec.yaml", spec.to_yaml().encode("utf-8"))
-    write_plan_file(store, plan, kept)
+    plan_file = PlanFile(plan.cells, inputs.prompts, spec.unit_size, prepared.identities, kept)
+    write_plan_file(store, plan_file)
     with progress.stage(seconds, "reference"):
-        reference = prepare_reference(spec, prepared, progress.note)
+        reference = prepare_reference(spec, inputs.reference, store, prepared.identities, progress.note)
     size = min(spec.unit_size, len(inputs.prompts))
-    job = Job(store.url, inputs.device, _threads(), spec.batch_size, kept, size)
-    with progress.stage(seconds, "work"), at_work(job, store, workforce, progress) as work:
+    sources = {source.name: source for source in inputs.sources}
+    job = Job(store.url, sources, inputs.device, _threads(), spec.batch_size, kept, size)
+    with progress.stage(seconds, "work"), at_work(job, store, workforce, progress, executors) as work:
         spent = spend(spec, plan, ShardStore(store), reference, work, progress.note)
     _check_unchanged(spec, store)
     if spent.plan != plan:
         plan = spent.plan
-        write_plan_file(store, plan, kept)
+        write_plan_file(store, replace(plan_file, stopped=spent.stopped))
     with progress.stage(seconds, "score"):
-        _score(spec, prepared, replace(spent, plan=_without(plan, work.gaps)), reference, work.gaps, progress)
+        made = replace(spent, plan=_without(plan, work.gaps))
+        _score(
+            spec,
+            store,
+            made,
+            reference,
+            progress,
+            partial(_gap_note, asked=len(inputs.prompts), gaps=work.gaps),
+        )
     missed = sum(len(gap.unit.chunk.prompts) for gap in work.gaps)
     found = plan.images - work.made - missed
     facts = {
@@ -90,18 +109,18 @@ def run_experiment(
     }
     # The page shows the manifest, so the time that drawing takes is not in it.
     write_manifest(store, facts, seconds, work.seconds, work.pace)
-    page = write_page(store)
+    page = write_page(store, draw)
     return Outcome(page, store.where("results.csv"), work.made, found, tuple(work.gaps))
 
 
-def score_run(place: str | Path, progress: RunProgress) -> str:
-    """Score the complete run at `place` again from its shards; returns where its page is.
+def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_report) -> str:
+    """Score the complete run at `place` again from its shards; returns the place of its page.
 
-    Makes no image: StoreError where some are missing.
+    Makes no image and looks up neither weights nor samplers: StoreError if images are missing.
     """
-    spec = _stored_spec(existing_store(place))
-    prepared = prepare(spec, str(place), progress.note)
-    shards = ShardStore(prepared.store)
+    store = existing_store(place)
+    spec, stored = _stored_spec(store), read_plan_file(store)
+    shards = ShardStore(store)
 
     def refuse_missing(plan: Plan) -> None:
         done = shards.done(plan.units)
@@ -109,12 +128,14 @@ def score_run(place: str | Path, progress: RunProgress) -> str:
         if missing:
             images = sum(len(unit.chunk.prompts) for unit in missing)
             again = f"sdbench run {'SPEC' if is_url(place) else Path(place) / 'spec.yaml'} --out {place}"
-            raise StoreError(f"{place}: {images} of {plan.images} images are not made yet; go on: {again}")
+            raise StoreError(
+                f"{place}: {images} of {plan.images} images are not made yet; resume with: {again}"
+            )
 
-    reference = prepare_reference(spec, prepared, progress.note)
-    spent = spend(spec, prepared.plan, shards, reference, refuse_missing, progress.note)
-    _score(spec, prepared, spent, reference, (), progress)
-    return write_page(prepared.store)
+    reference = prepare_reference(spec, find_reference(spec), store, stored.extractors, progress.note)
+    spent = spend(spec, stored.whole, shards, reference, refuse_missing, progress.note)
+    _score(spec, store, spent, reference, progress)
+    return write_page(store, draw)
 
 
 def _stored_spec(store: Store) -> ExperimentSpec:
@@ -128,17 +149,20 @@ def _stored_spec(store: Store) -> ExperimentSpec:
 
 def _score(
     spec: ExperimentSpec,
-    prepared: Prepared,
+    store: Store,
     spent: Spent,
     reference: Mapping[str, Real],
-    gaps: Sequence[Gap],
     progress: RunProgress,
+    about: Callable[[int], str] = lambda n: "",
 ) -> None:
-    scores = score(spec, spent.plan, ShardStore(prepared.store), reference, progress.note)
-    noted = spent.noted(scores.rows)
-    rows = [replace(row, note=_with_gaps(row.note, row.n, prepared, gaps)) for row in noted]
-    _check_unchanged(spec, prepared.store)  # again: scoring a large run takes minutes
-    write_scores(prepared.store, replace(scores, rows=rows))
+    """Write the tables; `about` says what there is to note on a row of n images."""
+    scores = score(spec, spent.plan, ShardStore(store), reference, progress.note)
+    rows = [
+        replace(row, note="; ".join(filter(None, [row.note, about(row.n)])))
+        for row in spent.noted(scores.rows)
+    ]
+    _check_unchanged(spec, store)  # again: scoring a large run takes minutes
+    write_scores(store, replace(scores, rows=rows))
 
 
 def _check_unchanged(spec: ExperimentSpec, store: Store) -> None:
@@ -150,11 +174,8 @@ def _check_unchanged(spec: ExperimentSpec, store: Store) -> None:
         )
 
 
-def _with_gaps(note: str, n: int, prepared: Prepared, gaps: Sequence[Gap]) -> str:
-    asked = len(prepared.inputs.prompts)
-    if not gaps or n == asked:
-        return note
-    return "; ".join(filter(None, [note, f"{asked - n} of {asked} images could not be made"]))
+def _gap_note(n: int, asked: int, gaps: Sequence[Gap]) -> str:
+    return f"{asked - n} of {asked} images could not be made" if gaps and n < asked else ""
 
 
 def _without(plan: Plan, gaps: Sequence[Gap]) -> Plan:

@@ -16,7 +16,7 @@ from sdbench import provenance
 from sdbench.audit import TRUNCATED, audit, first_sight, thumbnail
 from sdbench.digest import digest_pixels, digest_value
 from sdbench.errors import InputError, did_you_mean
-from sdbench.extractors import build_extractor
+from sdbench.extractors import build_extractor, features_identity
 from sdbench.image_sets import Batch, ImageSet, open_image_set
 from sdbench.pairing import Caption, captions_of
 from sdbench.precision import full_precision
@@ -174,9 +174,11 @@ def _reals(
     if spec is None:
         return {}
     if isinstance(spec, StatsReference):
-        return prepare_stats(spec, protocols, extractors, image_size)
+        return prepare_stats(spec, protocols, extractors.__getitem__, image_size)
     reference = load_reference(spec, image_size)
-    return prepare_images(store, reference, protocols, extractors, BATCH_SIZE, progress.note)
+    identities = {name: features_identity(extractor) for name, extractor in extractors.items()}
+    build = extractors.__getitem__
+    return prepare_images(store, reference, protocols, identities, build, BATCH_SIZE, progress.note)
 
 
 def _rows(

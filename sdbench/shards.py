@@ -75,12 +75,11 @@ class Shard:
     """What a unit leaves behind: n images with their features, in prompt order.
 
     `features` and `text_features` map an extractor's name to float32 [n, d]; the other sequences have n
-    entries. `clip_scores` is None without a CLIP extractor. `thumbnails` is uint8 [n, 192], and None in
-    a shard from before there were any.
+    entries. `clip_scores` is None without a CLIP extractor. `thumbnails` is uint8 [n, 192].
     """
 
     sha256: Sequence[str]
-    thumbnails: np.ndarray | None
+    thumbnails: np.ndarray
     flags: Sequence[str]
     clip_scores: np.ndarray | None
     features: Mapping[str, np.ndarray]
@@ -177,10 +176,10 @@ def content_digest(table: pa.Table) -> str:
 
 
 def is_as_written(table: pa.Table) -> bool:
-    """Whether the values are those that the file was written with; shards of old do not say."""
-    said = (table.schema.metadata or {}).get(CONTENT)
+    """Whether the values are those that the file was written with."""
+    written = (table.schema.metadata or {}).get(CONTENT, b"")
     try:
-        return said is None or said.decode() == content_digest(table)
+        return written.decode() == content_digest(table)
     except (ValueError, TypeError):  # values that are none
         return False
 
@@ -208,9 +207,9 @@ def _table(unit: Unit, shard: Shard) -> pa.Table:
     columns: dict[str, pa.Array] = {
         "prompt_id": pa.array([prompt.id for prompt in prompts]),
         "prompt": pa.array([prompt.text for prompt in prompts]),
-        "seed": pa.array([unit.cell.seed] * len(prompts), pa.int64()),
+        "seed": pa.array([unit.cell.settings.seed] * len(prompts), pa.int64()),
         "sha256": pa.array(shard.sha256, pa.string()),
-        **_thumbnails(shard),
+        "thumbnail": _thumbnails(shard.thumbnails),
         "clip_score": _scores(shard.clip_scores, len(prompts)),
         "flags": pa.array(shard.flags, pa.string()),
     }
@@ -219,11 +218,8 @@ def _table(unit: Unit, shard: Shard) -> pa.Table:
     return pa.table(columns)
 
 
-def _thumbnails(shard: Shard) -> dict[str, pa.Array]:
-    if shard.thumbnails is None:
-        return {}
-    rows = [row.tobytes() for row in shard.thumbnails]
-    return {"thumbnail": pa.array(rows, pa.binary(shard.thumbnails.shape[1]))}
+def _thumbnails(rows: np.ndarray) -> pa.Array:
+    return pa.array([row.tobytes() for row in rows], pa.binary(rows.shape[1]))
 
 
 def _scores(scores: np.ndarray | None, count: int) -> pa.Array:
@@ -243,7 +239,7 @@ def _shard(unit: Unit, table: pa.Table) -> Shard:
     scores = table["clip_score"]
     return Shard(
         sha256=table["sha256"].to_pylist(),
-        thumbnails=_rows_of_bytes(table["thumbnail"]) if "thumbnail" in table.column_names else None,
+        thumbnails=_rows_of_bytes(table["thumbnail"]),
         flags=table["flags"].to_pylist(),
         clip_scores=None if scores.null_count else scores.to_numpy(),
         features=arrays("features_"),

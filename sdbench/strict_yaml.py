@@ -18,7 +18,7 @@ class _Loader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 line = key_node.start_mark.line + 1
-                raise yaml.constructor.ConstructorError(problem=f"{key} stands there twice, line {line}")
+                raise yaml.constructor.ConstructorError(problem=f"{key} is given twice, line {line}")
             seen.append(key)
         return super().construct_mapping(node, deep)
 

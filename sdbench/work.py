@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 
-from sdbench.executors import EXECUTORS, Gap, Pool, Workforce
+from sdbench.executors import EXECUTORS, Executor, Gap, Pool, Workforce
 from sdbench.images import ImageStore
 from sdbench.journal import Journal
 from sdbench.manifest import Pace
 from sdbench.plan import Plan, Unit
-from sdbench.progress import RunProgress
+from sdbench.run_progress import RunProgress
 from sdbench.shards import ShardStore, shard_key
 from sdbench.stopping import stopping
 from sdbench.store import Store
@@ -95,12 +95,19 @@ class Work:
 
 
 @contextmanager
-def at_work(job: Job, store: Store, workforce: Workforce, progress: RunProgress) -> Iterator[Work]:
+def at_work(
+    job: Job,
+    store: Store,
+    workforce: Workforce,
+    progress: RunProgress,
+    executors: Mapping[str, Executor] = EXECUTORS,
+) -> Iterator[Work]:
     """Work for the length of the block; the executor's pool is opened once there is something to do."""
+    opened = executors[workforce.executor]
     with Journal(store, workforce.executor) as journal, ExitStack() as stack:
 
         @cache
         def open_pool() -> Pool:
-            return stack.enter_context(EXECUTORS[workforce.executor](job, workforce, progress.note))
+            return stack.enter_context(opened(job, workforce, progress.note))
 
         yield Work(open_pool, store, job.images_kept, journal, progress)

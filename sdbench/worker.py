@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Literal, Self
 
@@ -15,13 +16,12 @@ from sdbench.audit import first_sight, thumbnail
 from sdbench.batching import automatic_size
 from sdbench.digest import digest_pixels
 from sdbench.errors import InputError, SamplingError, one_line
-from sdbench.extractors import build_extractor, features_identity
+from sdbench.extractors import build_extractor, build_same
 from sdbench.images import ImageStore, Writing
 from sdbench.memory import BatchSize, is_out_of_memory
-from sdbench.models import Images, Model
+from sdbench.models import Images, Model, Source
 from sdbench.plan import Unit
 from sdbench.precision import full_precision
-from sdbench.registry import Checkpoint
 from sdbench.shards import Made, Shard, ShardStore
 from sdbench.stages.extract import Features, clip_scores, image_features, text_features
 from sdbench.stages.generate import generate_images
@@ -38,12 +38,13 @@ Tick = Callable[[Unit, float], None]
 class Job:
     """What all workers of a run need to know; it can be pickled and sent to another machine.
 
-    `place` is what `open_store` takes. `threads`: each worker computes with so many, whatever their number,
-    since the last bit may hang on it. A whole unit has `unit_size` images. The first `images_kept` images of
-    each cell are kept as PNG.
+    `place` is what `open_store` takes; `sources` are the checkpoints by name. `threads` are those of torch in
+    each worker; fixed, because they can change the last bit. A whole unit has `unit_size` images. The first
+    `images_kept` images of each cell are kept as PNG.
     """
 
     place: str
+    sources: Mapping[str, Source]
     device: str
     threads: int
     batch_size: int | Literal["auto"]
@@ -65,7 +66,7 @@ class UnitReport:
 
 @dataclass(frozen=True)
 class _Loaded:
-    checkpoint: Checkpoint
+    checkpoint: tuple[str, str, str]
     model: Model
     batch_size: BatchSize
 
@@ -126,7 +127,7 @@ class Worker:
             self._writing.wait()
             self._shards.write(unit, shard)
         notes, loaded.batch_size.notes = tuple(loaded.batch_size.notes), []
-        said = tuple(f"{unit.cell.checkpoint.name}: {note}" for note in notes)
+        said = tuple(f"{unit.cell.checkpoint}: {note}" for note in notes)
         return UnitReport(unit, seconds, sizes, shard.made.device, self._job.threads, said)
 
     def _generate(
@@ -135,7 +136,14 @@ class Worker:
         """The unit's images, and the batch sizes that they were made in."""
         made: list[Images] = []
         sizes: list[int] = []
-        images = generate_images(loaded.model, unit, loaded.batch_size, lambda done: tick(unit, done))
+        images = generate_images(
+            loaded.model,
+            unit.chunk.prompts,
+            unit.cell.settings,
+            loaded.batch_size,
+            lambda done: tick(unit, done),
+            where=f"cell {unit.cell.folder}",
+        )
         while True:
             with timed(seconds, "generate"):
                 batch = next(images, None)
@@ -148,23 +156,22 @@ class Worker:
             sizes.append(loaded.batch_size.value)
 
     def _features(self, unit: Unit, made: list[Images], batch_size: int) -> tuple[Features, Features]:
-        extractors = {name: build_extractor(name, self._job.device) for name, _ in unit.extractors}
-        for name, identity in unit.extractors:
-            if features_identity(extractors[name]) != identity:
-                raise InputError(f"extractor {name}: the weights on this machine are not those of the plan")
+        build = partial(build_extractor, device=self._job.device)
+        extractors = {name: build_same(build, name, identity) for name, identity in unit.extractors}
         texts = text_features(extractors, [prompt.text for prompt in unit.chunk.prompts], batch_size)
         return image_features(extractors, [images.pixels for images in made]), texts
 
     def _load(self, unit: Unit) -> _Loaded:
-        checkpoint = unit.cell.checkpoint
+        cell = unit.cell
+        checkpoint = (cell.checkpoint, cell.weights_digest, cell.config_digest)
         if self._loaded is None or self._loaded.checkpoint != checkpoint:
             # Loading writes over the last one or lets go of it: two do not have to fit into memory.
             last = self._loaded.model if self._loaded else None
             self._loaded = None
-            model = checkpoint.source.load(self._job.device, unit.cell.arithmetic, last)
-            same = checkpoint.source.config_digest() == checkpoint.config_digest
-            if not same or model.digest != checkpoint.weights_digest:
-                raise InputError(f"checkpoint {checkpoint.name} changed while the run was going on")
+            source = self._job.sources[cell.checkpoint]
+            model = source.load(self._job.device, cell.settings.arithmetic, last)
+            if (source.config_digest(), model.digest) != (cell.config_digest, cell.weights_digest):
+                raise InputError(f"checkpoint {cell.checkpoint} changed during the run; run again")
             size = self._job.batch_size
             if size == "auto":
                 size = automatic_size(model, unit, self._job.device, self._job.unit_size)

@@ -24,14 +24,15 @@ from sdbench.extractors import WEIGHTS_FILES, build_extractor, features_identity
 from sdbench.models import Model
 from sdbench.models.home import HOME_VARIABLE, weights_folder
 from sdbench.models.reference import ReferenceModel
-from sdbench.plan import Cell, Chunk, Unit
+from sdbench.models.settings import Settings
+from sdbench.plan import Cell, Unit, lay_out
 from sdbench.precision import Arithmetic
 from sdbench.prompts import Prompt
-from sdbench.registry import Checkpoint
-from sdbench.spec import SamplerSpec
 from sdbench.worker import Job, Worker
 
 __all__ = ["measure"]
+
+NAME = "bench"
 
 
 def measure(bench: Bench) -> list[Row]:
@@ -45,7 +46,10 @@ def measure(bench: Bench) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, _extractors(bench, Path(folder)) as extractors:
         units = _units(bench, model, count, extractors)
         place = str(Path(folder) / "run")
-        job = Job(place, bench.device, torch.get_num_threads(), bench.large, count, bench.large)
+        source: Any = _Given(model)  # a worker asks no more of it
+        job = Job(
+            place, {NAME: source}, bench.device, torch.get_num_threads(), bench.large, count, bench.large
+        )
         seconds: list[float] = []
         parts: Counter[str] = Counter()
         with Worker(job) as worker:
@@ -67,7 +71,6 @@ class _Given:
     """A source whose model is there already."""
 
     model: LatentDiffusion
-    name: str = "bench"
 
     def config_digest(self) -> str:
         return self.model.config.digest
@@ -76,19 +79,14 @@ class _Given:
         return ReferenceModel(self.model, arithmetic)
 
 
-def _units(bench: Bench, model: LatentDiffusion, count: int, extractors: tuple[str, ...]) -> list[Unit]:
-    source: Any = _Given(model)  # a worker asks no more of it
-    checkpoint = Checkpoint(source, model.weights_digest, model.config.digest)
-    sampler = SamplerSpec(name="plms", steps=bench.steps)
+def _units(bench: Bench, model: LatentDiffusion, count: int, extractors: tuple[str, ...]) -> tuple[Unit, ...]:
     side = bench.image_size
-    cell = Cell(checkpoint, sampler, SCALE, side, side, 0, bench.precision, bench.compiled)
-    identities = tuple((name, features_identity(build_extractor(name, bench.device))) for name in extractors)
+    settings = Settings("plms", bench.steps, 0.0, SCALE, side, side, 0, bench.precision, bench.compiled)
+    cell = Cell(NAME, settings, model.weights_digest, model.config.digest)
+    identities = {name: features_identity(build_extractor(name, bench.device)) for name in extractors}
     captions = shapes.evaluation_prompts(count, 0)
     prompts = [Prompt(f"{i:06d}", caption) for i, caption in enumerate(captions)]
-    starts = range(0, count, bench.large)
-    return [
-        Unit(cell, Chunk(start, tuple(prompts[start : start + bench.large])), identities) for start in starts
-    ]
+    return lay_out([cell], prompts, bench.large, identities).units
 
 
 @contextmanager

@@ -28,13 +28,14 @@ __all__ = ["Spent", "spend"]
 class Spent:
     """What was worked off: the plan, or the part of it that the budget took, and what is said of that.
 
-    `facts` are entries of the manifest; `notes` hold, for each cell of the plan, what its rows of results
-    say, and nothing without a budget.
+    `facts` are entries of the manifest; `notes` hold what the rows of results say of a cell; `stopped`,
+    by the cell's folder, how many of its prompts were used. All are empty without a budget.
     """
 
     plan: Plan
     facts: dict[str, Any]
     notes: Mapping[Cell, str]
+    stopped: Mapping[str, int]
 
     def noted(self, rows: Sequence[ResultRow]) -> list[ResultRow]:
         """The plan's rows of results, equally many a cell, with the notes on where the cells stopped."""
@@ -62,21 +63,23 @@ def spend(
     """
     if spec.budget is None:
         work(plan)
-        return Spent(plan, {}, {})
+        return Spent(plan, {}, {}, {})
     protocol = PROTOCOLS[spec.budget.protocol_of(spec.metrics)]
     rule = _rule(spec.budget, plan, protocol)
 
     def make(cells: Sequence[Cell], done: int, wanted: int) -> None:
-        units = tuple(u for cell in cells for u in plan.units_of(cell) if done < _end(u) <= wanted)
+        units = tuple(u for cell in cells for u in plan.units_of(cell) if done < u.chunk.end <= wanted)
         work(Plan(tuple(cells), units))
         _refuse_gaps(units, shards)
 
     def measure(cell: Cell, n: int) -> Estimate:
-        return _measure(protocol, cell, [u for u in plan.units_of(cell) if _end(u) <= n], shards, reference)
+        return _measure(
+            protocol, cell, [u for u in plan.units_of(cell) if u.chunk.end <= n], shards, reference
+        )
 
-    ends = [_end(unit) for unit in plan.units_of(plan.cells[0])]
+    ends = [unit.chunk.end for unit in plan.units_of(plan.cells[0])]
     course = follow(rule, plan.cells, ends, make, measure, note)
-    taken = Plan(plan.cells, tuple(u for u in plan.units if _end(u) <= course.prompts[u.cell]))
+    taken = plan.only(course.prompts)
     saving = 1 - taken.images / plan.images
     note(f"budget: {course.verdict}; {taken.images} images instead of {plan.images}, {saving:.0%} saved")
     facts = {
@@ -89,7 +92,8 @@ def spend(
         "looks": list(course.looks),
         "cells": _stops(plan, course),
     }
-    return Spent(taken, {"budget": facts}, _notes(plan, course, ends[-1]))
+    stopped = {cell.folder: count for cell, count in course.prompts.items()}
+    return Spent(taken, {"budget": facts}, _notes(plan, course, ends[-1]), stopped)
 
 
 def _rule(budget: Budget, plan: Plan, protocol: Protocol) -> Rule[Cell]:
@@ -108,12 +112,7 @@ def _contenders(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
         contenders.setdefault(curve, []).append(cell)
     if len(contenders) > 1:
         return contenders
-    return {f"scale {cell.guidance_scale:g}": [cell] for cell in cells}
-
-
-def _end(unit: Unit) -> int:
-    """How many of a cell's prompts are done with the unit and those before it."""
-    return unit.chunk.start + len(unit.chunk.prompts)
+    return {f"scale {cell.settings.guidance_scale:g}": [cell] for cell in cells}
 
 
 def _refuse_gaps(units: Sequence[Unit], shards: ShardStore) -> None:

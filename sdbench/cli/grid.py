@@ -39,7 +39,7 @@ def add_parser(commands: Any, name: str) -> None:
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     from sdbench.display import display_for
-    from sdbench.progress import RunProgress
+    from sdbench.progress import ImageProgress
     from sdbench.quick_grid import GridRequest, make_grid
     from sdbench.ranges import parse_range, parse_whole_range
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
         size=_size(args.size),
         out=args.out,
     )
-    with RunProgress(display_for()) as progress:
+    with ImageProgress(display_for()) as progress:
         path = make_grid(request, progress)
     print(path)
 

@@ -40,14 +40,16 @@ def add_parser(commands: Any, name: str) -> None:
 def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     from sdbench.display import display_for
-    from sdbench.progress import RunProgress
+    from sdbench.run_progress import RunProgress
     from sdbench.spec import load_spec
 
     spec = load_spec(args.spec)
     if args.count is not None:
         spec = spec.with_count(args.count)
+    from sdbench.names import check_names
     from sdbench.outlook.forecast import forecast
 
+    check_names(spec, args.spec)
     with RunProgress(display_for()) as progress:
         found = forecast(spec, args.out or RUNS / spec.name, progress.note, measure=not args.no_calibrate)
     if args.json:

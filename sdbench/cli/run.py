@@ -8,12 +8,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from sdbench.errors import SdbenchError
+from sdbench.errors import InputError, SdbenchError, did_you_mean
 
 __all__ = ["add_parser", "run"]
 
 RUNS = Path("runs")
-EXECUTORS = ("inline", "ray")
 
 
 def add_parser(commands: Any, name: str) -> None:
@@ -42,7 +41,7 @@ def add_parser(commands: Any, name: str) -> None:
         help="which PNGs are kept instead of the spec's: all, sample:N, none",
     )
     parser.add_argument(
-        "--executor", choices=EXECUTORS, default="inline", help="who works: this process, or Ray's workers"
+        "--executor", metavar="NAME", default="inline", help="inline (this process, the default) or ray"
     )
     parser.add_argument(
         "--workers",
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     """Carry out the command."""
     from sdbench.display import display_for
     from sdbench.event_log import EventLog
-    from sdbench.progress import RunProgress
+    from sdbench.run_progress import RunProgress
     from sdbench.spec import load_spec
 
     spec = load_spec(args.spec)
@@ -70,10 +69,14 @@ def run(args: argparse.Namespace) -> None:
     if args.images is not None:
         spec = spec.model_copy(update={"images": args.images})
     # After the spec has been read: a wrong one is answered before the rest is imported.
-    from sdbench.executors import Workforce
+    from sdbench.executors import EXECUTORS, Workforce
+    from sdbench.names import check_names
     from sdbench.records import check_records, send_records
     from sdbench.runner import run_experiment
 
+    check_names(spec, args.spec)
+    if args.executor not in EXECUTORS:
+        raise InputError(f"--executor {args.executor}: {did_you_mean(args.executor, EXECUTORS)}")
     workforce = Workforce(args.executor, args.workers, args.address)
     place = args.out or RUNS / spec.name
     check_records(spec.records)

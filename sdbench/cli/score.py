@@ -60,7 +60,7 @@ def _score_run(args: argparse.Namespace) -> None:
     if given:
         raise InputError(f"{args.images} is a run, and its spec says everything: leave --{given[0]} away")
     from sdbench.display import display_for
-    from sdbench.progress import RunProgress
+    from sdbench.run_progress import RunProgress
     from sdbench.runner import score_run
 
     with RunProgress(display_for()) as progress:

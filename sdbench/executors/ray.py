@@ -22,7 +22,6 @@ from sdbench.errors import InputError, SdbenchError, one_line
 from sdbench.executors.pool import Gap, Pool, Workforce
 from sdbench.models.home import HOME_VARIABLE
 from sdbench.plan import Unit
-from sdbench.registry import Checkpoint
 from sdbench.worker import Job, Tick, UnitReport, Worker
 
 __all__ = ["ray_pool"]
@@ -100,7 +99,7 @@ class _Crew:
         self._free: list[Any] = []
         self._joining: dict[Any, Any] = {}
         self._busy: dict[Any, tuple[Any, Unit]] = {}
-        self._holds: dict[Any, Checkpoint] = {}
+        self._holds: dict[Any, str] = {}
         for actor in actors:
             self._join(actor)
 
@@ -186,10 +185,10 @@ class _Crew:
         self._free.append(actor)
 
 
-def _next(left: Sequence[Unit], held: Checkpoint | None, taken: Sequence[Checkpoint]) -> Unit:
+def _next(left: Sequence[Unit], held: str | None, taken: Sequence[str]) -> Unit:
     """The unit that costs a free worker the least loading: of its own checkpoint, else of one nobody holds,
     else of the one with the most units left."""
-    first: dict[Checkpoint, Unit] = {}
+    first: dict[str, Unit] = {}
     for unit in left:
         first.setdefault(unit.cell.checkpoint, unit)
     if held in first:

@@ -17,7 +17,7 @@ from sdbench.precision import FULL
 if TYPE_CHECKING:
     import numpy as np
 
-    from sdbench.plan import Cell
+    from sdbench.models.settings import Settings
     from sdbench.precision import Arithmetic
     from sdbench.prompts import Prompt
 
@@ -47,11 +47,11 @@ class Model(Protocol):
     def digest(self) -> str:
         """What it is by content, as a sha256."""
 
-    def generate(self, prompts: Sequence[Prompt], cell: Cell, on_step: OnStep) -> Images:
-        """The images of a batch of prompts under the settings of `cell`.
+    def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
+        """The images of a batch of prompts.
 
-        All that is random depends on the seed of the cell and each prompt's id alone. Raises ValueError
-        where the model cannot make such images.
+        All that is random depends on the seed of the settings and each prompt's id alone. Raises ValueError
+        if the model cannot make such images.
         """
 
     def release(self) -> None:
@@ -74,8 +74,8 @@ class Source(Protocol):
     def config_digest(self) -> str:
         """The sha256 of all else that makes images and is not in the weights."""
 
-    def check(self, cell: Cell) -> None:
-        """Raise InputError where it is plain without the weights that the cell cannot be made."""
+    def check(self, settings: Settings) -> None:
+        """Raise InputError if it is plain without the weights that the model cannot follow the settings."""
 
     def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
         """The model on `device`; InputError where the files do not hold one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +13,19 @@ import numpy as np
 from sdbench.digest import digest_file, digest_value
 from sdbench.errors import InputError, one_line
 from sdbench.models import Images, OnStep
+from sdbench.models.settings import Settings
 from sdbench.models.sources import CallableSource
 from sdbench.models.watching import image_seed
-from sdbench.plan import Cell
 from sdbench.prompts import Prompt
 
-__all__ = ["CallableModel", "Settings", "load_callable"]
+__all__ = ["CallableModel", "CallableSettings", "load_callable"]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a cell asks for. `device` is "cpu" or "cuda"; sides are in pixels."""
+class CallableSettings(Settings):
+    """What a function is asked to do, and where: `device` is "cpu" or "cuda"."""
 
-    sampler: str
-    steps: int
-    eta: float
-    guidance_scale: float
-    height: int
-    width: int
-    device: str
+    device: str = "cpu"
 
 
 class CallableModel:
@@ -51,16 +45,13 @@ class CallableModel:
         """The digest of where the function comes from and what it declares."""
         return self._digest
 
-    def generate(self, prompts: Sequence[Prompt], cell: Cell, on_step: OnStep) -> Images:
+    def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
         """Call the function; its evaluations are unknown."""
-        sampler = cell.sampler
-        sides = (cell.height, cell.width)
-        settings = Settings(
-            sampler.name, sampler.steps, sampler.eta, cell.guidance_scale, *sides, self._device
-        )
-        seeds = [image_seed(cell.seed, prompt.id) for prompt in prompts]
+        sides = (settings.height, settings.width)
+        asked = CallableSettings(**asdict(settings), device=self._device)
+        seeds = [image_seed(settings.seed, prompt.id) for prompt in prompts]
         try:
-            result = self._function([prompt.text for prompt in prompts], seeds, settings)
+            result = self._function([prompt.text for prompt in prompts], seeds, asked)
             pixels = result if isinstance(result, np.ndarray) else np.stack([np.asarray(x) for x in result])
         except Exception as error:  # it is not our code, so anything may be wrong in it
             raise ValueError(f"the model raised {type(error).__name__}: {one_line(error)}") from error

@@ -6,7 +6,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
-__all__ = ["ModelEntry", "Name"]
+__all__ = ["WEIGHTS_SUFFIXES", "ModelEntry", "Name"]
+
+WEIGHTS_SUFFIXES = (".ckpt", ".safetensors")
+"""Endings of files of weights, which tell a path from a name."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 

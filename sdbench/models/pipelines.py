@@ -17,16 +17,16 @@ from sdbench.errors import InputError, one_line
 from sdbench.models import Images, OnStep
 from sdbench.models.layout import file_names, only_variant, read_index
 from sdbench.models.schedulers import build_scheduler
+from sdbench.models.settings import Settings
 from sdbench.models.sources import PipelineSource
 from sdbench.models.watching import counted, image_seed
-from sdbench.plan import Cell
 from sdbench.precision import FULL, Arithmetic
 from sdbench.prompts import Prompt
 
 __all__ = ["PipelineModel", "library_version", "load_pipeline"]
 
 NEEDED = ("prompt", "height", "width", "num_inference_steps", "guidance_scale", "generator", "output_type")
-"""Arguments without which a pipeline cannot follow a cell."""
+"""Arguments without which a pipeline cannot follow settings."""
 
 DENOISERS = ("unet", "transformer", "transformer_2")
 
@@ -52,24 +52,24 @@ class PipelineModel:
         """The digest of the files."""
         return self._digest
 
-    def generate(self, prompts: Sequence[Prompt], cell: Cell, on_step: OnStep) -> Images:
-        """Run the pipeline with the scheduler that the cell's sampler stands for."""
+    def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
+        """Run the pipeline with the scheduler that the sampler's name stands for."""
         pipeline = self._pipeline
-        pipeline.scheduler = build_scheduler(self._source, cell.sampler)
+        pipeline.scheduler = build_scheduler(self._source, settings.sampler, settings.eta)
         denoisers = [module for name in DENOISERS if (module := getattr(pipeline, name, None)) is not None]
         autocast = torch.autocast(pipeline.device.type, torch.bfloat16, enabled=self._autocast)
         with torch.inference_mode(), autocast, counted(denoisers) as count:
             images = pipeline(
                 prompt=[prompt.text for prompt in prompts],
-                height=cell.height,
-                width=cell.width,
-                num_inference_steps=cell.sampler.steps,
-                guidance_scale=cell.guidance_scale,
+                height=settings.height,
+                width=settings.width,
+                num_inference_steps=settings.steps,
+                guidance_scale=settings.guidance_scale,
                 output_type="np",
-                **self._noise(prompts, cell),
-                **self._extras(cell, on_step),
+                **self._noise(prompts, settings),
+                **self._extras(settings, on_step),
             ).images
-        shape = (len(prompts), cell.height, cell.width, 3)
+        shape = (len(prompts), settings.height, settings.width, 3)
         if images.shape != shape:
             raise ValueError(f"the pipeline made images of shape {images.shape}, asked for {shape}")
         finite = np.isfinite(images).all(axis=(1, 2, 3))
@@ -81,25 +81,25 @@ class PipelineModel:
         """Let go of the pipeline."""
         del self._pipeline
 
-    def _noise(self, prompts: Sequence[Prompt], cell: Cell) -> dict[str, Any]:
-        seeds = [image_seed(cell.seed, prompt.id) for prompt in prompts]
+    def _noise(self, prompts: Sequence[Prompt], settings: Settings) -> dict[str, Any]:
+        seeds = [image_seed(settings.seed, prompt.id) for prompt in prompts]
         noise: dict[str, Any] = {"generator": [torch.Generator().manual_seed(seed) for seed in seeds]}
         unet, factor = (
             getattr(self._pipeline, "unet", None),
             getattr(self._pipeline, "vae_scale_factor", None),
         )
         if unet is not None and factor is not None and "latents" in self._arguments:
-            shape = (unet.config.in_channels, cell.height // factor, cell.width // factor)
-            latents = [start_noise(cell.seed, prompt.id, shape) for prompt in prompts]
+            shape = (unet.config.in_channels, settings.height // factor, settings.width // factor)
+            latents = [start_noise(settings.seed, prompt.id, shape) for prompt in prompts]
             noise["latents"] = torch.stack(latents).to(unet.dtype)
         return noise
 
-    def _extras(self, cell: Cell, on_step: OnStep) -> dict[str, Any]:
+    def _extras(self, settings: Settings, on_step: OnStep) -> dict[str, Any]:
         extras: dict[str, Any] = {}
-        if cell.sampler.eta:
+        if settings.eta:
             if "eta" not in self._arguments:
                 raise ValueError(f"{type(self._pipeline).__name__} takes no eta")
-            extras["eta"] = cell.sampler.eta
+            extras["eta"] = settings.eta
         if "callback_on_step_end" in self._arguments:
 
             def report(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def library_version() -> str:
 
 
 def load_pipeline(source: PipelineSource, device: str, arithmetic: Arithmetic = FULL) -> PipelineModel:
-    """The pipeline of a folder; InputError where it cannot be loaded or cannot follow a cell."""
+    """The pipeline of a folder; InputError if it cannot be loaded or cannot follow settings."""
     library_version()
     import diffusers
     from diffusers.utils import logging as diffusers_logging

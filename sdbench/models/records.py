@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sdbench.digest import digest_file
 from sdbench.errors import InputError
+from sdbench.files import write_whole
 from sdbench.models.layout import file_names, needed_files
-from sdbench.store import LocalStore
 
 __all__ = ["Record", "file_digests", "read_record", "record_path", "write_record"]
 
@@ -32,8 +32,7 @@ def record_path(weights: Path) -> Path:
 
 def write_record(weights: Path, record: Record) -> None:
     """Write the record of `weights` in one step."""
-    target = record_path(weights)
-    LocalStore(target.parent).write(target.name, (json.dumps(asdict(record), indent=2) + "\n").encode())
+    write_whole(record_path(weights), (json.dumps(asdict(record), indent=2) + "\n").encode())
 
 
 def read_record(weights: Path) -> Record | None:

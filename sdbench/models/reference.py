@@ -16,13 +16,13 @@ from reference_model.schedule import Schedule
 from sdbench.errors import InputError, did_you_mean
 from sdbench.models import Images, Model, OnStep
 from sdbench.models.sampler_names import belongs_to_model
+from sdbench.models.settings import Settings
 from sdbench.models.sources import ReferenceSource
-from sdbench.plan import Cell
 from sdbench.precision import FULL, Arithmetic
 from sdbench.prompts import Prompt
 from sdbench.samplers import resolve_sampler
 
-__all__ = ["ReferenceModel", "check_cell", "load_reference_model", "read_config"]
+__all__ = ["ReferenceModel", "check_settings", "load_reference_model", "read_config"]
 
 CONTEXT_BYTES = 2**30
 """What encoded prompts may take of the device's memory."""
@@ -38,22 +38,22 @@ class ReferenceModel:
         self._settings = (model.config.digest, model.device.type, arithmetic)
         self._contexts = _Contexts(model)
 
-    def generate(self, prompts: Sequence[Prompt], cell: Cell, on_step: OnStep) -> Images:
-        """Sample the batch by the sampler that the cell names."""
+    def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
+        """Sample the batch by the sampler that the settings name."""
         model = self._model
-        shape = model.config.latent_shape(cell.height, cell.width)
+        shape = model.config.latent_shape(settings.height, settings.width)
         ids = [prompt.id for prompt in prompts]
         before = model.evaluations
         images = sample(
             model,
             self._contexts.of([prompt.text for prompt in prompts]),
             self._contexts.of([""]),
-            torch.stack([start_noise(cell.seed, id_, shape) for id_ in ids]),
-            sampler=resolve_sampler(cell.sampler.name),
-            steps=cell.sampler.steps,
-            guidance_scale=cell.guidance_scale,
-            eta=cell.sampler.eta,
-            step_noise=StepNoise(cell.seed, ids, shape),
+            torch.stack([start_noise(settings.seed, id_, shape) for id_ in ids]),
+            sampler=resolve_sampler(settings.sampler),
+            steps=settings.steps,
+            guidance_scale=settings.guidance_scale,
+            eta=settings.eta,
+            step_noise=StepNoise(settings.seed, ids, shape),
             on_step=on_step,
         )
         finite = torch.isfinite(images).flatten(1).all(dim=1)
@@ -112,20 +112,21 @@ def read_config(source: ReferenceSource) -> ModelConfig:
         raise InputError(f"checkpoint {source.name}: {error}") from None
 
 
-def check_cell(config: ModelConfig, cell: Cell) -> None:
-    """Raise InputError where a model of this configuration cannot make the cell's images."""
-    if belongs_to_model(cell.sampler.name):
+def check_settings(source: ReferenceSource, settings: Settings) -> None:
+    """Raise InputError if a model of this configuration cannot follow the settings."""
+    if belongs_to_model(settings.sampler):
         raise InputError(
-            f"checkpoint {cell.checkpoint.name}: sampler {cell.sampler.name!r} is for diffusers pipelines; "
-            f"{did_you_mean(cell.sampler.name, SAMPLERS)}"
+            f"checkpoint {source.name}: sampler {settings.sampler!r} is for diffusers pipelines; "
+            f"{did_you_mean(settings.sampler, SAMPLERS)}"
         )
+    config = source.model_config
     try:
-        config.latent_shape(cell.height, cell.width)
-        sampler = resolve_sampler(cell.sampler.name)
-        grid = sampler.grid(Schedule(config.schedule), cell.sampler.steps, cell.sampler.eta)
+        config.latent_shape(settings.height, settings.width)
+        sampler = resolve_sampler(settings.sampler)
+        grid = sampler.grid(Schedule(config.schedule), settings.steps, settings.eta)
         nfe(sampler, grid)  # walks it once, so that a sampler that fails on it does so now
     except ValueError as error:
-        raise InputError(f"checkpoint {cell.checkpoint.name}: {error}") from None
+        raise InputError(f"checkpoint {source.name}: {error}") from None
 
 
 def load_reference_model(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from sdbench.errors import InputError, did_you_mean, one_line
 from sdbench.models.layout import read_index
 from sdbench.models.sampler_names import DEFAULT_SAMPLER, DIFFUSERS_PREFIX
-from sdbench.spec import SamplerSpec
 
 if TYPE_CHECKING:
     from sdbench.models.sources import PipelineSource
@@ -48,18 +47,16 @@ STEPS_ALONE = ("StableDiffusion3", "AuraFlow")
 matching hand it noise levels that they choose, which not every scheduler takes."""
 
 
-def build_scheduler(source: PipelineSource, sampler: SamplerSpec) -> Any:
+def build_scheduler(source: PipelineSource, sampler: str, eta: float) -> Any:
     """A fresh scheduler for the pipeline; InputError where the sampler's name or eta has no meaning there."""
     own = _own_scheduler(source)
-    class_name, settings = _chosen(source, type(own), sampler.name)
+    class_name, settings = _chosen(source, type(own), sampler)
     scheduler = _class(source, class_name).from_config(own.config, **settings)
     if not _compatible(type(own), type(scheduler)):
-        raise InputError(
-            f"checkpoint {source.name}: sampler {sampler.name} does not fit its {type(own).__name__}"
-        )
+        raise InputError(f"checkpoint {source.name}: sampler {sampler} does not fit its {type(own).__name__}")
     if _is_flow(type(own)):
         _check_levels(source, scheduler)
-    if sampler.eta and "eta" not in inspect.signature(scheduler.step).parameters:
+    if eta and "eta" not in inspect.signature(scheduler.step).parameters:
         raise InputError(f"checkpoint {source.name}: {class_name} takes no eta; DDIMScheduler does")
     return scheduler
 

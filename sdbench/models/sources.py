@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reference_model.config import ModelConfig
     from sdbench.models import Model
-    from sdbench.plan import Cell
+    from sdbench.models.settings import Settings
 
 __all__ = ["CallableSource", "PipelineSource", "ReferenceSource"]
 
@@ -63,11 +63,11 @@ class ReferenceSource:
         """
         return self.model_config.digest
 
-    def check(self, cell: Cell) -> None:
+    def check(self, settings: Settings) -> None:
         """Steps that the schedule does not offer, or sides that the downsampling does not divide."""
-        from sdbench.models.reference import check_cell
+        from sdbench.models.reference import check_settings
 
-        check_cell(self.model_config, cell)
+        check_settings(self, settings)
 
     def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
         """The reference model with these weights; InputError where its configuration changed by now."""
@@ -107,13 +107,13 @@ class PipelineSource:
 
         return digest_value({"diffusers": library_version()})
 
-    def check(self, cell: Cell) -> None:
+    def check(self, settings: Settings) -> None:
         """A sampler that the library does not have, or that does not fit the pipeline."""
         from sdbench.models.schedulers import build_scheduler
 
-        if cell.guidance_scale < 1:
+        if settings.guidance_scale < 1:
             raise InputError(f"checkpoint {self.name}: diffusers does not guide at scales below 1")
-        build_scheduler(self, cell.sampler)
+        build_scheduler(self, settings.sampler, settings.eta)
 
     def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
         """The pipeline, from safetensors only and without code from the folder."""
@@ -149,12 +149,12 @@ class CallableSource:
         """Nothing stands outside the callable."""
         return digest_value({})
 
-    def check(self, cell: Cell) -> None:
+    def check(self, settings: Settings) -> None:
         """Only the callable knows what it can make; but it cannot be told to compute otherwise."""
-        if cell.precision != FULL.precision:
+        if settings.precision != FULL.precision:
             raise InputError(
-                f"checkpoint {self.name}: precision {cell.precision!r} cannot be asked of a callable, which "
-                "computes as it does; leave precision out"
+                f"checkpoint {self.name}: a callable cannot be asked for precision {settings.precision!r}, "
+                "since it computes as it does; leave precision out"
             )
 
     def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:

@@ -11,8 +11,8 @@ from sdbench.batching import untried_size
 from sdbench.errors import InputError, SamplingError
 from sdbench.extractors import build_extractor, extractor_names, is_at_hand
 from sdbench.images import as_png
-from sdbench.models import Images, Model
-from sdbench.plan import Cell
+from sdbench.models import Images, Model, Source
+from sdbench.models.settings import Settings
 from sdbench.precision import full_precision
 from sdbench.prompts import Prompt
 from sdbench.spec import ExperimentSpec
@@ -64,33 +64,36 @@ class _Probe:
 
 
 def calibrate(
-    spec: ExperimentSpec, cell: Cell, prompts: Sequence[Prompt], note: Callable[[str], None]
+    spec: ExperimentSpec,
+    source: Source,
+    settings: Settings,
+    prompts: Sequence[Prompt],
+    note: Callable[[str], None],
 ) -> Pace:
-    """Load the cell's model and time it, a few seconds where the device is fast enough.
+    """Load the model and time it under the settings, a few seconds where the device is fast enough.
 
     InputError or SamplingError where the model cannot be loaded or makes no images.
     """
     full_precision()
     device = provenance.best_device()
-    cell = replace(cell, compiled=spec.compiled_on(device))
-    note(f"calibration: loading {cell.checkpoint.name}")
+    note(f"calibration: loading {source.name}")
     began = time.perf_counter()
-    model = cell.checkpoint.source.load(device, cell.arithmetic)
+    model = source.load(device, settings.arithmetic)
     load = time.perf_counter() - began
     note(f"calibration: a few batches on {provenance.device_name(device)}")
-    size, low = _batch(model, cell, prompts, spec, device)
-    every = cell.sampler.steps
+    size, low = _batch(model, settings, prompts, spec, device)
+    every = settings.steps
     steps = min(MORE, every) if low.evaluations else every
-    high = _probe(model, cell, prompts[:size], steps)
+    high = _probe(model, settings, prompts[:size], steps)
     if steps < every and high.seconds * every / steps <= WHOLE_BATCH:
-        steps, high = every, _probe(model, cell, prompts[:size], every)
+        steps, high = every, _probe(model, settings, prompts[:size], every)
     per_evaluation, fixed = _slope(low, high)
     features, without = _features(spec, high, device)
     what = f"{size} image{'s' if size > 1 else ''} at {min(FEW, every)} and {steps} steps"
-    after = " after compiling" if cell.compiled else ""
+    after = " after compiling" if settings.compiled else ""
     return Pace(
         device=provenance.device_name(device),
-        basis=f"{what} of {cell.checkpoint.name} {cell.sampler.name}{after}{without}",
+        basis=f"{what} of {source.name} {settings.sampler}{after}{without}",
         load=load,
         fixed=fixed + features,
         per_evaluation=per_evaluation,
@@ -99,7 +102,7 @@ def calibrate(
 
 
 def _batch(
-    model: Model, cell: Cell, prompts: Sequence[Prompt], spec: ExperimentSpec, device: str
+    model: Model, settings: Settings, prompts: Sequence[Prompt], spec: ExperimentSpec, device: str
 ) -> tuple[int, _Probe]:
     """How many images at a time, and the probe of such a batch with few steps.
 
@@ -107,28 +110,28 @@ def _batch(
     otherwise as many as fit into the patience.
     """
     limit = min(len(prompts), spec.unit_size if spec.batch_size == "auto" else spec.batch_size)
-    if cell.compiled:
+    if settings.compiled:
         size = untried_size(device, limit) if spec.batch_size == "auto" else limit
         for _ in range(2):  # the first compiles, the second records CUDA graphs: runs do either once
-            _probe(model, cell, prompts[:size], FEW)
-        return size, _probe(model, cell, prompts[:size], FEW)
-    first = _probe(model, cell, prompts[:1], FEW)
+            _probe(model, settings, prompts[:size], FEW)
+        return size, _probe(model, settings, prompts[:size], FEW)
+    first = _probe(model, settings, prompts[:1], FEW)
     if first.seconds > PATIENCE:
         return 1, first
-    warm = _probe(model, cell, prompts[:1], FEW)
+    warm = _probe(model, settings, prompts[:1], FEW)
     size = max(1, min(limit, int(PATIENCE / warm.seconds)))
     if size > 1:
-        _probe(model, cell, prompts[:size], FEW)  # kernels are chosen anew for another size
-    return size, _probe(model, cell, prompts[:size], FEW)
+        _probe(model, settings, prompts[:size], FEW)  # kernels are chosen anew for another size
+    return size, _probe(model, settings, prompts[:size], FEW)
 
 
-def _probe(model: Model, cell: Cell, prompts: Sequence[Prompt], steps: int) -> _Probe:
-    fewer = replace(cell, sampler=cell.sampler.model_copy(update={"steps": min(steps, cell.sampler.steps)}))
+def _probe(model: Model, settings: Settings, prompts: Sequence[Prompt], steps: int) -> _Probe:
+    fewer = replace(settings, steps=min(steps, settings.steps))
     began = time.perf_counter()
     try:
         images = model.generate(prompts, fewer, lambda done, total: None)
     except (ValueError, RuntimeError) as error:
-        raise SamplingError(f"calibration with {cell.checkpoint.name}: {error}") from None
+        raise SamplingError(f"calibration: {error}") from None
     return _Probe(time.perf_counter() - began, images)
 
 

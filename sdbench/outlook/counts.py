@@ -9,17 +9,20 @@ from reference_model.samplers import nfe
 from reference_model.schedule import Schedule
 from sdbench.errors import InputError
 from sdbench.models import Source
+from sdbench.models.entry import ModelEntry
 from sdbench.models.sampler_names import belongs_to_model
+from sdbench.models.settings import Settings
 from sdbench.models.sources import ReferenceSource
 from sdbench.paths import existing_file
-from sdbench.plan import Cell
+from sdbench.planning import settings_of
+from sdbench.preparation import find_reference
 from sdbench.prompts import Prompt, load_prompts
-from sdbench.references import load_reference
-from sdbench.registry import Checkpoint, locate
+from sdbench.provenance import best_device
+from sdbench.registry import locate
 from sdbench.samplers import resolve_sampler
-from sdbench.spec import CheckpointSpec, ExperimentSpec, SamplerSpec, StatsReference
+from sdbench.spec import ExperimentSpec, SamplerSpec, StatsReference
 
-__all__ = ["Curve", "Found", "count", "find", "first_cell"]
+__all__ = ["Curve", "Found", "count", "find", "first_point"]
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,15 @@ class Curve:
 
 def find(spec: ExperimentSpec) -> Found:
     """Look up everything that `spec` names and that can be looked up without loading a model."""
+    device = best_device()
     missing: list[str] = []
     sources: dict[str, Source] = {}
     for entry in spec.checkpoints:
         try:
             source = locate(entry)
             for sampler in spec.samplers:
-                source.check(_cell(spec, source, sampler, spec.guidance_scales[0]))
+                scale = spec.guidance_scales[0]
+                source.check(settings_of(spec, sampler, scale, compiled=spec.compiled_on(device)))
             sources[entry.name] = source
         except InputError as error:
             wanted = getattr(error, "wanted", None)
@@ -76,8 +81,8 @@ def find(spec: ExperimentSpec) -> Found:
     try:
         if isinstance(spec.reference, StatsReference):
             existing_file(spec.reference.path, "reference.path")
-        elif spec.reference is not None:
-            load_reference(spec.reference, spec.image_size)
+        else:
+            find_reference(spec)
     except InputError as error:
         missing.append(str(error))
     return Found(sources, prompts, tuple(missing))
@@ -102,22 +107,18 @@ def count(spec: ExperimentSpec, found: Found) -> list[Curve]:
     ]
 
 
-def first_cell(spec: ExperimentSpec, found: Found) -> Cell | None:
-    """The first cell whose checkpoint is there; None where none is. Its weights have no digest yet."""
+def first_point(spec: ExperimentSpec, found: Found) -> tuple[Source, Settings] | None:
+    """The first checkpoint that is on this machine, with the first settings of the spec; None without one."""
+    compiled = spec.compiled_on(best_device())
     for entry in spec.checkpoints:
         if entry.name in found.sources:
-            return _cell(spec, found.sources[entry.name], spec.samplers[0], spec.guidance_scales[0])
+            settings = settings_of(spec, spec.samplers[0], spec.guidance_scales[0], compiled=compiled)
+            return found.sources[entry.name], settings
     return None
 
 
-def _cell(spec: ExperimentSpec, source: Source, sampler: SamplerSpec, scale: float) -> Cell:
-    height, width = spec.image_size
-    checkpoint = Checkpoint(source, "", source.config_digest())
-    return Cell(checkpoint, sampler, scale, height, width, spec.seed, spec.precision)
-
-
 def _evaluations(
-    spec: ExperimentSpec, source: Source | None, entry: CheckpointSpec, sampler: SamplerSpec
+    spec: ExperimentSpec, source: Source | None, entry: ModelEntry, sampler: SamplerSpec
 ) -> tuple[int, ...] | None:
     if _is_assumed(source, entry, sampler):
         calls = sampler.steps
@@ -131,6 +132,6 @@ def _evaluations(
     return tuple(calls if scale == 1 else 2 * calls for scale in spec.guidance_scales)
 
 
-def _is_assumed(source: Source | None, entry: CheckpointSpec, sampler: SamplerSpec) -> bool:
+def _is_assumed(source: Source | None, entry: ModelEntry, sampler: SamplerSpec) -> bool:
     of_reference = isinstance(source, ReferenceSource) or (source is None and entry.diffusers is None)
     return belongs_to_model(sampler.name) or not of_reference

@@ -10,16 +10,15 @@ from pathlib import Path
 from sdbench.errors import SdbenchError
 from sdbench.extractors import extractor_names, is_at_hand
 from sdbench.outlook.calibration import Pace, calibrate
-from sdbench.outlook.counts import Curve, Found, count, find, first_cell
+from sdbench.outlook.counts import Curve, Found, count, find, first_point
 from sdbench.outlook.disk import Disk, disk_of
+from sdbench.plan_file import PLAN_KEY
 from sdbench.preparation import prepare
 from sdbench.shards import ShardStore, shard_key
 from sdbench.spec import ExperimentSpec
 from sdbench.store import is_there, open_store
 
 __all__ = ["Forecast", "forecast"]
-
-KEY_OF_A_RUN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -81,12 +80,12 @@ def forecast(
 
 
 def _pace(spec: ExperimentSpec, found: Found, note: Callable[[str], None], missing: list[str]) -> Pace | None:
-    cell = first_cell(spec, found)
-    if cell is None or not found.prompts:
+    point = first_point(spec, found)
+    if point is None or not found.prompts:
         missing.append("no calibration: a checkpoint and the prompts are needed for it")
         return None
     try:
-        return calibrate(spec, cell, found.prompts, note)
+        return calibrate(spec, *point, found.prompts, note)
     except SdbenchError as error:
         missing.append(str(error))
         return None
@@ -107,7 +106,7 @@ def _done(
 ) -> int | None:
     """How many of the plan's images the run has; None where that cannot be said."""
     try:
-        if not is_there(place) or not open_store(place).exists(KEY_OF_A_RUN):
+        if not is_there(place) or not open_store(place).exists(PLAN_KEY):
             return 0
         if not complete:
             missing.append(f"{place}: what is done cannot be counted while inputs are missing")

@@ -5,9 +5,9 @@ Unknown keys fail. An error is one line: the file, the key, what is wrong and wh
 
 from __future__ import annotations
 
-from sdbench.spec.experiment import ExperimentSpec
+from sdbench.spec.experiment import ExperimentSpec, SweepSpec
 from sdbench.spec.loading import load_spec
-from sdbench.spec.models import CheckpointSpec, SamplerSpec
+from sdbench.spec.models import SamplerSpec
 from sdbench.spec.prompts import (
     CocoPrompts,
     CsvPrompts,
@@ -33,7 +33,6 @@ from sdbench.spec.values import FEWEST
 
 __all__ = [
     "FEWEST",
-    "CheckpointSpec",
     "CocoPrompts",
     "CocoReference",
     "CsvPrompts",
@@ -54,6 +53,7 @@ __all__ = [
     "ShapesPrompts",
     "ShapesReference",
     "StatsReference",
+    "SweepSpec",
     "TensorboardRecord",
     "WandbRecord",
     "load_spec",

@@ -10,32 +10,51 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 from sdbench.budget.spec import Budget
 from sdbench.digest import digest_value
 from sdbench.errors import did_you_mean
-from sdbench.models.entry import Name
+from sdbench.models.entry import ModelEntry, Name
 from sdbench.precision import compiles
-from sdbench.spec.models import CheckpointOrName, CheckpointSpec, SamplerSpec
+from sdbench.spec.models import CheckpointEntry, SamplerSpec
 from sdbench.spec.prompts import PromptsSpec
 from sdbench.spec.records import RecordSpec
 from sdbench.spec.references import ReferenceSpec
 from sdbench.spec.values import BatchSize, Count, Part, Scale, Seed, Switch
 
-__all__ = ["ExperimentSpec"]
+__all__ = ["ExperimentSpec", "SweepSpec"]
 
 
 def _height_width(value: Any) -> Any:
     return [value, value] if isinstance(value, int) else value
 
 
-class ExperimentSpec(Part):
-    """One experiment: every checkpoint x sampler x guidance scale over the same prompts and noise."""
+def _no_repeats(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The items; ValueError if one is given twice, a checkpoint by its name."""
+    names = [item.name if isinstance(item, ModelEntry) else item for item in items]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ValueError(f"{name!s} is given twice")
+    return items
+
+
+class SweepSpec(Part):
+    """Every checkpoint x sampler x guidance scale over the same prompts and noise."""
 
     name: Name
-    checkpoints: Annotated[tuple[CheckpointOrName, ...], Field(min_length=1)]
+    checkpoints: Annotated[tuple[CheckpointEntry, ...], Field(min_length=1)]
     samplers: Annotated[tuple[SamplerSpec, ...], Field(min_length=1)]
     guidance_scales: Annotated[tuple[Scale, ...], Field(min_length=1)]
     prompts: PromptsSpec
-    reference: ReferenceSpec | None = None
     image_size: Annotated[tuple[Count, Count], BeforeValidator(_height_width)]
     seed: Seed
+
+    @field_validator("checkpoints", "samplers", "guidance_scales")
+    @classmethod
+    def _each_once(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        return _no_repeats(items)
+
+
+class ExperimentSpec(SweepSpec):
+    """One experiment: a sweep, what is measured of its images, and how the work is done."""
+
+    reference: ReferenceSpec | None = None
     precision: Literal["full", "autocast", "bf16", "fp16"] = "full"
     compile: Switch = "auto"
     batch_size: BatchSize
@@ -45,15 +64,6 @@ class ExperimentSpec(Part):
     budget: Budget | None = None
     records: tuple[RecordSpec, ...] = ()
 
-    @field_validator("checkpoints", "samplers", "guidance_scales", "metrics")
-    @classmethod
-    def _no_twins(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
-        names = [item.name if isinstance(item, CheckpointSpec) else item for item in items]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise ValueError(f"{name!s} stands there twice")
-        return items
-
     @field_validator("metrics")
     @classmethod
     def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -62,7 +72,7 @@ class ExperimentSpec(Part):
         for name in names:
             if name not in PROTOCOLS:
                 raise ValueError(f"unknown metric {name!r}: {did_you_mean(name, PROTOCOLS)}")
-        return names
+        return _no_repeats(names)
 
     @model_validator(mode="after")
     def _reference_where_needed(self) -> ExperimentSpec:
@@ -85,16 +95,8 @@ class ExperimentSpec(Part):
 
     @property
     def digest(self) -> str:
-        """The sha256 of everything that the spec says about results: not of where they are sent.
-
-        A key that may be left out and is does not count, so a spec keeps its digest as keys are added.
-        """
-        said = self.model_dump(mode="json", exclude_none=True, exclude={"records"})
-        if self.compile != "on":
-            del said["compile"]
-        if said["prompts"].get("pick") == "any":
-            del said["prompts"]["pick"]
-        return digest_value(said)
+        """The sha256 of every value of the spec but `records`, which moves no result."""
+        return digest_value(self.model_dump(mode="json", exclude={"records"}))
 
     def compiled_on(self, device: str) -> bool:
         """Whether models are compiled on `device`."""

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ValidationError
 
 from sdbench.budget.spec import Budget
 from sdbench.errors import SpecError, one_line
+from sdbench.models.entry import ModelEntry
 from sdbench.spec import prompts, records, references
 from sdbench.spec.experiment import ExperimentSpec
-from sdbench.spec.models import CheckpointSpec, SamplerSpec
+from sdbench.spec.models import SamplerSpec
 from sdbench.spec_errors import describe
 from sdbench.strict_yaml import load_yaml
 
@@ -19,7 +20,7 @@ __all__ = ["PARTS", "load_spec"]
 
 PARTS: dict[str, type[BaseModel]] = {
     "": ExperimentSpec,
-    "checkpoints": CheckpointSpec,
+    "checkpoints": ModelEntry,
     "samplers": SamplerSpec,
     "prompts.shapes": prompts.ShapesPrompts,
     "prompts.file": prompts.FilePrompts,

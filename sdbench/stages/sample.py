@@ -72,15 +72,13 @@ def together(prompts: Sequence[Prompt], shards: Sequence[Shard]) -> Sample:
     def joined(parts: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    thumbnails = [shard.thumbnails for shard in shards if shard.thumbnails is not None]
     flags = [given for shard in shards for given in shard.flags]
     sha256 = [digest for shard in shards for digest in shard.sha256]
-    complete = len(thumbnails) == len(shards)
     return Sample(
         tuple(prompt.id for prompt in prompts),
         [prompt.text for prompt in prompts],
         sha256,
         joined([shard.features for shard in shards]),
         joined([shard.text_features for shard in shards]),
-        audit(flags, sha256, np.concatenate(thumbnails) if complete else None),
+        audit(flags, sha256, np.concatenate([shard.thumbnails for shard in shards])),
     )

@@ -7,7 +7,7 @@ stays.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -109,7 +109,7 @@ def score(
                 ],
                 sample.flagged_rows(cell.folder),
                 protocol_rows(protocols, sample.features),
-                image_table(cell.folder, cell.seed, sample, protocols, figures),
+                image_table(cell.folder, cell.settings.seed, sample, protocols, figures),
                 CellFigures(cell.folder, curve, sample.ids, over),
             )
         )
@@ -141,8 +141,7 @@ def curves_of(cells: Sequence[Cell]) -> list[str]:
 
     from reports.rows import curve_names
 
-    settings = [{"checkpoint": cell.checkpoint.name, **cell.sampler.model_dump()} for cell in cells]
-    frame = pd.DataFrame(settings).rename(columns={"name": "sampler"})
+    frame = pd.DataFrame([{"checkpoint": cell.checkpoint, **asdict(cell.settings)} for cell in cells])
     return list(curve_names(frame))
 
 
@@ -162,12 +161,13 @@ def _row(
     real: Real | None,
     made: Sequence[Made],
 ) -> ResultRow:
+    asked = cell.settings
     return ResultRow(
-        checkpoint=cell.checkpoint.name,
-        sampler=cell.sampler.name,
-        steps=cell.sampler.steps,
-        eta=cell.sampler.eta,
-        guidance_scale=cell.guidance_scale,
+        checkpoint=cell.checkpoint,
+        sampler=asked.sampler,
+        steps=asked.steps,
+        eta=asked.eta,
+        guidance_scale=asked.guidance_scale,
         protocol=protocol.name,
         label=protocol.label,
         better=protocol.better,
@@ -177,12 +177,12 @@ def _row(
         n=len(sample.ids),
         flagged=sample.flagged,
         nfe=made[0].nfe,
-        image_size=f"{cell.height}x{cell.width}",
-        seed=cell.seed,
-        precision=cell.precision,
+        image_size=f"{asked.height}x{asked.width}",
+        seed=asked.seed,
+        precision=asked.precision,
         batch_size=_distinct(str(size) for part in made for size in part.batch_sizes),
         device=_distinct(part.device for part in made),
-        weights_digest=cell.checkpoint.weights_digest,
+        weights_digest=cell.weights_digest,
         spec_digest=spec.digest,
         versions=_distinct(part.versions for part in made),
         prompts_digest=sample.prompts_digest,

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from sdbench.errors import InputError, StoreError
+from sdbench.files import TEMPORARY, write_whole
 
-__all__ = ["TEMPORARY", "LocalStore"]
-
-TEMPORARY = ".tmp"
-"""The ending of files that are being written aside."""
+__all__ = ["LocalStore"]
 
 
 class LocalStore:
@@ -81,26 +78,8 @@ class LocalStore:
             return stream.read()
 
     def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
-        """Write aside, then rename: a reader sees the old bytes or the new ones.
-
-        `durable` waits until the disk has them, so that a rename never outlives its data in a power
-        failure. StoreError names the file when the disk is full or the folder cannot be written.
-        """
-        target = self.path(key)
-        aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}{TEMPORARY}")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with aside.open("xb") as stream:
-                stream.write(data)
-                if durable:
-                    stream.flush()
-                    os.fsync(stream.fileno())
-            aside.replace(target)
-        except OSError as error:
-            raise StoreError(f"{target}: cannot be written: {error.strerror}") from None
-        finally:
-            with suppress(OSError):  # what went wrong has been said above
-                aside.unlink(missing_ok=True)
+        """Write aside, then rename, as `write_whole`."""
+        write_whole(self.path(key), data, durable=durable)
 
     def delete(self, key: str) -> None:
         """Remove the file of a key, and its folder where it was the last one there."""

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import fsspec
 
 from sdbench.errors import InputError, StoreError, one_line
-from sdbench.store.local import TEMPORARY
+from sdbench.files import TEMPORARY
 
 __all__ = ["FsspecStore"]
 

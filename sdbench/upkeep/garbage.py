@@ -54,4 +54,4 @@ def _needed(plan: PlanFile, cell: str, kind: str) -> frozenset[str]:
         return frozenset()
     if kind == "shards":
         return frozenset(f"{unit}.parquet" for unit in plan.units[cell])
-    return frozenset(f"{id_}.png" for id_ in plan.prompts[: plan.images_kept])
+    return frozenset(f"{id_}.png" for id_ in plan.ids_kept)

@@ -66,7 +66,7 @@ def _shards(
     store: Store, plan: PlanFile, cell: str, pool: ThreadPoolExecutor, findings: Findings
 ) -> _Digests:
     names = sorted(store.names(f"shards/{cell}"))
-    planned, kept = set(plan.units.get(cell, ())), set(plan.prompts[: plan.images_kept])
+    planned, kept = set(plan.units.get(cell, ())), set(plan.ids_kept)
     digests = _Digests()
     for name, found in zip(names, pool.map(lambda name: _shard(store, cell, name), names), strict=True):
         if isinstance(found, str):

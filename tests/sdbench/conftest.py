@@ -26,7 +26,7 @@ from reference_model import LatentDiffusion, load_checkpoint
 from sdbench.cli import main
 from sdbench.extractors import build_extractor
 from tests.sdbench.fake_hub import REPOSITORIES, Hub, serving
-from tests.sdbench.tiny_runs import content
+from tests.sdbench.tiny_runs import content, no_page
 
 DIM = 3
 N = 12
@@ -145,18 +145,20 @@ def spec_file(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
 @pytest.fixture
 def run_tiny(
     monkeypatch: pytest.MonkeyPatch, spec_file: Callable[[dict[str, Any]], Path]
-) -> Callable[[dict[str, Any], Path], Any]:
-    """Run a spec's content into a folder, without the report page, and return the outcome."""
-    from sdbench import mirror, runner
+) -> Callable[..., Any]:
+    """Run a spec's content into a folder, without drawing its page, and return the outcome."""
+    from sdbench import runner
+    from sdbench.executors import EXECUTORS
     from sdbench.models import reference
-    from sdbench.progress import RunProgress
+    from sdbench.run_progress import RunProgress
     from sdbench.spec import load_spec
 
     monkeypatch.setattr(reference, "load_checkpoint", loaded_once)
-    monkeypatch.setattr(mirror, "write_report", lambda root: root / "report" / "index.html")
 
-    def run(content: dict[str, Any], root: Path) -> Any:
-        return runner.run_experiment(load_spec(spec_file(content)), root, RunProgress())
+    def run(content: dict[str, Any], root: Path, executor: Any = None, draw: Any = no_page) -> Any:
+        executors = EXECUTORS if executor is None else {"inline": executor}
+        spec = load_spec(spec_file(content))
+        return runner.run_experiment(spec, root, RunProgress(), executors=executors, draw=draw)
 
     return run
 

@@ -12,11 +12,12 @@ from sdbench.audit import thumbnail
 from sdbench.digest import digest_pixels
 from sdbench.images import ImageStore, Writing
 from sdbench.models.sources import ReferenceSource
-from sdbench.plan import Plan, make_plan
-from sdbench.plan_file import write_plan_file
+from sdbench.plan import Plan
+from sdbench.plan_file import PlanFile, write_plan_file
+from sdbench.planning import make_plan
 from sdbench.prompts import Prompt
 from sdbench.registry import Checkpoint
-from sdbench.shards import Made, Shard, ShardStore
+from sdbench.shards import CONTENT, Made, Shard, ShardStore, content_digest
 from sdbench.spec import ExperimentSpec
 from sdbench.store import Store
 
@@ -52,17 +53,24 @@ def plan_of(scales: Sequence[float], prompts: Sequence[str], *, unit_size: int =
     return make_plan(spec, [Checkpoint(source, "w" * 64, "c")], numbered, {EXTRACTOR: "e"})
 
 
-def as_of_old(table: pa.Table) -> pa.Table:
-    """A shard's table as it was before shards held a digest of their values."""
-    kept = {key: value for key, value in table.schema.metadata.items() if key != b"sdbench.content"}
-    return table.replace_schema_metadata(kept)
+def sealed(table: pa.Table) -> pa.Table:
+    """A shard's table with the digest of the values that it holds now."""
+    return table.replace_schema_metadata({**table.schema.metadata, CONTENT: content_digest(table).encode()})
+
+
+def write_plan(store: Store, plan: Plan, kept: int, *, stopped: Mapping[str, int] = {}) -> None:
+    """Write plan.json for the plan, whose units have 3 prompts."""
+    longest = max((plan.units_of(cell) for cell in plan.cells), key=len)
+    prompts = [prompt for unit in longest for prompt in unit.chunk.prompts]
+    extractors = dict(plan.units[0].extractors)
+    write_plan_file(store, PlanFile(plan.cells, prompts, 3, extractors, kept, stopped))
 
 
 def make_units(
     store: Store, plan: Plan, kept: int, *, units: slice = slice(None)
 ) -> Mapping[str, np.ndarray]:
     """Write the plan, its shards and images as a worker does; returns the pixels by PNG key."""
-    write_plan_file(store, plan, kept)
+    write_plan(store, plan, kept)
     shards, images, writing = ShardStore(store), ImageStore(store, kept), Writing()
     random = np.random.default_rng(5)
     pixels = {}

@@ -67,10 +67,6 @@ def test_black_images_are_not_called_duplicates_too(scenes: list[np.ndarray]) ->
     assert found == [Flagged("black"), Flagged("black"), Flagged("unsafe"), Flagged("")]
 
 
-def test_thumbnails_may_be_missing() -> None:
-    assert audit(["", "", ""], ["a", "b", "a"], None) == [Flagged(""), Flagged(""), Flagged("duplicate", 0)]
-
-
 def test_every_close_pair_is_found() -> None:
     random = np.random.default_rng(5)
     centres = random.integers(0, 200, (100, 192))

@@ -14,11 +14,11 @@ import pytest
 
 from metrics.sequential import always_valid_factor
 from sdbench.errors import InputError, SdbenchError, StoreError
-from sdbench.executors import EXECUTORS, Executor, Gap, Pool, Workforce
+from sdbench.executors import Executor, Gap, Pool, Workforce
 from sdbench.executors.inline import inline_pool
 from sdbench.models import users
 from sdbench.plan import Unit
-from sdbench.progress import RunProgress
+from sdbench.run_progress import RunProgress
 from sdbench.runner import score_run
 from sdbench.store import LocalStore
 from sdbench.upkeep.status import status_of
@@ -166,12 +166,10 @@ def test_interrupted_shuffled_and_resumed_it_takes_the_same_course(
             raise KeyboardInterrupt
         yield from reports
 
-    with monkeypatch.context() as patch:
-        patch.setitem(EXECUTORS, "inline", changed(stop))
-        with pytest.raises(KeyboardInterrupt):
-            run_tiny(ranked, tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        run_tiny(ranked, tmp_path / "parts", changed(stop))
     assert not (tmp_path / "parts" / "results.csv").exists()
-    with pytest.raises(StoreError, match="images are not made yet; go on: sdbench run"):
+    with pytest.raises(StoreError, match="images are not made yet; resume: sdbench run"):
         score_run(tmp_path / "parts", RunProgress())
     found = run_tiny(ranked, tmp_path / "parts").images_found
     assert found == {1: UNIT, 2: 6 * 128 + UNIT}[call]
@@ -231,10 +229,8 @@ def test_a_budget_does_not_decide_without_images_that_could_not_be_made(
             else:
                 yield report
 
-    with monkeypatch.context() as patch:
-        patch.setitem(EXECUTORS, "inline", changed(lose))
-        with pytest.raises(SdbenchError, match="128 images of this block could not be made; run again"):
-            run_tiny(ranked, tmp_path / "run")
+    with pytest.raises(SdbenchError, match="128 images of this block could not be made; run again"):
+        run_tiny(ranked, tmp_path / "run", changed(lose))
     assert run_tiny(ranked, tmp_path / "run").images_found == 6 * 128 - 2 * UNIT
 
 

@@ -16,7 +16,8 @@ from metrics.compare import compare, pairwise
 from metrics.evaluate import prepare
 from metrics.regions import PlanePoint, confidence_region, curve_dominance
 from sdbench.models.sources import ReferenceSource
-from sdbench.plan import Plan, make_plan
+from sdbench.plan import Plan
+from sdbench.planning import make_plan
 from sdbench.prompts import Prompt
 from sdbench.references import Real
 from sdbench.registry import Checkpoint
@@ -83,7 +84,7 @@ def write(plan: Plan, folder: Path) -> ShardStore:
             unit,
             Shard(
                 sha256=[f"{unit.cell.folder}{i}" for i in numbers],
-                thumbnails=None,
+                thumbnails=np.random.default_rng(part.start).integers(0, 256, (len(numbers), 192), np.uint8),
                 flags=["black" if i == 7 else "" for i in numbers],
                 clip_scores=None,
                 features={name: rows[part] for name, rows in features(plan.cells.index(unit.cell)).items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,17 +15,16 @@ import pytest
 
 from sdbench.cli import main
 from sdbench.errors import StoreError
-from sdbench.executors import EXECUTORS, Pool, Workforce
+from sdbench.executors import Executor, Pool, Workforce
 from sdbench.journal import Journal, sessions
 from sdbench.plan import Plan, Unit
-from sdbench.plan_file import write_plan_file
-from sdbench.progress import RunProgress
+from sdbench.run_progress import RunProgress
 from sdbench.store import LocalStore
-from sdbench.work import at_work
+from sdbench.work import Work, at_work
 from sdbench.worker import Job, Tick, UnitReport
-from tests.sdbench.synthetic import make_units, plan_of
+from tests.sdbench.synthetic import make_units, plan_of, write_plan
 
-JOB = Job("unused", "cpu", 1, 2, 0, 2)
+JOB = Job("unused", {}, "cpu", 1, 2, 0, 2)
 
 
 class FullStore(LocalStore):
@@ -49,19 +48,18 @@ def plan() -> Plan:
     return plan_of([2], ["a", "b", "c"])
 
 
-@pytest.fixture(autouse=True)
-def instant(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def instant(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
     """An executor that makes nothing and says it is done."""
+    yield lambda units, tick, stop: (UnitReport(unit, {}, [1], "cpu", 1) for unit in units)
 
-    @contextmanager
-    def executor(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
-        yield lambda units, tick, stop: (UnitReport(unit, {}, [1], "cpu", 1) for unit in units)
 
-    monkeypatch.setitem(EXECUTORS, "inline", executor)
+def working(store: FullStore, executor: Executor = instant) -> AbstractContextManager[Work]:
+    return at_work(JOB, store, Workforce(), RunProgress(), {"inline": executor})
 
 
 def work_until_full(store: FullStore, plan: Plan, error: Exception | None) -> None:
-    with at_work(JOB, store, Workforce(), RunProgress()) as work:
+    with working(store) as work:
         work(plan)
         store.full = True
         if error is not None:
@@ -80,9 +78,7 @@ def test_a_journal_that_cannot_be_ended_does_not_hide_what_ended_the_work(
         work_until_full(store, plan, StoreError("the shard"))
 
 
-def test_work_is_seen_before_its_first_unit_is_done(
-    store: FullStore, plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_work_is_seen_before_its_first_unit_is_done(store: FullStore, plan: Plan) -> None:
     seen = []
 
     @contextmanager
@@ -93,8 +89,7 @@ def test_work_is_seen_before_its_first_unit_is_done(
 
         yield pool
 
-    monkeypatch.setitem(EXECUTORS, "inline", executor)
-    with at_work(JOB, store, Workforce(), RunProgress()) as work:
+    with working(store, executor) as work:
         work(plan)
         work(plan)
     assert [(session.images, session.ended) for session in seen] == [(0, False), (0, False)]
@@ -123,7 +118,7 @@ def test_a_long_unit_gives_signs_of_life_that_change_no_rate(
 
 
 def test_a_session_without_work_leaves_nothing(store: FullStore) -> None:
-    with at_work(JOB, store, Workforce(), RunProgress()):
+    with working(store):
         pass
     assert sessions(store) == []
 
@@ -132,7 +127,7 @@ def test_nothing_is_deleted_under_a_run_that_goes_on(
     store: FullStore, tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_units(store, plan, 5)
-    write_plan_file(store, plan_of([4], ["a", "b", "c"]), 5)
+    write_plan(store, plan_of([4], ["a", "b", "c"]), 5)
     with Journal(store, "inline") as journal:
         journal.begin()  # and has made nothing yet
         assert main(["gc", str(tmp_path), "--delete"]) == 1

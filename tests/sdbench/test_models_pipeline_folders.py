@@ -14,7 +14,7 @@ pytest.importorskip("diffusers", reason="needs the extra sdbench[diffusers]")
 
 from sdbench.errors import InputError
 from sdbench.models.sources import PipelineSource
-from tests.sdbench.tiny_pipelines import WARNINGS_IGNORED, cell, copied, images
+from tests.sdbench.tiny_pipelines import WARNINGS_IGNORED, copied, images, settings
 
 pytestmark = WARNINGS_IGNORED
 
@@ -42,7 +42,7 @@ def test_a_folder_of_one_variant_is_loaded(
     folder = copied(stable_diffusion, tmp_path / "half")
     in_half(folder, components)
     source, plain = PipelineSource("half", folder), PipelineSource("plain", stable_diffusion)
-    assert np.array_equal(images(source, cell(source, "ddim")), images(plain, cell(plain, "ddim")))
+    assert np.array_equal(images(source, settings("ddim")), images(plain, settings("ddim")))
 
 
 def test_weights_that_the_identity_does_not_cover_are_not_loaded(
@@ -80,7 +80,7 @@ def test_a_folder_that_is_no_text_to_image_pipeline(
 
 def test_a_folder_of_another_kind(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is no diffusers folder: it has no model_index\.json"):
-        PipelineSource("empty", tmp_path).check(cell(PipelineSource("empty", tmp_path), "default"))
+        PipelineSource("empty", tmp_path).check(settings("default"))
 
 
 def test_identity_is_that_of_the_files_that_count(stable_diffusion: Path, tmp_path: Path) -> None:

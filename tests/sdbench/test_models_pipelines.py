@@ -18,13 +18,10 @@ from reference_model.noise import start_noise
 from sdbench.errors import InputError
 from sdbench.memory import BatchSize
 from sdbench.models.sources import PipelineSource, ReferenceSource
-from sdbench.plan import Cell, Chunk, Unit
 from sdbench.precision import FULL, Arithmetic
-from sdbench.registry import Checkpoint
-from sdbench.spec import SamplerSpec
 from sdbench.stages.generate import generate_images
 from tests.sdbench import tiny_pipelines
-from tests.sdbench.tiny_pipelines import PROMPTS, WARNINGS_IGNORED, cell, copied, images
+from tests.sdbench.tiny_pipelines import PROMPTS, WARNINGS_IGNORED, copied, images, settings
 
 pytestmark = WARNINGS_IGNORED
 
@@ -72,9 +69,9 @@ def test_the_same_weights_give_the_same_images_in_the_reference_model(
 ) -> None:
     theirs = PipelineSource("theirs", stable_diffusion)
     ours = ReferenceSource("ours", stable_diffusion)
-    expected = images(ours, cell(ours, sampler, steps=10))
+    expected = images(ours, settings(sampler, steps=10))
     assert expected.std() > 20
-    assert np.abs(images(theirs, cell(theirs, sampler, steps=10)) - expected).max() <= 2
+    assert np.abs(images(theirs, settings(sampler, steps=10)) - expected).max() <= 2
 
 
 def test_a_pipeline_with_a_unet_gets_the_start_noise_of_seed_and_prompt(
@@ -91,7 +88,7 @@ def test_a_pipeline_with_a_unet_gets_the_start_noise_of_seed_and_prompt(
 
     monkeypatch.setattr(StableDiffusionPipeline, "prepare_latents", spy)
     source = PipelineSource("tiny", stable_diffusion)
-    images(source, cell(source, "default"), batch=2)
+    images(source, settings("default"), batch=2)
     expected = torch.stack([start_noise(1, prompt.id, (4, 16, 16)) for prompt in PROMPTS])
     assert [len(latents) for latents in seen] == [2, 1]
     assert torch.equal(torch.cat(seen), expected)
@@ -109,7 +106,7 @@ def test_batches_do_not_change_images(
     family: str, sampler: str, eta: float, request: pytest.FixtureRequest
 ) -> None:
     source = PipelineSource("tiny", request.getfixturevalue(family))
-    at = cell(source, sampler, eta=eta)
+    at = settings(sampler, eta=eta)
     one, many = images(source, at, batch=1), images(source, at, batch=3)
     assert np.abs(one - many).max() <= 1
     assert np.abs(many[0] - many[1]).max() > 10
@@ -120,7 +117,7 @@ def test_evaluations_are_counted(scale: float, expected: int, stable_diffusion: 
     source = PipelineSource("tiny", stable_diffusion)
     steps: list[tuple[int, int]] = []
     made = source.load("cpu").generate(
-        PROMPTS, cell(source, "default", scale=scale), lambda done, total: steps.append((done, total))
+        PROMPTS, settings("default", scale=scale), lambda done, total: steps.append((done, total))
     )
     assert made.evaluations == expected  # PNDM makes 5 calls for 4 steps
     assert steps == [(done, 5) for done in range(1, 6)]
@@ -147,9 +144,9 @@ def test_another_family_goes_the_same_way(
 
 def test_flux_makes_the_same_images_by_its_own_scheduler_and_by_euler(flux: Path) -> None:
     source = PipelineSource("flux", flux)
-    own, euler = (source.load("cpu"), cell(source, "euler"))
+    own, euler = (source.load("cpu"), settings("euler"))
     source.check(euler)
-    made = [own.generate(PROMPTS, at, lambda done, total: None) for at in (cell(source, "default"), euler)]
+    made = [own.generate(PROMPTS, at, lambda done, total: None) for at in (settings("default"), euler)]
     assert np.array_equal(made[0].pixels, made[1].pixels)
     assert made[0].pixels.std() > 10
     assert made[0].evaluations == 4  # guidance is an input of the transformer
@@ -159,7 +156,7 @@ def test_heun_serves_flow_matching_where_the_scheduler_chooses_the_noise_levels(
     stable_diffusion_3: Path,
 ) -> None:
     source = PipelineSource("tiny", stable_diffusion_3)
-    at = cell(source, "heun")
+    at = settings("heun")
     source.check(at)
     made = source.load("cpu").generate(PROMPTS, at, lambda done, total: None)
     assert made.evaluations == 14  # both halves of guidance, twice a step and once at the last
@@ -167,18 +164,18 @@ def test_heun_serves_flow_matching_where_the_scheduler_chooses_the_noise_levels(
 
 def test_dynamic_shifting_leaves_no_choice_to_heun(stable_diffusion_3: Path, tmp_path: Path) -> None:
     folder = copied(stable_diffusion_3, tmp_path / "shifting")
-    settings = folder / "scheduler" / "scheduler_config.json"
-    settings.write_text(json.dumps({**json.loads(settings.read_text()), "use_dynamic_shifting": True}))
+    file = folder / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "use_dynamic_shifting": True}))
     source = PipelineSource("tiny", folder)
-    source.check(cell(source, "euler"))
+    source.check(settings("euler"))
     with pytest.raises(InputError, match=r"^checkpoint tiny: .* noise levels that its StableDiffusion3Pip"):
-        source.check(cell(source, "heun"))
+        source.check(settings("heun"))
 
 
 def test_v_prediction_is_the_librarys_to_handle(stable_diffusion: Path, tmp_path: Path) -> None:
     folder = tiny_pipelines.save_stable_diffusion(tmp_path / "v", prediction_type="v_prediction")
     source, noise = PipelineSource("v", folder), PipelineSource("eps", stable_diffusion)
-    difference = images(source, cell(source, "ddim")) - images(noise, cell(noise, "ddim"))
+    difference = images(source, settings("ddim")) - images(noise, settings("ddim"))
     assert np.abs(difference).max() > 10  # the weights are the same, their meaning is another
 
 
@@ -198,23 +195,21 @@ def test_samplers_without_a_meaning_are_refused_before_the_first_image(
     family: str, sampler: str, eta: float, expected: str, request: pytest.FixtureRequest
 ) -> None:
     source = PipelineSource("tiny", request.getfixturevalue(family))
-    spec = SamplerSpec.model_construct(name=sampler, steps=4, eta=eta)
     with pytest.raises(InputError, match=f"^checkpoint tiny: .*{expected}"):
-        source.check(Cell(Checkpoint(source, "w", "c"), spec, 4.0, 32, 32, 1, "full"))
+        source.check(settings(sampler, eta=eta))
 
 
 def test_scales_that_the_library_does_not_guide_at_are_refused(stable_diffusion: Path) -> None:
     source = PipelineSource("tiny", stable_diffusion)
-    spec = SamplerSpec(name="ddim", steps=4)
     with pytest.raises(InputError, match=r"^checkpoint tiny: diffusers does not guide at scales below 1"):
-        source.check(Cell(Checkpoint(source, "w", "c"), spec, 0.5, 32, 32, 1, "full"))
-    source.check(Cell(Checkpoint(source, "w", "c"), spec, 1.0, 32, 32, 1, "full"))
+        source.check(settings("ddim", scale=0.5))
+    source.check(settings("ddim", scale=1.0))
 
 
 def test_the_models_own_sampler_is_no_sampler_of_the_reference_model(stable_diffusion: Path) -> None:
     source = ReferenceSource("ours", stable_diffusion)
     with pytest.raises(InputError, match=r"^checkpoint ours: sampler 'default' is for diffusers pipelines"):
-        source.check(cell(source, "default"))
+        source.check(settings("default"))
 
 
 def test_an_image_that_is_not_finite_is_black_and_named_so(
@@ -230,10 +225,10 @@ def test_an_image_that_is_not_finite_is_black_and_named_so(
         return (images,)
 
     source = PipelineSource("tiny", stable_diffusion)
-    fine = images(source, cell(source, "default"))
+    fine = images(source, settings("default"))
     monkeypatch.setattr(AutoencoderKL, "decode", breaking)
-    unit = Unit(cell(source, "default"), Chunk(0, PROMPTS), ())
-    (made,) = generate_images(source.load("cpu"), unit, BatchSize(3), lambda done: None)
+    model, size = source.load("cpu"), BatchSize(3)
+    (made,) = generate_images(model, PROMPTS, settings("default"), size, lambda done: None, where="tiny")
     assert made.finite.tolist() == [True, False, True]
     assert made.pixels[1].max() == 0
     assert (made.pixels[[0, 2]] == fine[[0, 2]]).all()
@@ -242,7 +237,7 @@ def test_an_image_that_is_not_finite_is_black_and_named_so(
 @pytest.mark.parametrize("precision", ["bf16", "autocast"])
 def test_a_pipeline_computes_in_the_precision_asked_for(precision: str, stable_diffusion: Path) -> None:
     source = PipelineSource("tiny", stable_diffusion)
-    at = cell(source, "ddim", steps=2)
+    at = settings("ddim", steps=2)
     made = [
         source.load("cpu", arithmetic).generate(PROMPTS[:1], at, lambda done, total: None)
         for arithmetic in (FULL, Arithmetic(precision))

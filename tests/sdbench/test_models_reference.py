@@ -15,12 +15,11 @@ from reference_model import LatentDiffusion, shapes
 from sdbench.errors import InputError
 from sdbench.extractors import build_extractor, features_identity
 from sdbench.models.reference import ReferenceModel
+from sdbench.models.settings import Settings
 from sdbench.models.sources import ReferenceSource
 from sdbench.plan import Cell, Chunk, Unit
 from sdbench.precision import Arithmetic
 from sdbench.prompts import Prompt
-from sdbench.registry import Checkpoint
-from sdbench.spec import SamplerSpec
 from sdbench.worker import Job, Worker
 
 PROMPTS = (Prompt("a", "a red circle"), Prompt("b", "a blue square"))
@@ -31,14 +30,13 @@ def source(name: str) -> ReferenceSource:
     return ReferenceSource(name, shapes.CHECKPOINTS[name], shapes.CONFIG)
 
 
-def cell(scale: float) -> Cell:
-    checkpoint = Checkpoint(source("shapes-v1-1"), "w", "c")
-    return Cell(checkpoint, SamplerSpec(name="ddim", steps=2), scale, 64, 64, 1, "full")
+def settings(scale: float) -> Settings:
+    return Settings("ddim", 2, 0.0, scale, 64, 64, 1)
 
 
 def pixels(model: object, scale: float = 2.0) -> np.ndarray:
     assert isinstance(model, ReferenceModel)
-    return model.generate(PROMPTS, cell(scale), lambda done, total: None).pixels
+    return model.generate(PROMPTS, settings(scale), lambda done, total: None).pixels
 
 
 def test_the_next_checkpoint_takes_the_place_of_the_last() -> None:
@@ -63,7 +61,7 @@ def test_other_arithmetic_is_another_model_of_the_same_weights() -> None:
 @pytest.mark.parametrize(("scale", "expected"), [(1.0, 2), (2.0, 4)])
 def test_evaluations_are_counted_for_each_image(scale: float, expected: int) -> None:
     model = source("shapes-v1-1").load("cpu")
-    assert model.generate(PROMPTS, cell(scale), lambda done, total: None).evaluations == expected
+    assert model.generate(PROMPTS, settings(scale), lambda done, total: None).evaluations == expected
 
 
 def test_prompts_are_encoded_once_for_all_cells_and_checkpoints(
@@ -116,10 +114,10 @@ def test_a_worker_refuses_what_the_plan_does_not_name(stale: str, tmp_path: Path
         "config": mine.config_digest(),
         "extractor": features_identity(build_extractor("shapes-clip", "cpu")),
     } | {stale: "of another machine"}
-    checkpoint = Checkpoint(mine, digests["weights"], digests["config"])
-    planned = replace(cell(2.0), checkpoint=checkpoint)
-    unit = Unit(planned, Chunk(0, PROMPTS), (("shapes-clip", digests["extractor"]),))
-    expected = "not those of the plan" if stale == "extractor" else "shapes-v1-1 changed while the run"
-    with Worker(Job(str(tmp_path), "cpu", 1, 2, 0, 2)) as worker, pytest.raises(InputError, match=expected):
+    cell = Cell(mine.name, settings(2.0), digests["weights"], digests["config"])
+    unit = Unit(cell, Chunk(0, PROMPTS), (("shapes-clip", digests["extractor"]),))
+    expected = "not those of the plan" if stale == "extractor" else "shapes-v1-1 changed during the run"
+    job = Job(str(tmp_path), {mine.name: mine}, "cpu", 1, 2, 0, 2)
+    with Worker(job) as worker, pytest.raises(InputError, match=expected):
         worker.do(unit, lambda unit, done: None)
     assert list(tmp_path.rglob("*.parquet")) == []

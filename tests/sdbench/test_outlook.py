@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,15 @@ import pytest
 from reference_model import shapes
 from sdbench.cli import main
 from sdbench.models import Images
-from sdbench.outlook import calibration
+from sdbench.models.settings import Settings
+from sdbench.outlook import calibration, counts
 from sdbench.outlook.calibration import calibrate
-from sdbench.outlook.counts import count, find, first_cell
+from sdbench.outlook.counts import count, find, first_point
 from sdbench.outlook.disk import DIMS, TYPICAL, disk_of
 from sdbench.outlook.forecast import forecast
-from sdbench.plan import Cell, make_plan
+from sdbench.planning import make_plan
 from sdbench.prompts import Prompt
+from sdbench.registry import Checkpoint
 from sdbench.shards import Made, Shard, ShardStore
 from sdbench.spec import load_spec
 from sdbench.store import LocalStore
@@ -135,13 +136,13 @@ class ClockedModel:
         self._compiling = compiling  # seconds, once for each size
         self.calls: list[tuple[int, int]] = []
 
-    def generate(self, prompts: Sequence[Prompt], cell: Cell, on_step: object) -> Images:
-        evaluations = 2 * cell.sampler.steps + 2
+    def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: object) -> Images:
+        evaluations = 2 * settings.steps + 2
         if len(prompts) not in {size for size, _ in self.calls}:
             self._clock.now += self._compiling
-        self.calls.append((len(prompts), cell.sampler.steps))
+        self.calls.append((len(prompts), settings.steps))
         self._clock.now += len(prompts) * (self._fixed + evaluations * self._each)
-        pixels = np.zeros((len(prompts), cell.height, cell.width, 3), np.uint8)
+        pixels = np.zeros((len(prompts), settings.height, settings.width, 3), np.uint8)
         return Images(pixels, evaluations if self._counted else None, np.ones(len(prompts), bool))
 
 
@@ -165,13 +166,14 @@ def clocked(
         model = ClockedModel(clock, fixed, each, counted=counted, compiling=compiling)
         content = {**tiny, "samplers": [{"name": "plms", "steps": 50}], "batch_size": 4, **more}
         spec = load_spec(spec_file(content))
-        cell = first_cell(spec, find(spec))
-        assert cell is not None
+        found = find(spec)
         monkeypatch.setattr(calibration.provenance, "best_device", lambda: device)
         monkeypatch.setattr(calibration.provenance, "device_name", str)
-        monkeypatch.setattr(type(cell.checkpoint.source), "load", lambda *arguments: model)
-        found = find(spec)
-        return calibrate(spec, cell, found.prompts, quiet), model
+        monkeypatch.setattr(counts, "best_device", lambda: device)
+        point = first_point(spec, found)
+        assert point is not None
+        monkeypatch.setattr(type(point[0]), "load", lambda *arguments: model)
+        return calibrate(spec, *point, found.prompts, quiet), model
 
     return run
 
@@ -231,9 +233,8 @@ def test_a_model_that_cannot_be_watched_is_timed_whole(
 def test_shards_take_what_was_said(tmp_path: Path) -> None:
     spec = load_spec(EXPERIMENTS / "sd-v1-variants.yaml").with_count(128)
     names = {"clip-vit-l-14": "a", "inception-v3": "b"}
-    cell = first_cell_of_shapes()
     prompts = [Prompt(f"coco-{i:07d}", f"a photo of {i} people on a crowded beach") for i in range(128)]
-    plan = replace(make_plan(spec, [cell.checkpoint], prompts, names))
+    plan = make_plan(spec, [shapes_checkpoint()], prompts, names)
     random = np.random.default_rng(0)
     store = LocalStore(tmp_path)
     for unit in plan.units_of(plan.cells[0]):
@@ -253,11 +254,10 @@ def test_shards_take_what_was_said(tmp_path: Path) -> None:
     assert disk_of(spec.model_copy(update={"images": "none"}), 1, 128, None).images == 0
 
 
-def first_cell_of_shapes() -> Cell:
+def shapes_checkpoint() -> Checkpoint:
     spec = load_spec(EXPERIMENTS / "shapes-demo.yaml")
-    cell = first_cell(spec, find(spec))
-    assert cell is not None
-    return cell
+    source = find(spec).sources["shapes-v1-1"]
+    return Checkpoint(source, "w", source.config_digest())
 
 
 def test_known_dims_are_those_of_the_extractors() -> None:

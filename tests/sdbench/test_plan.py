@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdbench.models.sources import ReferenceSource
-from sdbench.plan import Plan, make_plan
+from sdbench.plan import Plan
+from sdbench.planning import make_plan
 from sdbench.prompts import Prompt
 from sdbench.registry import Checkpoint
 from sdbench.spec import ExperimentSpec
@@ -45,7 +46,12 @@ def names(plan: Plan) -> list[tuple[str, str]]:
 
 def test_checkpoints_are_outermost_and_prompts_innermost() -> None:
     order = [
-        (unit.cell.checkpoint.name, unit.cell.sampler.name, unit.cell.guidance_scale, unit.chunk.start)
+        (
+            unit.cell.checkpoint,
+            unit.cell.settings.sampler,
+            unit.cell.settings.guidance_scale,
+            unit.chunk.start,
+        )
         for unit in plan().units
     ]
     assert order == [
@@ -80,26 +86,33 @@ def test_the_same_experiment_has_the_same_names() -> None:
 
 def test_whatever_changes_images_changes_the_cell() -> None:
     first = plan().cells[0]
-    changes = [
-        {"checkpoint": checkpoint("sd-v1-1", "others")},
-        {"checkpoint": checkpoint("sd-v1-1", config="another")},
-        {"sampler": plan().cells[2].sampler},
+    settings = [
+        {"sampler": "ddim"},
+        {"steps": 51},
+        {"eta": 0.5},
         {"guidance_scale": 7.500001},
         {"height": 256},
         {"width": 256},
         {"seed": 2},
         {"precision": "half"},
+        {"compiled": True},
+    ]
+    changes = [
+        {"weights_digest": "others"},
+        {"config_digest": "another"},
+        {"sampler_source": "edited"},
+        *({"settings": replace(first.settings, **change)} for change in settings),
     ]
     folders = [replace(first, **change).folder for change in changes]
     assert len({first.folder, *folders}) == len(changes) + 1
 
 
 def test_where_a_file_lies_does_not_matter() -> None:
-    first = plan().cells[0]
     moved = Checkpoint(
         ReferenceSource("sd-v1-1", Path("/elsewhere.safetensors")), "weights of sd-v1-1", "default"
     )
-    assert replace(first, checkpoint=moved).folder == first.folder
+    (cell, *_) = make_plan(spec(), [moved], PROMPTS, {"clip": "abc"}).cells
+    assert cell.folder == plan().cells[0].folder
 
 
 def test_more_prompts_keep_the_units_of_fewer() -> None:

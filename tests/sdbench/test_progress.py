@@ -15,10 +15,12 @@ from sdbench.display import CellShare, LineDisplay, RichDisplay, cells_table, di
 from sdbench.errors import InputError, StoreError
 from sdbench.event_log import EventLog
 from sdbench.models.sources import ReferenceSource
-from sdbench.plan import Plan, Unit, make_plan
-from sdbench.progress import RunProgress, TrainingProgress
+from sdbench.plan import Plan, Unit
+from sdbench.planning import make_plan
+from sdbench.progress import TrainingProgress
 from sdbench.prompts import Prompt
 from sdbench.registry import Checkpoint
+from sdbench.run_progress import RunProgress
 from sdbench.spec import ExperimentSpec
 from sdbench.timing import duration
 from sdbench.worker import UnitReport

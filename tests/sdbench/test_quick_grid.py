@@ -12,8 +12,8 @@ from sdbench import quick_grid
 from sdbench.cli import main
 from sdbench.errors import InputError
 from sdbench.models import Images
-from sdbench.plan import Cell
-from sdbench.progress import RunProgress
+from sdbench.models.settings import Settings
+from sdbench.progress import ImageProgress
 from sdbench.prompts import Prompt
 from sdbench.quick_grid import GridRequest, make_grid
 from sdbench.ranges import parse_range, parse_whole_range
@@ -58,12 +58,12 @@ class Painter:
     def __init__(self, stop_after: int | None = None) -> None:
         self.left = stop_after
 
-    def generate(self, prompts: list[Prompt], cell: Cell, on_step: object) -> Images:
+    def generate(self, prompts: list[Prompt], settings: Settings, on_step: object) -> Images:
         if self.left == 0:
             raise KeyboardInterrupt
         self.left = None if self.left is None else self.left - 1
-        pixels = np.zeros((len(prompts), cell.height, cell.width, 3), np.uint8)
-        pixels[..., 0], pixels[..., 1] = round(cell.guidance_scale * 10), cell.sampler.steps
+        pixels = np.zeros((len(prompts), settings.height, settings.width, 3), np.uint8)
+        pixels[..., 0], pixels[..., 1] = round(settings.guidance_scale * 10), settings.steps
         for place, prompt in enumerate(prompts):
             pixels[place, ..., 2] = len(prompt.text)
         return Images(pixels, None, np.ones(len(prompts), bool))
@@ -96,7 +96,7 @@ def test_every_setting_has_its_field(tmp_path: Path, monkeypatch: pytest.MonkeyP
     asked = request(
         tmp_path / "new" / "g.png", prompts=("a ring", "a star!"), steps=(10, 20), scales=(2.0, 5.0, 7.5)
     )
-    path = make_grid(asked, RunProgress())
+    path = make_grid(asked, ImageProgress())
     expected = {(scale, steps, text) for scale in (20, 50, 75) for steps in (10, 20) for text in (6, 7)}
     assert colours(path) == expected
 
@@ -105,7 +105,7 @@ def test_an_interrupted_grid_shows_what_there_is(tmp_path: Path, monkeypatch: py
     painter = Painter(stop_after=1)
     monkeypatch.setattr("sdbench.models.sources.ReferenceSource.load", lambda *args: painter)
     with pytest.raises(KeyboardInterrupt):
-        make_grid(request(tmp_path / "g.png"), RunProgress())
+        make_grid(request(tmp_path / "g.png"), ImageProgress())
     assert colours(tmp_path / "g.png") == {(20, 10, 6), (236, 236, 236)}
 
 

@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from sdbench import mirror
 from sdbench.errors import InputError
 from sdbench.executors import Gap, Workforce
 from sdbench.executors.ray import TRIES, _next, _resources, ray_pool
 from sdbench.plan import Unit
-from sdbench.progress import RunProgress
+from sdbench.run_progress import RunProgress
 from sdbench.runner import run_experiment
 from sdbench.spec import load_spec
 from sdbench.worker import Job, UnitReport
@@ -32,7 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Tip. In future versions of Ray:FutureWarning"),
 ]
-JOB = Job("unused", "cpu", 1, 2, 0, 2)
+JOB = Job("unused", {}, "cpu", 1, 2, 0, 2)
 
 
 class Watching(RunProgress):
@@ -81,14 +80,14 @@ def run_by_ray(
 ) -> Callable[[int, RunProgress], Path]:
     import torch
 
-    monkeypatch.setattr(mirror, "write_report", lambda folder: folder / "report" / "index.html")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
 
     def run(workers: int, progress: RunProgress, **changes: Any) -> Path:
         spec = tmp_path / "spec.yaml"
         spec.write_text(yaml.safe_dump(tiny_runs.content(**changes)), encoding="utf-8")
-        run_experiment(load_spec(spec), tmp_path / "run", progress, Workforce("ray", workers))
+        workforce = Workforce("ray", workers)
+        run_experiment(load_spec(spec), tmp_path / "run", progress, workforce, draw=tiny_runs.no_page)
         return tmp_path / "run"
 
     yield run

@@ -253,11 +253,9 @@ def test_a_run_survives_a_record_that_fails(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("tensorboard")
-    from sdbench import mirror
     from sdbench.models import reference
 
     monkeypatch.setattr(reference, "load_checkpoint", loaded_once)
-    monkeypatch.setattr(mirror, "write_report", lambda root: root / "report" / "index.html")
     (tmp_path / "logs").write_text("a file where the folder should be")
     content = {**tiny, "prompts": tiny["prompts"][:2], "guidance_scales": [2]}
     content |= {"metrics": ["clip-score-vit-l-14"], "images": "none"}

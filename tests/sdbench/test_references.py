@@ -14,6 +14,7 @@ from PIL import Image
 
 from sdbench import references
 from sdbench.errors import InputError, StoreError
+from sdbench.extractors import features_identity
 from sdbench.image_sets import ImageSet
 from sdbench.references import load_reference, reference_features
 from sdbench.shards import fixed_size_lists
@@ -77,7 +78,9 @@ def measured(
 ) -> dict[str, np.ndarray]:
     by_name = {extractor.name: extractor for extractor in extractors}
     note = (notes if notes is not None else []).append
-    return reference_features(store, load_reference(images, (64, 64)), by_name, 5, note)
+    identities = {name: features_identity(extractor) for name, extractor in by_name.items()}
+    reference = load_reference(images, (64, 64))
+    return reference_features(store, reference, identities, by_name.__getitem__, 5, note)
 
 
 def test_features_are_stored_and_checked(reference_folder: Path, tmp_path: Path, pixels: Any) -> None:

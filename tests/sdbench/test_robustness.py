@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdbench import mirror, runner
+from sdbench import runner
 from sdbench.cli import main
 from sdbench.errors import StoreError
 from sdbench.images import AHEAD, Writing
-from sdbench.progress import RunProgress
+from sdbench.run_progress import RunProgress
 from sdbench.store import LocalStore, open_store
 from tests.sdbench.tiny_runs import damage, files
 
@@ -125,8 +125,7 @@ def test_a_run_in_an_object_store_has_the_results_of_a_local_one(
         page.write_text("page")
         return page
 
-    monkeypatch.setattr(mirror, "write_report", page_of)
-    outcome = run_tiny(tiny, place)
+    outcome = run_tiny(tiny, place, draw=page_of)
     assert outcome.page == f"{place}/report/index.html"
     store = open_store(place)
     assert store.read("report/index.html") == b"page"
@@ -134,12 +133,12 @@ def test_a_run_in_an_object_store_has_the_results_of_a_local_one(
     for name in ("results.csv", "results.parquet", "flagged.csv"):
         assert store.read(name) == (tmp_path / "local" / name).read_bytes()
     assert damage(place) == []
-    again = run_tiny({**tiny, "guidance_scales": [2, 4]}, place)
+    again = run_tiny({**tiny, "guidance_scales": [2, 4]}, place, draw=page_of)
     assert (again.images_made, again.images_found) == (6, 6)
     assert main(["gc", place, "--delete"]) == 0
     assert main(["verify", place]) == 0
     assert len(store.folders("shards")) == 2
-    assert runner.score_run(place, RunProgress()) == f"{place}/report/index.html"
+    assert runner.score_run(place, RunProgress(), draw=page_of) == f"{place}/report/index.html"
 
 
 class TestWriting:

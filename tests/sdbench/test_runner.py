@@ -15,11 +15,11 @@ import torch
 from PIL import Image
 
 from sdbench.errors import StoreError
-from sdbench.executors import EXECUTORS, Executor, Gap, Pool, Workforce
+from sdbench.executors import Executor, Gap, Pool, Workforce
 from sdbench.executors.inline import inline_pool
 from sdbench.plan import Unit
-from sdbench.progress import RunProgress
 from sdbench.reporting import draw_results
+from sdbench.run_progress import RunProgress
 from sdbench.worker import Job, Tick, UnitReport
 from tests.sdbench.tiny_runs import files
 
@@ -71,13 +71,11 @@ def test_results_have_a_row_per_cell_and_protocol(
 
 @pytest.mark.parametrize("units", [1, 3])
 def test_interrupted_and_resumed_is_byte_for_byte_an_uninterrupted_run(
-    units: int, tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, monkeypatch: pytest.MonkeyPatch
+    units: int, tiny: dict[str, Any], tmp_path: Path, run_tiny: Run
 ) -> None:
     run_tiny(tiny, tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        patch.setitem(EXECUTORS, "inline", stopping_after(units))
-        with pytest.raises(KeyboardInterrupt):
-            run_tiny(tiny, tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        run_tiny(tiny, tmp_path / "parts", stopping_after(units))
     shards = sorted((tmp_path / "parts" / "shards").rglob("*.parquet"))
     assert len(shards) == units
     assert not (tmp_path / "parts" / "results.csv").exists()

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import ValidationError
 
 from reference_model.config import ScheduleConfig
 from reference_model.samplers import SAMPLERS, nfe
 from reference_model.schedule import Schedule
-from sdbench.errors import InputError
-from sdbench.plan import make_plan
+from sdbench.errors import InputError, SpecError
+from sdbench.names import check_names
+from sdbench.planning import make_plan
 from sdbench.prompts import Prompt
 from sdbench.samplers import resolve_sampler, sampler_identity
-from sdbench.spec import ExperimentSpec, SamplerSpec
+from sdbench.spec import ExperimentSpec, SweepSpec
 
 MODULE = """
 import torch
@@ -158,14 +158,31 @@ def test_a_fault_on_the_way_names_the_sampler(module: Path) -> None:
         nfe(sampler, sampler.grid(SCHEDULE, 20, 0.0))
 
 
-def test_the_spec_knows_them_and_their_eta(module: Path) -> None:
-    assert SamplerSpec(name="plugin:mine", steps=5, eta=0.5).eta == 0.5
+def sweep(**sampler: object) -> SweepSpec:
+    content = {
+        "name": "third-party",
+        "checkpoints": ["shapes-v1-4"],
+        "samplers": [{"steps": 5, **sampler}],
+        "guidance_scales": [2],
+        "prompts": ["any"],
+        "image_size": 64,
+        "seed": 1,
+    }
+    return SweepSpec.model_validate(content)
+
+
+def test_names_and_eta_of_a_spec_are_looked_up(module: Path) -> None:
+    check_names(sweep(name="plugin:mine", eta=0.5))
     for name in ("plugin:record", "plms", "dpm-solver++", "euler-ancestral"):
-        assert SamplerSpec(name=name, steps=5).eta == 0
-        with pytest.raises(ValidationError, match=r"eta must be 0 for .*; ddim takes eta up to 1"):
-            SamplerSpec(name=name, steps=5, eta=0.5)
-    with pytest.raises(ValidationError, match="'plugin:raises' raises RuntimeError: two lines"):
-        SamplerSpec(name="plugin:raises", steps=5)
+        check_names(sweep(name=name))
+        with pytest.raises(SpecError, match=r"^samplers.0: eta must be 0 for .*; ddim takes eta up to 1"):
+            check_names(sweep(name=name, eta=0.5))
+    with pytest.raises(
+        SpecError, match=r"^samplers.0.name: .*'plugin:raises' raises RuntimeError: two lines"
+    ):
+        check_names(sweep(name="plugin:raises"))
+    with pytest.raises(SpecError, match=r"^a.yaml: samplers.0.name: unknown sampler 'plmz': did you mean"):
+        check_names(sweep(name="plmz"), Path("a.yaml"))
 
 
 def test_another_source_is_another_cell(module: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from metrics import clip_score_estimate
 from sdbench import runner
 from sdbench.cli import main
+from sdbench.samplers import resolve_sampler, sampler_identity
 from tests.sdbench.conftest import N, features, rows
 
 Run = Callable[[dict[str, Any], Path], Any]
@@ -142,6 +144,26 @@ def test_what_differs_between_protocols_of_one_formula_is_said(
     }
 
 
+def test_a_run_is_read_where_neither_its_weights_nor_its_sampler_are(
+    tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights, module, run = tmp_path / "mine.ckpt", tmp_path / "mine.py", tmp_path / "run"
+    shutil.copyfile(tiny["checkpoints"][0]["path"], weights)
+    module.write_text("from reference_model.samplers import SAMPLERS\n\nddim = SAMPLERS['ddim']\n")
+    content = {**tiny, "checkpoints": [{**tiny["checkpoints"][0], "path": str(weights)}]}
+    run_tiny({**content, "samplers": [{"name": f"{module}:ddim", "steps": 2}]}, run)
+    before = (run / "results.csv").read_bytes()
+    weights.unlink()
+    module.unlink()
+    resolve_sampler.cache_clear()
+    sampler_identity.cache_clear()
+    for command in (["score", run], ["status", run], ["verify", run], ["plot", run], ["diff", run, run]):
+        assert main(list(map(str, command))) == 0, command
+    assert (run / "results.csv").read_bytes() == before
+    assert main(["records", str(run)]) == 2
+    assert "its spec names no records" in capsys.readouterr().err
+
+
 def test_a_run_is_scored_again_without_making_images(
     tiny: dict[str, Any],
     tmp_path: Path,
@@ -160,4 +182,4 @@ def test_a_run_is_scored_again_without_making_images(
     assert "leave --metrics away" in capsys.readouterr().err
     next((run / "shards").rglob("*.parquet")).unlink()
     assert main(["score", str(run)]) == 1
-    assert "of 6 images are not made yet; go on: sdbench run" in capsys.readouterr().err
+    assert "of 6 images are not made yet; resume: sdbench run" in capsys.readouterr().err

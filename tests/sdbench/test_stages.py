@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from torch import Tensor
@@ -16,7 +15,8 @@ from torch import Tensor
 from metrics import PROTOCOLS, Moments, clip_score_estimate, frechet_distance, prepare
 from metrics.uncertainty import with_clusters
 from sdbench.models.sources import ReferenceSource
-from sdbench.plan import Plan, make_plan
+from sdbench.plan import Plan
+from sdbench.planning import make_plan
 from sdbench.prompts import Prompt
 from sdbench.references import Real
 from sdbench.registry import Checkpoint
@@ -25,7 +25,6 @@ from sdbench.shards import Made, Shard, ShardStore
 from sdbench.spec import ExperimentSpec
 from sdbench.stages.score import score
 from sdbench.store import LocalStore
-from tests.sdbench.synthetic import as_of_old
 
 Run = Callable[[dict[str, Any], Path], Any]
 
@@ -60,6 +59,9 @@ def test_images_that_are_not_finite_are_black_and_flagged_and_counted(
             assert row["note"].endswith("(n = 3)")
 
 
+CHECKPOINT = Checkpoint(ReferenceSource("sd-v1-4", Path("unused.ckpt")), "w" * 64, "default")
+
+
 class TestScore:
     """Two units of five images with known features."""
 
@@ -83,10 +85,9 @@ class TestScore:
 
     @pytest.fixture
     def plan(self, spec: ExperimentSpec) -> Plan:
-        file = ReferenceSource("sd-v1-4", Path("unused.ckpt"))
         prompts = [Prompt(f"p{i}", f"prompt {i}") for i in range(10)]
         extractors = {"clip-vit-l-14": "c", "inception-v3": "i"}
-        return make_plan(spec, [Checkpoint(file, "w" * 64, "default")], prompts, extractors)
+        return make_plan(spec, [CHECKPOINT], prompts, extractors)
 
     @pytest.fixture
     def features(self) -> dict[str, np.ndarray]:
@@ -159,22 +160,12 @@ class TestScore:
         clip = clip_score_estimate(image=kept["image"], text=kept["text"])
         assert rows[0].note == f"{counted}{clip.value:.6g} ± {clip.standard_error:.3g} (n = 7)"
 
-    def test_shards_without_thumbnails_are_read(
-        self, spec: ExperimentSpec, plan: Plan, features: dict[str, np.ndarray], tmp_path: Path
-    ) -> None:
-        rows = self.rows(spec, plan, features, tmp_path)
-        for path in tmp_path.rglob("*.parquet"):
-            table = pq.read_table(path)
-            pq.write_table(as_of_old(table.drop_columns(["thumbnail"])), path)
-        again = score(spec, plan, ShardStore(LocalStore(tmp_path)), self.reference(features))
-        assert again.rows == rows
-
     def test_images_of_one_prompt_are_not_taken_for_independent(
         self, spec: ExperimentSpec, plan: Plan, features: dict[str, np.ndarray], tmp_path: Path
     ) -> None:
         texts = ["a", "b", "c"] * 3 + ["d"]
         prompts = [Prompt(f"p{i}", text) for i, text in enumerate(texts)]
-        repeating = make_plan(spec, [plan.cells[0].checkpoint], prompts, dict(plan.units[0].extractors))
+        repeating = make_plan(spec, [CHECKPOINT], prompts, dict(plan.units[0].extractors))
         clip, _ = self.rows(spec, repeating, features, tmp_path)
         alone = clip_score_estimate(image=features["image"], text=features["text"])
         assert clip.standard_error == with_clusters(alone, texts).standard_error

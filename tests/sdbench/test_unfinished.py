@@ -11,13 +11,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from sdbench import mirror, runner
+from sdbench import runner
 from sdbench.cli import main
 from sdbench.errors import StoreError
-from sdbench.executors import EXECUTORS, Gap, Pool, Workforce
+from sdbench.executors import EXECUTORS, Executor, Gap, Pool, Workforce
 from sdbench.executors.inline import inline_pool
 from sdbench.plan import Unit
-from sdbench.progress import RunProgress
+from sdbench.run_progress import RunProgress
 from sdbench.spec import load_spec
 from sdbench.worker import Job, Tick, UnitReport
 from tests.sdbench.tiny_runs import damage, files
@@ -73,37 +73,32 @@ class TestStopping:
         assert files(tmp_path / "run") == files(tmp_path / "whole")
 
 
+def losing(lost: Callable[[Unit], bool]) -> Executor:
+    """The inline executor, which loses the units that a predicate names."""
+
+    @contextmanager
+    def executor(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
+        with inline_pool(job, workforce, note) as inner:
+
+            def pool(units: Sequence[Unit], tick: Tick, stop: Any) -> Iterator[UnitReport | Gap]:
+                yield from (Gap(unit, "node lost") for unit in units if lost(unit))
+                yield from inner([unit for unit in units if not lost(unit)], tick, stop)
+
+            yield pool
+
+    return executor
+
+
 class TestGaps:
-    @pytest.fixture
-    def losing(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Unit], bool]], None]:
-        """Make the inline executor lose the units that a predicate names."""
-
-        def install(lost: Callable[[Unit], bool]) -> None:
-            @contextmanager
-            def executor(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
-                with inline_pool(job, workforce, note) as inner:
-
-                    def pool(units: Sequence[Unit], tick: Tick, stop: Any) -> Iterator[UnitReport | Gap]:
-                        yield from (Gap(unit, "node lost") for unit in units if lost(unit))
-                        yield from inner([unit for unit in units if not lost(unit)], tick, stop)
-
-                    yield pool
-
-            monkeypatch.setitem(EXECUTORS, "inline", executor)
-
-        return install
-
     def test_results_say_what_is_missing_and_another_run_fills_it(
         self,
         tiny: dict[str, Any],
         tmp_path: Path,
         run_tiny: Run,
-        losing: Any,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         run_tiny(tiny, tmp_path / "whole")
-        losing(lambda unit: unit.chunk.start == 4 and unit.cell.guidance_scale == 2)
-        outcome = run_tiny(tiny, tmp_path / "run")
+        executor = losing(lambda unit: unit.chunk.start == 4 and unit.cell.settings.guidance_scale == 2)
+        outcome = run_tiny(tiny, tmp_path / "run", executor)
         assert (outcome.images_made, outcome.images_found, len(outcome.gaps)) == (10, 0, 1)
         rows = pq.read_table(tmp_path / "run" / "results.parquet").to_pylist()
         assert [row["n"] for row in rows] == [4, 4, 6, 6]
@@ -113,7 +108,6 @@ class TestGaps:
             False,
             False,
         ]
-        losing(lambda unit: False)
         assert run_tiny(tiny, tmp_path / "run").images_made == 2
         assert files(tmp_path / "run") == files(tmp_path / "whole")
 
@@ -122,12 +116,10 @@ class TestGaps:
         tiny: dict[str, Any],
         spec_file: Callable[[dict[str, Any]], Path],
         tmp_path: Path,
-        losing: Any,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        monkeypatch.setattr(mirror, "write_report", lambda folder: folder / "report" / "index.html")
-        losing(lambda unit: unit.chunk.start == 4)
+        monkeypatch.setitem(EXECUTORS, "inline", losing(lambda unit: unit.chunk.start == 4))
         assert main(["run", str(spec_file(tiny)), "--out", str(tmp_path / "run")]) == 1
         said = capsys.readouterr().err.splitlines()
         assert said[-1] == (
@@ -141,10 +133,10 @@ class TestGaps:
         tiny: dict[str, Any],
         spec_file: Callable[[dict[str, Any]], Path],
         tmp_path: Path,
-        losing: Any,
+        monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        losing(lambda unit: True)
+        monkeypatch.setitem(EXECUTORS, "inline", losing(lambda unit: True))
         assert main(["run", str(spec_file(tiny)), "--out", str(tmp_path / "run")]) == 1
         assert capsys.readouterr().err.splitlines()[-1] == "sdbench: no unit could be made: node lost"
 

@@ -15,13 +15,12 @@ from sdbench.cli import main
 from sdbench.images import as_png
 from sdbench.journal import Journal
 from sdbench.plan import Plan
-from sdbench.plan_file import write_plan_file
 from sdbench.shards import CONTENT, content_digest, shard_key
 from sdbench.store import Store, open_store
 from sdbench.upkeep.garbage import unneeded
 from sdbench.upkeep.status import status_of
 from sdbench.upkeep.verify import verify
-from tests.sdbench.synthetic import as_of_old, make_units, plan_of
+from tests.sdbench.synthetic import make_units, plan_of, sealed, write_plan
 
 PROMPTS = ("a", "b", "c", "d", "e")
 
@@ -50,7 +49,9 @@ class TestStatus:
         assert (status.done, status.total, status.seconds_left) == (8, 10, None)
 
     def test_a_budget_that_gave_a_cell_fewer_prompts(self, store: Store, plan: Plan) -> None:
-        make_units(store, Plan(plan.cells, (plan.units[0], *plan.units[2:])), 5)
+        first, _ = plan.cells
+        make_units(store, plan.only(dict.fromkeys(plan.cells, 5) | {first: 3}), 5)
+        write_plan(store, plan, 5, stopped={first.folder: 3})
         status = status_of(store)
         assert [(cell.done, cell.total) for cell in status.cells] == [(3, 3), (5, 5)]
         assert findings(store) == unneeded(store) == []
@@ -210,7 +211,7 @@ class TestVerify:
         rewrite(
             store,
             shard_key(plan.units[0]),
-            lambda table: as_of_old(table.set_column(1, "prompt", pa.array(["a", "b", "z"]))),
+            lambda table: sealed(table.set_column(1, "prompt", pa.array(["a", "b", "z"]))),
         )
         assert "its prompts are not those of its identity" in findings(store)[0]
 
@@ -248,7 +249,7 @@ class TestGarbage:
     def test_what_an_edited_spec_no_longer_asks_for(self, store: Store, plan: Plan) -> None:
         make_units(store, plan, 5)
         edited = plan_of([4, 8], ("a", "b", "c", "d", "z"))
-        write_plan_file(store, edited, 2)
+        write_plan(store, edited, 2)
         gone, stays = plan.cells
         keys = unneeded(store)
         assert {key for key in keys if gone.folder in key} == {
@@ -265,7 +266,7 @@ class TestGarbage:
     ) -> None:
         store = open_store(tmp_path)
         make_units(store, plan, 5)
-        write_plan_file(store, plan_of([4], PROMPTS), 5)
+        write_plan(store, plan_of([4], PROMPTS), 5)
         orphan = tmp_path / "shards" / ".x.parquet.tmp"
         orphan.write_bytes(b"half")
         (tmp_path / "results.csv").write_bytes(b"")

@@ -15,11 +15,9 @@ from reference_model import shapes
 from reference_model.config_file import load_config
 from reference_model.tokenizer import END, END_OF_WORD, START, byte_symbols, read_merges
 from sdbench.memory import BatchSize
+from sdbench.models.settings import Settings
 from sdbench.models.sources import PipelineSource, ReferenceSource
-from sdbench.plan import Cell, Chunk, Unit
 from sdbench.prompts import Prompt
-from sdbench.registry import Checkpoint
-from sdbench.spec import SamplerSpec
 from sdbench.stages.generate import generate_images
 
 WIDTH = 32
@@ -155,20 +153,13 @@ def copied(folder: Path, to: Path) -> Path:
     return to
 
 
-def cell(
-    source: PipelineSource | ReferenceSource,
-    sampler: str,
-    steps: int = 4,
-    scale: float = 4.0,
-    eta: float = 0.0,
-) -> Cell:
-    spec = SamplerSpec(name=sampler, steps=steps, eta=eta)
-    return Cell(Checkpoint(source, "w", "c"), spec, scale, 32, 32, 1, "full")
+def settings(sampler: str, steps: int = 4, scale: float = 4.0, eta: float = 0.0) -> Settings:
+    return Settings(sampler, steps, eta, scale, 32, 32, 1)
 
 
-def images(source: PipelineSource | ReferenceSource, at: Cell, batch: int = 3) -> np.ndarray:
-    unit = Unit(at, Chunk(0, PROMPTS), ())
-    batches = generate_images(source.load("cpu"), unit, BatchSize(batch), lambda done: None)
+def images(source: PipelineSource | ReferenceSource, at: Settings, batch: int = 3) -> np.ndarray:
+    model, size = source.load("cpu"), BatchSize(batch)
+    batches = generate_images(model, PROMPTS, at, size, lambda done: None, where=source.name)
     return np.concatenate([made.pixels for made in batches]).astype(int)
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 import yaml
 
-from sdbench import mirror
-from sdbench.progress import RunProgress
+from sdbench.run_progress import RunProgress
 from sdbench.runner import run_experiment
 from sdbench.spec import load_spec
 from sdbench.store import open_store
@@ -51,11 +50,15 @@ def content(**changes: Any) -> dict[str, Any]:
     }
 
 
+def no_page(folder: Path) -> Path:
+    """Stands for drawing the plots and the page of the run in `folder`."""
+    return folder / "report" / "index.html"
+
+
 def run_here(spec: Path, root: Path) -> None:
     """Carry out the spec with one thread and no page."""
     torch.set_num_threads(1)
-    mirror.write_report = lambda folder: folder / "report" / "index.html"
-    run_experiment(load_spec(spec), root, RunProgress())
+    run_experiment(load_spec(spec), root, RunProgress(), draw=no_page)
 
 
 def start(folder: Path, root: Path, **changes: Any) -> BaseProcess:
