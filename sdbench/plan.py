@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from sdbench.digest import SHORT, digest_value
+from sdbench.labels import curve_label
 from sdbench.precision import Arithmetic
 from sdbench.prompts import Prompt
 from sdbench.registry import Checkpoint
@@ -123,6 +124,21 @@ class Plan:
     def images(self) -> int:
         """How many images all units make."""
         return sum(len(unit.chunk.prompts) for unit in self.units)
+
+    @cached_property
+    def curves(self) -> dict[Cell, str]:
+        """The name of the curve that each cell is a point of."""
+        several = len({cell.sampler for cell in self.cells}) > 1
+        return {
+            cell: curve_label(
+                cell.checkpoint.name,
+                cell.sampler.name,
+                cell.sampler.steps,
+                cell.sampler.eta,
+                several=several,
+            )
+            for cell in self.cells
+        }
 
     def units_of(self, cell: Cell) -> tuple[Unit, ...]:
         """The units of one cell, in prompt order."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from sdbench.display import CellShare, Display
 from sdbench.event_log import EventLog
+from sdbench.labels import cell_label
 from sdbench.plan import Cell, Plan, Unit
 from sdbench.timing import duration, timed
 
@@ -78,13 +79,13 @@ class RunProgress(_Progress):
         left = Counter[Cell]()
         for unit in pending:
             left[unit.cell] += len(unit.chunk.prompts)
-        several = len({cell.sampler for cell in plan.cells}) > 1
         for cell in plan.cells:
-            # A plan of open cells alone, as under a budget, numbers none anew.
-            place = self._cells[cell].place if cell in self._cells else len(self._cells) + 1
+            # A cell keeps its number and its name when the plan shrinks, as under a budget.
+            known = self._cells.get(cell)
+            place = known.place if known else len(self._cells) + 1
+            curve = known.curve if known else plan.curves[cell]
             images = sum(len(unit.chunk.prompts) for unit in plan.units_of(cell))
-            row = f"{cell.checkpoint.name} {_sampler(cell)}" if several else cell.checkpoint.name
-            self._cells[cell] = _CellState(place, row, images, images - left[cell])
+            self._cells[cell] = _CellState(place, curve, images, images - left[cell])
         self._total, self._complete = plan.images, plan.images - left.total()
         self._began = time.monotonic() if self._began is None else self._began
         self._event("start", cells=len(plan.cells), images=plan.images, found=self._complete)
@@ -124,8 +125,8 @@ class RunProgress(_Progress):
         under_way = sum(self._under_way.values())
         images = self._complete + under_way
         cell = unit.cell
-        name = f"{cell.checkpoint.name} {_sampler(cell)} scale {cell.guidance_scale:g}"
-        place = f"cell {self._cells[cell].place}/{len(self._cells)} ({name})"
+        state = self._cells[cell]
+        place = f"cell {state.place}/{len(self._cells)} ({cell_label(state.curve, cell.guidance_scale)})"
         assert self._began is not None
         pace = _pace("images", self._made + under_way, self._total - images, self._began)
         # The place comes last: a narrow terminal cuts the end off.
@@ -137,24 +138,19 @@ class RunProgress(_Progress):
         for unit, images in self._under_way.items():
             begun[unit.cell] += images
         return [
-            CellShare(state.row, f"{cell.guidance_scale:g}", (state.done + begun[cell]) / state.images)
+            CellShare(state.curve, f"{cell.guidance_scale:g}", (state.done + begun[cell]) / state.images)
             for cell, state in self._cells.items()
         ]
 
 
 @dataclass
 class _CellState:
-    """A cell's place in the plan, its row in the table, its images and how many of them are done."""
+    """A cell's place in the plan, its curve, its images and how many of them are done."""
 
     place: int
-    row: str
+    curve: str
     images: int
     done: int
-
-
-def _sampler(cell: Cell) -> str:
-    eta = f" eta {cell.sampler.eta:g}" if cell.sampler.eta else ""
-    return f"{cell.sampler.name}{cell.sampler.steps}{eta}"
 
 
 class TrainingProgress(_Progress):
