@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.rows import CELL, best_cells
+from reports.rows import best_cells
 from reports.runs import Run
 
 __all__ = ["Pair", "best_pair"]
@@ -31,18 +31,18 @@ def best_pair(run: Run) -> Pair | None:
     None where no scores are kept per image, for a run of one checkpoint, or where the two have fewer than two
     prompts in common.
     """
-    best = run.results.loc[best_cells(run.results, ["checkpoint"]).index, [*CELL, "cell"]].head(2)
+    best = best_cells(run.results, ["checkpoint"])[:2]
     scores = [] if run.images is None else [name for name in run.images.columns if name.startswith(_SCORE)]
     if len(best) < 2 or not scores or run.images is None:
         return None
     first = min(scores, key=lambda name: not name.startswith(f"{_SCORE}clip-score"))
     of_a, of_b = (
         run.images[run.images["cell"] == cell].set_index("prompt_id")[first].astype("float64")
-        for cell in best["cell"]
+        for cell in best
     )
     of_a.index, of_b.index = of_a.index.astype(str), of_b.index.astype(str)
-    gaps = (of_a - of_b).dropna().to_numpy()
+    gaps = np.asarray((of_a - of_b).dropna(), dtype=np.float64)
     if gaps.size < 2:
         return None
-    a, b = (run.names[cell] for cell in best["cell"])
+    a, b = (run.names[cell] for cell in best)
     return Pair(a, b, first.removeprefix(_SCORE), gaps)

@@ -1,11 +1,12 @@
-"""Result rows: one per cell and protocol, as the harness writes them, in a pandas frame.
+"""Result rows in a pandas frame: one per cell and protocol, as reports.result_row describes them.
 
-A cell is a checkpoint with a sampler setting at one guidance scale. Functions here read rows and arrange
-them; nothing is computed anew.
+A cell is a checkpoint with a sampler setting at one guidance scale. The functions here read rows and arrange
+them; they compute no values.
 """
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError
+from reports.result_row import ResultRow
 
 __all__ = [
     "AS_WRITTEN",
-    "CELL",
     "COLUMNS",
+    "SETTINGS",
     "best_cells",
-    "curve_names",
     "first_protocol",
     "has_plane",
     "plane",
@@ -27,42 +28,21 @@ __all__ = [
     "read_results",
 ]
 
-#: What identifies a cell.
-CELL = ["checkpoint", "sampler", "steps", "eta", "guidance_scale"]
+#: What a cell's images were asked for with.
+SETTINGS = ["checkpoint", "sampler", "steps", "eta", "guidance_scale"]
 
-#: The columns of results.csv with the pandas type each is read as.
-COLUMNS = {
-    "checkpoint": "str",
-    "sampler": "str",
-    "steps": "int64",
-    "eta": "float64",
-    "guidance_scale": "float64",
-    "protocol": "str",
-    "label": "str",
-    "better": "str",
-    "value": "float64",
-    "standard_error": "float64",
-    "note": "str",
-    "n": "int64",
-    "flagged": "Int64",
-    "nfe": "Int64",
-    "image_size": "str",
-    "seed": "Int64",
-    "precision": "str",
-    "batch_size": "str",
-    "device": "str",
-    "weights_digest": "str",
-    "spec_digest": "str",
-    "versions": "str",
-    "prompts_digest": "str",
-    "reference_digest": "str",
+_KINDS = {
+    "str": "str",
+    "int": "int64",
+    "int | None": "Int64",
+    "float": "float64",
+    "float | None": "float64",
 }
+#: The columns of results.csv with the pandas type each is read as.
+COLUMNS = {field.name: _KINDS[str(field.type)] for field in fields(ResultRow)}
 
-#: How to read a table: nothing but an empty field is missing, a checkpoint may be called NA.
+#: How to read a table: only an empty field is missing, since a checkpoint may be called NA.
 AS_WRITTEN: dict[str, Any] = {"keep_default_na": False, "na_values": ""}
-
-#: Columns that tables made before there were any lack: they are read as empty text.
-_LATER = {"prompts_digest": "", "reference_digest": ""}
 
 
 def read_results(path: Path) -> pd.DataFrame:
@@ -79,11 +59,10 @@ def read_results(path: Path) -> pd.DataFrame:
         raise ReportError(f"{source} does not exist: give a run folder or its results.csv") from None
     except (ValueError, OSError) as error:
         raise ReportError(f"{source} cannot be read as a results table: {_first_line(error)}") from error
-    frame = frame.assign(**{name: empty for name, empty in _LATER.items() if name not in frame.columns})
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise ReportError(f"{source} has no column {', '.join(missing)}: it is not a results table")
-    if frame["guidance_scale"].isna().any():
+    if frame[["steps", "guidance_scale"]].isna().any(axis=None):
         raise ReportError(
             f"{source}: images scored without guidance scales make no curve; read the table itself"
         )
@@ -119,6 +98,8 @@ def _published_rows(
 ) -> pd.DataFrame:
     """Return the rows of one protocol; PLMS with 50 steps makes 51 calls, guidance doubles them."""
     known = {
+        "cell": points["checkpoint"] + "_s" + points["guidance_scale"].map("{:g}".format),
+        "curve": points["checkpoint"],
         "checkpoint": points["checkpoint"],
         "sampler": "plms",
         "steps": 50,
@@ -133,18 +114,9 @@ def _published_rows(
         "nfe": 102,
         "image_size": "512x512",
     }
-    unknown = {name: "" if kind == "str" else pd.NA for name, kind in COLUMNS.items() if name not in known}
-    frame = pd.DataFrame({**known, **unknown}, index=points.index)[list(COLUMNS)]
-    return frame.assign(standard_error=np.nan).astype(COLUMNS)
-
-
-def curve_names(results: pd.DataFrame) -> pd.Series[str]:
-    """Return the curve of every row: the checkpoint, with the sampler where a run has several settings."""
-    if len(results[["sampler", "steps", "eta"]].drop_duplicates()) == 1:
-        return results["checkpoint"]
-    sampler = results["sampler"] + " " + results["steps"].astype(str)
-    eta = results["eta"].map(lambda value: f", eta {value:g}" if value else "")
-    return results["checkpoint"] + ", " + sampler + eta
+    unknown = {"str": "", "Int64": pd.NA, "float64": np.nan}
+    empty = {name: unknown[kind] for name, kind in COLUMNS.items() if name not in known}
+    return pd.DataFrame({**known, **empty}, index=points.index)[list(COLUMNS)].astype(COLUMNS)
 
 
 def first_protocol(results: pd.DataFrame, better: str) -> str:
@@ -166,33 +138,33 @@ def has_plane(results: pd.DataFrame) -> bool:
     return bool(results["better"].nunique() == 2)
 
 
-def best_cells(results: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Return the columns CELL of the best cell of each group of cells with equal ``by``, best group first.
+def best_cells(results: pd.DataFrame, by: list[str]) -> list[str]:
+    """Return the best cell of each group of cells with equal ``by``, the best group first.
 
-    Best is the lowest first distance, or where the results have none the highest first score; of equals the
-    first. Raises ReportError where there is neither.
+    Best is the lowest first distance, or without distances the highest first score; of equals the first.
+    Raises ReportError if the results have neither.
     """
     lower = bool((results["better"] == "lower").any())
     protocol = first_protocol(results, "lower" if lower else "higher")
     ordered = results[results["protocol"] == protocol].sort_values("value", ascending=lower, kind="stable")
-    return ordered.drop_duplicates(by)[CELL]
+    return [str(cell) for cell in ordered.drop_duplicates(by)["cell"]]
 
 
 def plane(results: pd.DataFrame) -> pd.DataFrame:
     """Return the cells as points: the first score as x, the first distance as y, in the order of the rows.
 
-    Columns: those of CELL, curve, x, x_error, y, y_error (standard errors, NaN where there is none).
-    Raises ReportError where either axis is missing, or no cell has both.
+    Columns: cell, curve, those of SETTINGS, x, x_error, y, y_error (standard errors, NaN if unknown). Raises
+    ReportError if an axis is missing, or no cell has both.
     """
     sides = {}
     for axis, better in (("x", "higher"), ("y", "lower")):
         rows = results[results["protocol"] == first_protocol(results, better)]
-        columns = {"value": axis, "standard_error": f"{axis}_error"}
-        sides[axis] = rows[[*CELL, *columns]].rename(columns=columns)
-    points = sides["x"].merge(sides["y"], on=CELL, validate="one_to_one")
+        sides[axis] = rows.rename(columns={"value": axis, "standard_error": f"{axis}_error"})
+    left = sides["x"][["cell", "curve", *SETTINGS, "x", "x_error"]]
+    points = left.merge(sides["y"][["cell", "y", "y_error"]], on="cell", validate="one_to_one")
     if points.empty:
         raise ReportError("no cell of the results has both a CLIP score and a distance")
-    return points.assign(curve=curve_names(points))
+    return points
 
 
 def _check(frame: pd.DataFrame, source: Path) -> None:
@@ -206,11 +178,11 @@ def _check(frame: pd.DataFrame, source: Path) -> None:
         raise ReportError(f"{source}: a standard_error is negative or not finite; leave it empty if unknown")
     if not frame["better"].isin(["lower", "higher"]).all():
         raise ReportError(f"{source}: the column better must be 'lower' or 'higher' in every row")
-    twice = frame[frame.duplicated([*CELL, "protocol"])]
+    twice = frame[frame.duplicated(["curve", "guidance_scale", "protocol"])]
     if len(twice):
         row = twice.iloc[0]
         raise ReportError(
-            f"{source}: {row['protocol']} stands twice for {row['checkpoint']} at guidance scale "
+            f"{source} has two values of {row['protocol']} for {row['curve']} at guidance scale "
             f"{row['guidance_scale']:g}: plot one run at a time"
         )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +14,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from reports.errors import ReportError
-from reports.rows import AS_WRITTEN, CELL, curve_names, first_protocol, read_results
+from reports.rows import AS_WRITTEN, SETTINGS, first_protocol, read_results
 
-__all__ = ["Run", "open_run", "read_manifest"]
+__all__ = ["Run", "open_run"]
 
 #: The tables' columns with the pandas type each is read as; a table may have more.
 _COMPARISONS = dict.fromkeys(["protocol", "a", "b", "note"], "str") | dict.fromkeys(
@@ -35,9 +36,9 @@ _FLAGGED = dict.fromkeys(["cell", "image", "flags", "like"], "str")
 class Run:
     """What one experiment made.
 
-    ``cells`` has a row per cell that has results, in the order of the plan: the columns of CELL, ``cell``
-    (its folder's name), ``curve``, ``name`` ("v1-4 at guidance scale 3") and ``short`` ("v1-4 at 3").
-    ``results`` has the last four too.
+    ``cells`` has a row per cell, in the order of the results: ``cell`` (its folder's name), ``curve``, the
+    columns of SETTINGS, ``name`` ("v1-4 at guidance scale 3"), ``short`` ("v1-4 at 3") and
+    ``seconds_per_image`` (NaN if unknown). ``results`` has ``name`` and ``short`` too.
     """
 
     folder: Path
@@ -48,8 +49,8 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The name of the experiment; of a run from before it stood in the manifest, the folder's."""
-        return str(self.manifest.get("name") or self.folder.resolve().name)
+        """The name of the experiment."""
+        return str(self.manifest["name"])
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -103,15 +104,13 @@ class Run:
 
     @cached_property
     def prompts(self) -> list[tuple[str, str]]:
-        """(prompt id, prompt) of the first cell, in the run's order.
+        """(prompt id, prompt) of the first cell, in the run's order; none without images.parquet.
 
-        The other cells have the same ones, under a budget more of them or fewer.
+        The other cells have the same prompts, or with a budget more or fewer of them.
         """
-        folder, units = self.cells["cell"].iloc[0], self.cells["units"].iloc[0]
-        if self.images is not None:
-            frame = self.images[self.images["cell"] == folder]
-        else:
-            frame = _read_prompts(self.folder, folder, units)
+        if self.images is None:
+            return []
+        frame = self.images[self.images["cell"] == self.cells["cell"].iloc[0]]
         return list(zip(frame["prompt_id"].astype(str), frame["prompt"].astype(str), strict=True))
 
     def image(self, cell: str, prompt_id: str) -> Path:
@@ -139,28 +138,19 @@ class Run:
 
 
 def open_run(folder: Path) -> Run:
-    """Read a run folder. Raises ReportError where results, manifest or spec are missing or damaged."""
-    results, manifest = read_results(folder), read_manifest(folder)
+    """Read a run folder. Raises ReportError if results, manifest or spec are missing or damaged."""
+    results, manifest = read_results(folder), _read_manifest(folder)
     spec = folder / "spec.yaml"
     if not spec.is_file():
         raise ReportError(f"{spec} does not exist: {folder} is not a complete run folder")
-    cells = _cells(folder, manifest)
-    keyed = results.assign(key=_keys(results)).merge(
-        cells.assign(key=_keys(cells))[["key", "cell", "curve", "name", "short"]], on="key", how="left"
-    )
-    unknown = keyed[keyed["cell"].isna()]
-    if len(unknown):
-        row = unknown.iloc[0]
-        raise ReportError(
-            f"{folder / 'manifest.json'} has no cell {row['checkpoint']} at guidance scale "
-            f"{row['guidance_scale']:g}, which results.csv has: score the run again"
-        )
-    measured = cells[cells["cell"].isin(keyed["cell"])].reset_index(drop=True)
-    return Run(folder, keyed.drop(columns="key"), measured, manifest, spec.read_text(encoding="utf-8"))
+    scales = results["guidance_scale"].map("{:g}".format)
+    results["name"] = results["curve"] + " at guidance scale " + scales
+    results["short"] = results["curve"] + " at " + scales
+    cells = _cells(results, manifest, folder / "manifest.json")
+    return Run(folder, results, cells, manifest, spec.read_text(encoding="utf-8"))
 
 
-def read_manifest(run: Path) -> dict[str, Any]:
-    """Return RUN/manifest.json; ReportError where it is missing or no JSON object."""
+def _read_manifest(run: Path) -> dict[str, Any]:
     path = run / "manifest.json"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -168,46 +158,27 @@ def read_manifest(run: Path) -> dict[str, Any]:
         raise ReportError(f"{path} does not exist: {run} is not a run folder") from None
     except ValueError as error:
         raise ReportError(f"{path} is not JSON: {error}") from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("cells", []), list):
+    if not isinstance(manifest, dict) or not {"name", "cells", "finished"} <= manifest.keys():
         raise ReportError(f"{path} is not the manifest of a run")
     return manifest
 
 
-def _cells(folder: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
-    path = folder / "manifest.json"
-    cells = pd.DataFrame(manifest.get("cells", []))
-    if cells.empty:
-        raise ReportError(f"{path} names no cells: it is not the manifest of a run")
-    _require(cells, ["cell", *CELL, "units"], path)
-    curves = curve_names(cells)
-    scales = cells["guidance_scale"].map("{:g}".format)
-    return cells.assign(
-        curve=curves, name=curves + " at guidance scale " + scales, short=curves + " at " + scales
-    )
-
-
-def _keys(frame: pd.DataFrame) -> pd.Series[str]:
-    """Return each cell's identity as text: results.csv holds nine digits of each number."""
-    key = frame["checkpoint"] + "\n" + frame["sampler"]
-    for name in ("steps", "eta", "guidance_scale"):
-        key = key + "\n" + frame[name].map("{:.9g}".format)
-    return key
-
-
-def _read_prompts(run: Path, folder: str, units: Sequence[str]) -> pd.DataFrame:
-    """Return prompt_id and prompt of a cell's units; the folder may hold shards of an earlier spec beside."""
-    columns = ["prompt_id", "prompt"]
-    paths = [path for name in units if (path := run / "shards" / folder / f"{name}.parquet").is_file()]
-    if not paths:
-        return pd.DataFrame(columns=columns)
+def _cells(results: pd.DataFrame, manifest: Mapping[str, Any], path: Path) -> pd.DataFrame:
+    """Return the cells of the results with the times that the manifest has of them."""
+    cells = results.drop_duplicates("cell")[["cell", "curve", *SETTINGS, "name", "short"]]
     try:
-        return pd.concat([pd.read_parquet(path, columns=columns) for path in paths])
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{run}: a shard of {folder} cannot be read: {error}") from error
+        seconds = {cell["cell"]: cell.get("seconds_per_image", math.nan) for cell in manifest["cells"]}
+    except (KeyError, TypeError, AttributeError):
+        raise ReportError(f"{path}: 'cells' is not a list of cells") from None
+    unknown = cells.loc[~cells["cell"].isin(list(seconds)), "name"]
+    if len(unknown):
+        raise ReportError(
+            f"{path} has no cell {unknown.iloc[0]}, which results.csv has: they are files of different runs"
+        )
+    return cells.assign(seconds_per_image=cells["cell"].map(seconds).astype("float64")).reset_index(drop=True)
 
 
 def _require(frame: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        kind = "cells have" if path.suffix == ".json" else "table has"
-        raise ReportError(f"{path}: the {kind} no {', '.join(missing)}")
+        raise ReportError(f"{path}: the table has no {', '.join(missing)}")

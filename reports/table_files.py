@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports.files import write_whole
-from reports.rows import CELL
+from reports.rows import SETTINGS
 from reports.tables import MatrixCell, ProtocolTable, protocol_tables
 
 __all__ = ["write_tables"]
@@ -43,10 +43,10 @@ def write_tables(results: pd.DataFrame, folder: Path, stem: str) -> list[Path]:
 
 def _wide(results: pd.DataFrame) -> pd.DataFrame:
     """Return a row per cell: what it is, n, NFE, and each protocol's value and standard error."""
-    cells = results.drop_duplicates(CELL)[[*CELL, "nfe"]]
+    cells = results.drop_duplicates("cell")[["cell", "curve", *SETTINGS, "nfe"]]
     for protocol, rows in results.groupby("protocol", sort=False):
         columns = {"value": protocol, "standard_error": f"{protocol} standard error", "n": f"{protocol} n"}
-        cells = cells.merge(rows[[*CELL, *columns]].rename(columns=columns), on=CELL, how="left")
+        cells = cells.merge(rows[["cell", *columns]].rename(columns=columns), on="cell", how="left")
     return cells
 
 

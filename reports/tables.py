@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.rows import curve_names
 from reports.wording import count_range, decimals
 
 __all__ = ["MatrixCell", "ProtocolTable", "protocol_tables"]
@@ -38,8 +37,7 @@ class ProtocolTable:
 
 def protocol_tables(results: pd.DataFrame) -> list[ProtocolTable]:
     """Return a table for every protocol, in the order of the rows."""
-    named = results.assign(curve=curve_names(results))
-    return [_table(rows) for _, rows in named.groupby("protocol", sort=False)]
+    return [_table(rows) for _, rows in results.groupby("protocol", sort=False)]
 
 
 def _table(rows: pd.DataFrame) -> ProtocolTable:

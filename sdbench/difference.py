@@ -12,7 +12,7 @@ import yaml
 
 from metrics import PROTOCOLS
 from reports.errors import ReportError
-from reports.rows import CELL
+from reports.rows import SETTINGS
 from reports.runs import Run, open_run
 from sdbench.errors import InputError, one_line
 from sdbench.figure_changes import FigureChange, figure_changes, shared_images
@@ -23,6 +23,7 @@ ABSENT = "(not there)"
 
 #: What the manifest says of one invocation only, or what stands elsewhere.
 _PASSING = {
+    "name",
     "cells",
     "seconds",
     "worker_seconds",
@@ -86,7 +87,7 @@ def _matched(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     either the same or the very thing that was changed: a run with PLMS and one with DDIM are compared by
     checkpoint and guidance scale.
     """
-    telling = [name for name in CELL if max(a[name].nunique(), b[name].nunique()) > 1]
+    telling = [name for name in SETTINGS if max(a[name].nunique(), b[name].nunique()) > 1]
     keyed = [
         frame.assign(key=frame[["protocol", *telling]].astype(str).agg("\n".join, axis=1)) for frame in (a, b)
     ]

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from sdbench.digest import SHORT, digest_value
+from sdbench.labels import curve_label
 from sdbench.models.settings import Settings
 from sdbench.prompts import Prompt
 
@@ -111,6 +112,15 @@ class Plan:
     def images(self) -> int:
         """How many images all units make."""
         return sum(len(unit.chunk.prompts) for unit in self.units)
+
+    @cached_property
+    def curves(self) -> dict[Cell, str]:
+        """The name of the curve that each cell is a point of."""
+        settings = {
+            cell: (cell.settings.sampler, cell.settings.steps, cell.settings.eta) for cell in self.cells
+        }
+        several = len(set(settings.values())) > 1
+        return {cell: curve_label(cell.checkpoint, *settings[cell], several=several) for cell in self.cells}
 
     def units_of(self, cell: Cell) -> tuple[Unit, ...]:
         """The units of one cell, in prompt order."""

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reports.result_row import ResultRow
 from sdbench.store import Store
 
 __all__ = [
@@ -27,39 +28,6 @@ __all__ = [
     "write_results",
     "write_rows",
 ]
-
-
-@dataclass(frozen=True)
-class ResultRow:
-    """One figure with everything that it depends on. The order of the fields is that of the columns.
-
-    None and "" stand for what is not known of images that others made.
-    """
-
-    checkpoint: str
-    sampler: str
-    steps: int | None
-    eta: float | None
-    guidance_scale: float | None
-    protocol: str
-    label: str
-    better: str
-    value: float
-    standard_error: float | None
-    note: str
-    n: int
-    flagged: int
-    nfe: int | None
-    image_size: str
-    seed: int | None
-    precision: str
-    batch_size: str
-    device: str
-    weights_digest: str
-    spec_digest: str
-    versions: str
-    prompts_digest: str
-    reference_digest: str
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sdbench.display import CellShare, Display
 from sdbench.event_log import EventLog
+from sdbench.labels import cell_label
 from sdbench.plan import Cell, Plan, Unit
 from sdbench.progress import Progress, pace
 from sdbench.timing import timed
@@ -50,13 +51,13 @@ class RunProgress(Progress):
         left = Counter[Cell]()
         for unit in pending:
             left[unit.cell] += len(unit.chunk.prompts)
-        several = len({_sampler(cell) for cell in plan.cells}) > 1
         for cell in plan.cells:
-            # A plan of open cells alone, as under a budget, numbers none anew.
-            place = self._cells[cell].place if cell in self._cells else len(self._cells) + 1
+            # A cell keeps its number and its name when the plan shrinks, as under a budget.
+            known = self._cells.get(cell)
+            place = known.place if known else len(self._cells) + 1
+            curve = known.curve if known else plan.curves[cell]
             images = sum(len(unit.chunk.prompts) for unit in plan.units_of(cell))
-            row = f"{cell.checkpoint} {_sampler(cell)}" if several else cell.checkpoint
-            self._cells[cell] = _CellState(place, row, images, images - left[cell])
+            self._cells[cell] = _CellState(place, curve, images, images - left[cell])
         self._total, self._complete = plan.images, plan.images - left.total()
         self._began = time.monotonic() if self._began is None else self._began
         self._event("start", cells=len(plan.cells), images=plan.images, found=self._complete)
@@ -96,8 +97,9 @@ class RunProgress(Progress):
         under_way = sum(self._under_way.values())
         images = self._complete + under_way
         cell = unit.cell
-        name = f"{cell.checkpoint} {_sampler(cell)} scale {cell.settings.guidance_scale:g}"
-        place = f"cell {self._cells[cell].place}/{len(self._cells)} ({name})"
+        state = self._cells[cell]
+        name = cell_label(state.curve, cell.settings.guidance_scale)
+        place = f"cell {state.place}/{len(self._cells)} ({name})"
         assert self._began is not None
         rate = pace("images", self._made + under_way, self._total - images, self._began)
         # The place comes last: a narrow terminal cuts the end off.
@@ -110,7 +112,7 @@ class RunProgress(Progress):
             begun[unit.cell] += images
         return [
             CellShare(
-                state.row, f"{cell.settings.guidance_scale:g}", (state.done + begun[cell]) / state.images
+                state.curve, f"{cell.settings.guidance_scale:g}", (state.done + begun[cell]) / state.images
             )
             for cell, state in self._cells.items()
         ]
@@ -118,15 +120,9 @@ class RunProgress(Progress):
 
 @dataclass
 class _CellState:
-    """A cell's place in the plan, its row in the table, its images and how many of them are done."""
+    """A cell's place in the plan, its curve, its images and how many of them are done."""
 
     place: int
-    row: str
+    curve: str
     images: int
     done: int
-
-
-def _sampler(cell: Cell) -> str:
-    asked = cell.settings
-    eta = f" eta {asked.eta:g}" if asked.eta else ""
-    return f"{asked.sampler}{asked.steps}{eta}"

@@ -196,6 +196,8 @@ def _rows(
     digest = digest_value([sample.sha256, sample.prompts, request.metrics, digests])
     return [
         ResultRow(
+            cell=_name(request),
+            curve=_name(request),
             checkpoint=_name(request),
             sampler="",
             steps=None,

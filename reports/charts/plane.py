@@ -21,7 +21,7 @@ from reports.charts._parts import (
 )
 from reports.label_placement import place_labels
 from reports.plots.regions import reach_zero, region_edges
-from reports.rows import CELL, plane
+from reports.rows import plane
 from reports.runs import Run
 from reports.style import CurveStyle, spans_too_much
 from reports.wording import INTERVAL
@@ -68,9 +68,8 @@ def plane_chart(run: Run) -> Chart:
 
 
 def _points(run: Run) -> pd.DataFrame:
-    """Return the plane's points with their cell, its place, and their ellipse: NaN where there is none."""
-    cells = run.results.drop_duplicates("cell")[[*CELL, "cell"]]
-    points = plane(run.results).merge(cells, on=CELL)
+    """Return the plane's points with their cell's place and their ellipse, NaN without one."""
+    points = plane(run.results)
     points["place"] = points["cell"].map({cell: place for place, cell in enumerate(run.cells["cell"])})
     shape = ["xx", "xy", "yy", "radius"]
     if run.regions is None:

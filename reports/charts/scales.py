@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from reports.charts._parts import Chart, Frame, axis, bars, curve_looks, layout, line, title
-from reports.rows import curve_names
 from reports.runs import Run
 from reports.style import spans_too_much
 
@@ -16,7 +15,7 @@ def scales_chart(run: Run, protocol: str) -> Chart:
     """Return a curve per checkpoint, with 95% intervals where errors are known."""
     looks, rows = curve_looks(run), run.of_protocol(protocol)
     data = []
-    for name, curve in rows.groupby(curve_names(run.results)[rows.index], sort=False):
+    for name, curve in rows.groupby("curve", sort=False):
         ordered = curve.sort_values("guidance_scale")
         trace = line(str(name), ordered["guidance_scale"], ordered["value"], looks[str(name)])
         if ordered["standard_error"].notna().any():

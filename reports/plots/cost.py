@@ -11,7 +11,7 @@ from reports.errors import ReportError
 from reports.plots.front import pareto_front
 from reports.plots.scales import panel_sheet, panel_title, value_title
 from reports.plots.sheet import draw_line, legend_below, panels, settle, spread_out
-from reports.rows import CELL, best_cells, curve_names, first_protocol
+from reports.rows import best_cells, first_protocol
 from reports.style import RC, curve_styles
 
 __all__ = ["metrics_against_evaluations", "metrics_against_seconds"]
@@ -26,7 +26,7 @@ def metrics_against_evaluations(results: pd.DataFrame) -> Figure:
     unit, words = ("steps", "sampler steps") if results["nfe"].isna().any() else ("nfe", "UNet evaluations")
     if results[unit].nunique() < 2:
         raise ReportError("all cells of the results took the same number of evaluations")
-    best = results.merge(best_cells(results, ["checkpoint", "sampler", "steps", "eta"]), on=CELL)
+    best = results[results["cell"].isin(best_cells(results, ["checkpoint", "sampler", "steps", "eta"]))]
     best = best.assign(curve=_without_steps(best))
     names = list(dict.fromkeys(best["curve"]))
     styles = curve_styles(names, dict(zip(best["curve"], best["checkpoint"], strict=True)))
@@ -48,10 +48,10 @@ def metrics_against_evaluations(results: pd.DataFrame) -> Figure:
 def metrics_against_seconds(results: pd.DataFrame, seconds: pd.DataFrame) -> Figure:
     """Draw the first distance and the first score against the seconds per image, the Pareto front marked.
 
-    ``seconds`` has the columns CELL and seconds. On the front no other cell is both faster and better. Raises
+    ``seconds`` has the columns cell and seconds. On the front no other cell is both faster and better. Raises
     ReportError where no cell's time is known.
     """
-    timed = results.assign(curve=curve_names(results)).merge(seconds, on=CELL)
+    timed = results.merge(seconds, on="cell")
     if timed.empty:
         raise ReportError("the time that the cells took is not known")
     styles = curve_styles(timed["curve"], dict(zip(timed["curve"], timed["checkpoint"], strict=True)))

@@ -21,7 +21,7 @@ from reports.plots.sheet import (
     spread_out,
     styles_of,
 )
-from reports.rows import CELL, first_protocol, plane
+from reports.rows import first_protocol, plane
 from reports.style import RC, CurveStyle
 
 __all__ = ["distance_against_score"]
@@ -72,8 +72,7 @@ def _with_regions(
         return points.assign(**dict.fromkeys(shape, np.nan))
     axes = (x_rows["protocol"].iloc[0], y_rows["protocol"].iloc[0])
     same = regions[(regions["x_protocol"] == axes[0]) & (regions["y_protocol"] == axes[1])]
-    placed = x_rows[[*CELL, "cell"]].merge(same[["cell", *shape]], on="cell", how="left")
-    return points.merge(placed, on=CELL, how="left", validate="one_to_one")
+    return points.merge(same[["cell", *shape]], on="cell", how="left", validate="one_to_one")
 
 
 def _draw_curve(axes: Axes, curve: pd.DataFrame, name: str, style: CurveStyle) -> None:

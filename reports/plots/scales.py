@@ -17,7 +17,6 @@ from reports.plots.sheet import (
     spread_out,
     styles_of,
 )
-from reports.rows import curve_names
 from reports.style import RC
 
 __all__ = ["metrics_against_scale", "panel_sheet", "panel_title", "value_title"]
@@ -27,12 +26,11 @@ def metrics_against_scale(results: pd.DataFrame) -> Figure:
     """Draw every protocol of the results against the guidance scale: a panel each, a curve per checkpoint."""
     with matplotlib.rc_context(RC):
         protocols = list(dict.fromkeys(results["protocol"]))
-        named = results.assign(curve=curve_names(results))
         styles = styles_of(results)
         figure = panel_sheet(len(protocols), list(styles))
         shown = panels(figure, len(protocols))
         for axes, protocol in zip(shown, protocols, strict=True):
-            rows = named[named["protocol"] == protocol]
+            rows = results[results["protocol"] == protocol]
             for name, curve in rows.groupby("curve", sort=False):
                 ordered = curve.sort_values("guidance_scale")
                 draw_line(axes, ordered["guidance_scale"], ordered, str(name), styles[str(name)])

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.files import write_whole
-from reports.rows import curve_names
 from reports.style import RC, CurveStyle, curve_styles, spans_too_much
 from reports.wording import INTERVAL, count_range
 
@@ -115,8 +114,7 @@ def panels(figure: Figure, count: int) -> list[Axes]:
 
 def styles_of(results: pd.DataFrame) -> dict[str, CurveStyle]:
     """Return the style of every curve: a colour for each checkpoint where it has several."""
-    curves = curve_names(results)
-    return curve_styles(curves, dict(zip(curves, results["checkpoint"], strict=True)))
+    return curve_styles(results["curve"], dict(zip(results["curve"], results["checkpoint"], strict=True)))
 
 
 def draw_line(axes: Axes, x: pd.Series[float], rows: pd.DataFrame, name: str, style: CurveStyle) -> None:

@@ -37,7 +37,7 @@ def _shares(seconds: Mapping[str, float]) -> list[tuple[str, str, str]]:
 
 def _cells(run: Run) -> tuple[list[str], list[tuple[str, list[str]]]] | None:
     """Return the guidance scales, and each curve's times per image at them; None where none are known."""
-    if "seconds_per_image" not in run.cells:
+    if run.cells["seconds_per_image"].isna().all():
         return None
     table = run.cells.pivot(index="curve", columns="guidance_scale", values="seconds_per_image")
     curves = list(dict.fromkeys(run.cells["curve"]))

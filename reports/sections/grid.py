@@ -36,6 +36,8 @@ class Sheet:
 def grid(material: Material) -> Section | Absent:
     """Return a sheet for each prompt of the album; absent where no images were kept."""
     run, album = material.run, material.album
+    if run.images is None:
+        return Absent(_TITLE, "images.parquet is missing: sdbench score writes it")
     if not album.prompts:
         return Absent(_TITLE, "no images were kept in this run folder (images: none, or they were deleted)")
     scales = sorted(set(run.cells["guidance_scale"]))

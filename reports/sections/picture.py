@@ -69,7 +69,7 @@ def cell_facts(run: Run, leading: list[str]) -> list[CellFacts]:
             ("Network evaluations an image", _known(row["nfe"])),
             ("Flagged images", _known(row["flagged"])),
         ]
-        seconds = cell.get("seconds_per_image", math.nan)
+        seconds = cell["seconds_per_image"]
         facts += [] if math.isnan(seconds) else [("Time an image", duration(seconds))]
         made.append(CellFacts(cell["cell"], cell["name"], cell["curve"], facts, len(leading)))
     return made

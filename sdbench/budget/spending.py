@@ -19,7 +19,6 @@ from sdbench.references import Real
 from sdbench.results import ResultRow
 from sdbench.shards import ShardStore, shard_key
 from sdbench.spec import ExperimentSpec
-from sdbench.stages.score import curves_of
 
 __all__ = ["Spent", "spend"]
 
@@ -99,20 +98,20 @@ def spend(
 def _rule(budget: Budget, plan: Plan, protocol: Protocol) -> Rule[Cell]:
     if budget.half_width is not None:
         return Until(budget.half_width, budget.confidence)
-    contenders = _contenders(plan.cells)
+    contenders = _contenders(plan)
     if len(contenders) < 2:
         raise InputError("budget: resolve: ranking needs two checkpoints, samplers or scales to rank")
     return Ranking(contenders, protocol.better, budget.confidence)
 
 
-def _contenders(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+def _contenders(plan: Plan) -> dict[str, list[Cell]]:
     """The curves with their cells; where there is one curve, its cells by their scales."""
     contenders: dict[str, list[Cell]] = {}
-    for cell, curve in zip(cells, curves_of(cells), strict=True):
-        contenders.setdefault(curve, []).append(cell)
+    for cell in plan.cells:
+        contenders.setdefault(plan.curves[cell], []).append(cell)
     if len(contenders) > 1:
         return contenders
-    return {f"scale {cell.settings.guidance_scale:g}": [cell] for cell in cells}
+    return {f"scale {cell.settings.guidance_scale:g}": [cell] for cell in plan.cells}
 
 
 def _refuse_gaps(units: Sequence[Unit], shards: ShardStore) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdbench.cli.run import RUNS
+from sdbench.labels import sampler_label
 from sdbench.scripts.arguments import positive
 
 if TYPE_CHECKING:
@@ -95,7 +96,9 @@ def _table(plan: Forecast) -> list[str]:
         each = "?" if curve.evaluations is None else _range(curve.evaluations)
         images = "?" if curve.images is None else f"{curve.images:,}"
         state = "" if curve.found else "missing"
-        rows.append((curve.checkpoint, f"{curve.sampler} {curve.steps}", images, each, state))
+        rows.append(
+            (curve.checkpoint, sampler_label(curve.sampler, curve.steps, curve.eta), images, each, state)
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return [
         "  ".join(w.ljust(width) for w, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows

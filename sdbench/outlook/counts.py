@@ -45,6 +45,7 @@ class Curve:
     checkpoint: str
     sampler: str
     steps: int
+    eta: float
     found: bool
     images: int | None
     evaluations: tuple[int, ...] | None
@@ -97,6 +98,7 @@ def count(spec: ExperimentSpec, found: Found) -> list[Curve]:
             entry.name,
             sampler.name,
             sampler.steps,
+            sampler.eta,
             entry.name in found.sources,
             images,
             _evaluations(spec, found.sources.get(entry.name), entry, sampler),

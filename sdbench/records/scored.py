@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.rows import CELL, read_results
+from reports.rows import SETTINGS, read_results
 from sdbench.errors import InputError
+from sdbench.labels import cell_label
 from sdbench.spec import ExperimentSpec, load_spec
 
 __all__ = ["Scored", "ScoredCell", "read_scored"]
@@ -55,20 +56,18 @@ def read_scored(folder: Path) -> Scored:
         rows = read_results(folder)
     except ReportError as error:
         raise InputError(str(error)) from None
-    cells = tuple(_cell(frame) for _, frame in rows.groupby(CELL, sort=False))
+    cells = tuple(_cell(frame) for _, frame in rows.groupby("cell", sort=False))
     return Scored(folder, spec, cells, rows, tuple(sorted((folder / "report").glob("*.png"))))
 
 
 def _cell(rows: pd.DataFrame) -> ScoredCell:
     first = rows.iloc[0]
     settings = {
-        key: _plain(first[key]) for key in (*CELL, "image_size", "seed", "precision", "nfe", "device")
+        key: _plain(first[key]) for key in (*SETTINGS, "image_size", "seed", "precision", "nfe", "device")
     }
-    eta = f" eta {first['eta']:g}" if first["eta"] else ""
-    curve = f"{first['checkpoint']} {first['sampler']}{first['steps']}{eta}"
     return ScoredCell(
-        name=f"{curve} scale {first['guidance_scale']:g}",
-        curve=curve,
+        name=cell_label(first["curve"], first["guidance_scale"]),
+        curve=first["curve"],
         settings=settings,
         figures={
             str(row["protocol"]): (_plain(row["value"]), _plain(row["standard_error"]), _plain(row["n"]))

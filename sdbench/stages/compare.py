@@ -73,13 +73,15 @@ def comparisons(cells: Sequence[CellFigures], protocols: Sequence[Protocol]) -> 
 
 
 def plane_axes(protocols: Sequence[Protocol]) -> tuple[str, str] | None:
-    """The score and the distance of the picture's axes, as reports draw it; None where either is missing."""
-    import pandas as pd
+    """The score and the distance of the plane, the first of each; None if either is missing.
 
-    from reports.rows import first_protocol, has_plane
-
-    frame = pd.DataFrame([{"protocol": p.name, "better": p.better} for p in protocols])
-    return (first_protocol(frame, "higher"), first_protocol(frame, "lower")) if has_plane(frame) else None
+    Among the scores a CLIP score comes first: the plane is known as distance against CLIP score.
+    """
+    scores = [protocol.name for protocol in protocols if protocol.better == "higher"]
+    distances = [protocol.name for protocol in protocols if protocol.better == "lower"]
+    if not scores or not distances:
+        return None
+    return next((name for name in scores if name.startswith("clip-score")), scores[0]), distances[0]
 
 
 def regions(cells: Sequence[CellFigures], axes: tuple[str, str]) -> list[RegionRow]:

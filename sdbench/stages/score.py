@@ -7,7 +7,7 @@ stays.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -41,7 +41,7 @@ from sdbench.stages.measure import Figure, image_table, measure, measure_some, p
 from sdbench.stages.sample import Sample, together
 from sdbench.store import Store
 
-__all__ = ["Scores", "curves_of", "score", "write_scores"]
+__all__ = ["Scores", "score", "write_scores"]
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,9 @@ def score(
     protocols = [PROTOCOLS[name] for name in spec.metrics]
     wanted = ids_to_measure([_ids(plan, cell) for cell in plan.cells])
     measured = []
-    for place, (cell, curve) in enumerate(zip(plan.cells, curves_of(plan.cells), strict=True)):
+    for place, cell in enumerate(plan.cells):
         note(f"scoring cell {place + 1} of {len(plan.cells)}")
+        curve = plan.curves[cell]
         sample, made = _read(plan, cell, shards)
         figures = measure(protocols, sample, reference, f"cell {cell.folder}")
         over = {sample.ids: {name: figure.estimate for name, figure in figures.items()}}
@@ -104,7 +105,7 @@ def score(
         measured.append(
             _Measured(
                 [
-                    _row(spec, cell, p, figures[p.name], sample, reference.get(p.name), made)
+                    _row(spec, cell, curve, p, figures[p.name], sample, reference.get(p.name), made)
                     for p in protocols
                 ],
                 sample.flagged_rows(cell.folder),
@@ -135,16 +136,6 @@ def _ids(plan: Plan, cell: Cell) -> Ids:
     return tuple(prompt.id for unit in plan.units_of(cell) for prompt in unit.chunk.prompts)
 
 
-def curves_of(cells: Sequence[Cell]) -> list[str]:
-    """Which curve each cell is a point of, named as reports do."""
-    import pandas as pd
-
-    from reports.rows import curve_names
-
-    frame = pd.DataFrame([{"checkpoint": cell.checkpoint, **asdict(cell.settings)} for cell in cells])
-    return list(curve_names(frame))
-
-
 def _read(plan: Plan, cell: Cell, shards: ShardStore) -> tuple[Sample, list[Made]]:
     units = plan.units_of(cell)
     parts = [shards.read(unit) for unit in units]
@@ -155,6 +146,7 @@ def _read(plan: Plan, cell: Cell, shards: ShardStore) -> tuple[Sample, list[Made
 def _row(
     spec: ExperimentSpec,
     cell: Cell,
+    curve: str,
     protocol: Protocol,
     figure: Figure,
     sample: Sample,
@@ -163,6 +155,8 @@ def _row(
 ) -> ResultRow:
     asked = cell.settings
     return ResultRow(
+        cell=cell.folder,
+        curve=curve,
         checkpoint=cell.checkpoint,
         sampler=asked.sampler,
         steps=asked.steps,

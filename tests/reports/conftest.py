@@ -25,6 +25,8 @@ MakeRun = Callable[..., Path]
 def row(checkpoint: str, scale: float, protocol: str, value: float, error: float) -> dict[str, object]:
     distance = protocol.startswith("fd")
     return {
+        "cell": f"{checkpoint}_s{scale:g}",
+        "curve": checkpoint,
         "checkpoint": checkpoint,
         "sampler": "plms",
         "steps": 50,
@@ -46,7 +48,9 @@ def row(checkpoint: str, scale: float, protocol: str, value: float, error: float
         "device": "cpu (x86_64)",
         "weights_digest": "0123",
         "spec_digest": "4567",
-        "versions": "torch=2.0",
+        "versions": "sdbench=0.1.0 torch=2.0",
+        "prompts_digest": "",
+        "reference_digest": "",
     }
 
 
@@ -65,22 +69,21 @@ def build_run(run: Path, rows: pd.DataFrame, images: bool = True) -> Path:
     run.mkdir(exist_ok=True)
     rows.to_csv(run / "results.csv", index=False)
     ids = [f"p{place}" for place in range(len(PROMPTS))]
-    cells = rows.drop_duplicates(["checkpoint", "guidance_scale"])
-    cells = cells[["checkpoint", "sampler", "steps", "eta", "guidance_scale"]].to_dict("records")
+    cells = list(dict.fromkeys(rows["cell"]))
+    prompts = pd.DataFrame({"prompt_id": ids, "prompt": PROMPTS})
+    pd.concat([prompts.assign(cell=cell) for cell in cells]).to_parquet(run / "images.parquet")
     for number, cell in enumerate(cells):
-        cell["cell"] = f"{cell['checkpoint']}_s{cell['guidance_scale']:g}"
-        cell["units"] = ["0"]
-        shards, pictures = run / "shards" / cell["cell"], run / "images" / cell["cell"]
-        shards.mkdir(parents=True)
-        pd.DataFrame({"prompt_id": ids, "prompt": PROMPTS}).to_parquet(shards / "0.parquet")
         if images:
+            pictures = run / "images" / cell
             pictures.mkdir(parents=True)
             for place, prompt_id in enumerate(ids):
                 pixels = np.full((8, 8, 3), (number * 20, place * 100, 255), dtype=np.uint8)
                 Image.fromarray(pixels).save(pictures / f"{prompt_id}.png")
     manifest = {
+        "name": "test",
         "spec_digest": "4567",
-        "cells": cells,
+        "cells": [{"cell": cell} for cell in cells],
+        "finished": "2026-01-02T03:04:05+00:00",
         "command": "sdbench run test.yaml",
         "seconds": {"generate": 12.5, "score": 0.5},
     }
@@ -92,7 +95,6 @@ def build_run(run: Path, rows: pd.DataFrame, images: bool = True) -> Path:
 def add_scores(run: Path) -> Path:
     """Write what scoring leaves beside the results: v1 and v2 differ, scales 2 and 1.5 of v2 do not."""
     results = pd.read_csv(run / "results.csv")
-    results["cell"] = results["checkpoint"] + "_s" + results["guidance_scale"].map("{:g}".format)
     cells = list(dict.fromkeys(results["cell"]))
     pairs = []
     for protocol, rows in results.groupby("protocol", sort=False):
@@ -178,8 +180,9 @@ def scored_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def page_text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the page of a complete run, written once for all tests that only read it."""
+    """Return the page of a run with results and nothing else that scoring writes, made once for all tests."""
     run = build_run(tmp_path_factory.mktemp("runs") / "test-run", build_results())
+    (run / "images.parquet").unlink()
     page = write_page(run)
     assert page == run / "report" / "index.html"
     return page.read_text(encoding="utf-8")

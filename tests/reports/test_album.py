@@ -69,8 +69,8 @@ def test_the_prompts_are_the_first_that_have_images(make_run: MakeRun) -> None:
 
 def test_prompts_of_other_specs_in_the_same_folder_are_not_shown(make_run: MakeRun) -> None:
     run = make_run()
-    for folder in (run / "shards").iterdir():
-        pd.DataFrame({"prompt_id": ["p9"], "prompt": ["from another spec"]}).to_parquet(folder / "x.parquet")
+    other = pd.DataFrame({"prompt_id": ["p9"], "prompt": ["from another spec"], "cell": ["v1_s9"]})
+    pd.concat([other, pd.read_parquet(run / "images.parquet")]).to_parquet(run / "images.parquet")
     assert [name for name, _ in open_run(run).prompts] == ["p0", "p1", "p2"]
 
 

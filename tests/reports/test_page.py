@@ -71,10 +71,11 @@ def test_what_scoring_did_not_write_is_left_out_with_its_reason(page_text: str) 
     text = words(page_text)
     assert "Which differences are settled : comparisons.csv is missing: sdbench score writes it." in text
     assert "Best and worst prompts : images.parquet is missing" in text
+    assert "What the images look like : images.parquet is missing" in text
     assert "What each figure measures : protocols.csv is missing" in text
     assert "Sample audit : flagged.csv is missing" in text
     sections = [attributes["id"] for tag, attributes in Tags(page_text).found if tag == "section"]
-    assert sections == ["picture", "figures", "grid", "cost", "provenance", "absent"]
+    assert sections == ["picture", "figures", "cost", "provenance", "absent"]
 
 
 def test_the_page_loads_nothing_from_outside(scored_page: Path) -> None:
@@ -111,15 +112,10 @@ def test_the_policy_allows_the_two_scripts_and_no_connection(scored_page: Path) 
 
 def test_text_from_prompts_is_escaped_in_html_and_in_json(make_run: MakeRun) -> None:
     run = make_run()
-    shards = next((run / "shards").iterdir())
     prompt = '</script><script>alert(1)</script> " & <b>'
-    pd.DataFrame({"prompt_id": ["p0"], "prompt": [prompt]}).to_parquet(shards / "0.parquet")
-    rows = pd.read_csv(run / "results.csv").replace({"checkpoint": {"v2": "v2</script><i>"}})
+    pd.read_parquet(run / "images.parquet").assign(prompt=prompt).to_parquet(run / "images.parquet")
+    rows = pd.read_csv(run / "results.csv").replace("v2", "v2</script><i>")
     rows.to_csv(run / "results.csv", index=False)
-    manifest = (
-        (run / "manifest.json").read_text().replace('"checkpoint": "v2"', '"checkpoint": "v2</script><i>"')
-    )
-    (run / "manifest.json").write_text(manifest)
     text = write_page(run).read_text(encoding="utf-8")
     assert not Tags(text).open
     assert "alert(1)</script>" not in text
@@ -185,14 +181,16 @@ def test_damaged_files_are_named(scored_run: Path) -> None:
     (scored_run / "images.parquet").write_bytes(b"no table")
     with pytest.raises(ReportError, match=r"images\.parquet cannot be read"):
         write_page(scored_run)
+    manifest = json.loads((scored_run / "manifest.json").read_text())
     (scored_run / "manifest.json").write_text("{")
     with pytest.raises(ReportError, match=r"manifest\.json is not JSON"):
         write_page(scored_run)
     (scored_run / "manifest.json").write_text("[]")
     with pytest.raises(ReportError, match=r"manifest\.json is not the manifest of a run"):
         write_page(scored_run)
-    (scored_run / "manifest.json").write_text(json.dumps({"cells": [{"cell": "x"}]}))
-    with pytest.raises(ReportError, match="the cells have no checkpoint"):
+    manifest["cells"] = [{"folder": "x"}]
+    (scored_run / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ReportError, match=r"manifest\.json: 'cells' is not a list of cells"):
         write_page(scored_run)
 
 

@@ -34,8 +34,8 @@ def build(run: Path) -> Path:
     rng = np.random.default_rng(0)
     settings = [(f"sd-v1-{version}", scale) for version in range(1, 5) for scale in SCALES]
     cells = [
-        {"cell": f"{name}_s{scale:g}", "checkpoint": name, "sampler": "plms", "steps": 50, "eta": 0.0}
-        | {"guidance_scale": scale, "units": ["0"]}
+        {"cell": f"{name}_s{scale:g}", "curve": name, "checkpoint": name}
+        | {"sampler": "plms", "steps": 50, "eta": 0.0, "guidance_scale": scale}
         for name, scale in settings
     ]
     ids = [f"{number:012d}" for number in range(IMAGES)]
@@ -68,7 +68,9 @@ def build(run: Path) -> Path:
     pd.DataFrame(rows).to_csv(run / "results.csv", index=False)
     pd.DataFrame(pairs).to_csv(run / "comparisons.csv", index=False)
     pd.concat(images).to_parquet(run / "images.parquet")
-    (run / "manifest.json").write_text(json.dumps({"cells": cells, "seconds": {"generate": 9000.0}}))
+    manifest = {"name": "full size", "cells": cells, "finished": "2026-01-02T03:04:05+00:00"}
+    manifest["seconds"] = {"generate": 9000.0}
+    (run / "manifest.json").write_text(json.dumps(manifest))
     (run / "spec.yaml").write_text("name: full size\n")
     return run
 
@@ -86,7 +88,6 @@ def _pictures(folder: Path, rng: np.random.Generator) -> list[Path]:
 
 
 def _row(cell: dict[str, object], protocol: str, better: str, value: float) -> dict[str, object]:
-    settings = {name: cell[name] for name in ("checkpoint", "sampler", "steps", "eta", "guidance_scale")}
     texts = dict.fromkeys(["note", "weights_digest", "spec_digest", "versions", "prompts_digest"], "")
     figure = {
         "protocol": protocol,
@@ -96,7 +97,7 @@ def _row(cell: dict[str, object], protocol: str, better: str, value: float) -> d
         "standard_error": 0.01,
     }
     made = {"n": IMAGES, "flagged": 0, "nfe": 102, "image_size": "512x512", "seed": 42, "precision": "full"}
-    return settings | texts | figure | made | {"batch_size": "8", "device": "cpu", "reference_digest": ""}
+    return cell | texts | figure | made | {"batch_size": "8", "device": "cpu", "reference_digest": ""}
 
 
 def _pair(a: object, b: object, place: int, later: int) -> dict[str, object]:

@@ -69,7 +69,16 @@ def test_every_point_carries_its_scale_and_no_two_labels_touch() -> None:
 
 
 def test_the_legend_lies_within_the_figure_and_below_the_axes(results: pd.DataFrame) -> None:
-    many = pd.concat([results.assign(checkpoint=results["checkpoint"] + f"-long-name-{i}") for i in range(4)])
+    many = pd.concat(
+        [
+            results.assign(
+                checkpoint=results["checkpoint"] + f"-long-name-{i}",
+                curve=results["curve"] + f"-long-name-{i}",
+                cell=results["cell"] + f"-{i}",
+            )
+            for i in range(4)
+        ]
+    )
     figure = distance_against_score(many)
     figure.draw_without_rendering()
     box = figure.legends[0].get_window_extent()

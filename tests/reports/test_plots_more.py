@@ -21,19 +21,15 @@ from reports.plots import (
 )
 from reports.plots.front import pareto_front
 from reports.prompt_scores import Pair, best_pair
-from reports.rows import CELL, best_cells, read_published
+from reports.rows import best_cells, read_published
 from reports.runs import Run
 from reports.style import curve_styles
 
 PUBLISHED = Path(__file__).parents[2] / "experiments" / "published" / "sd-v1-variants-scores.csv"
 
 
-def with_cells(results: pd.DataFrame) -> pd.DataFrame:
-    return results.assign(cell=results["checkpoint"] + "_" + results["guidance_scale"].map("{:g}".format))
-
-
 def regions_of(results: pd.DataFrame, radius: float = 3.0) -> pd.DataFrame:
-    points = with_cells(results).drop_duplicates("cell")
+    points = results.drop_duplicates("cell")
     return pd.DataFrame(
         {"cell": points["cell"], "x_protocol": "clip-score-test", "y_protocol": "fd-test"}
     ).assign(xx=0.004**2, xy=0.5 * 0.004 * 0.05, yy=0.05**2, radius=radius)
@@ -45,15 +41,16 @@ def sampler_sweep(results: pd.DataFrame) -> pd.DataFrame:
     for name, calls in (("plms", 1), ("heun", 2)):
         for steps in (10, 20, 50):
             part = results.assign(sampler=name, steps=steps, nfe=2 * steps * calls)
+            part["curve"] += f", {name} {steps}"
+            part["cell"] += f"_{name}{steps}"
             part.loc[part["better"] == "lower", "value"] += 10 / steps
             parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
 
 def a_run(results: pd.DataFrame, folder: Path) -> Run:
-    named = with_cells(results)
-    cells = named[[*CELL, "cell"]].drop_duplicates().assign(name=lambda frame: frame["cell"])
-    return Run(folder, named, cells, {}, "")
+    cells = results.drop_duplicates("cell")
+    return Run(folder, results, cells.assign(name=cells["cell"]), {}, "")
 
 
 def texts_inside(figure: Figure) -> None:
@@ -71,7 +68,7 @@ def texts_inside(figure: Figure) -> None:
 
 
 def test_regions_are_ellipses_of_their_covariance_and_replace_the_bars(results: pd.DataFrame) -> None:
-    figure = distance_against_score(with_cells(results), regions_of(results))
+    figure = distance_against_score(results, regions_of(results))
     axes = figure.axes[0]
     assert not axes.containers
     assert "ellipses: 95% for all 10 points at once" in axes.texts[0].get_text()
@@ -85,17 +82,17 @@ def test_regions_are_ellipses_of_their_covariance_and_replace_the_bars(results: 
 
 def test_regions_of_other_protocols_or_of_some_cells_leave_bars(results: pd.DataFrame) -> None:
     regions = regions_of(results)
-    other = distance_against_score(with_cells(results), regions.assign(y_protocol="kd-test")).axes[0]
+    other = distance_against_score(results, regions.assign(y_protocol="kd-test")).axes[0]
     assert not other.patches
     assert "bars: 95% intervals" in other.texts[0].get_text()
-    some = distance_against_score(with_cells(results), regions.iloc[:4]).axes[0]
+    some = distance_against_score(results, regions.iloc[:4]).axes[0]
     assert len(some.patches) == 8
     assert "where there is no ellipse" in some.texts[0].get_text()
 
 
 def test_regions_that_reach_zero_keep_the_axis_linear(results: pd.DataFrame) -> None:
     wide = regions_of(results).assign(xy=0, yy=0.25)
-    axes = distance_against_score(with_cells(results), wide).axes[0]
+    axes = distance_against_score(results, wide).axes[0]
     assert axes.get_yscale() == "linear"
     assert min(patch.get_xy()[:, 1].min() for patch in axes.patches) == pytest.approx(1.0 - 3 * 0.5, abs=0.01)
 
@@ -125,7 +122,8 @@ def test_many_points_are_labelled_at_the_front_alone(results: pd.DataFrame) -> N
 
 
 def test_nothing_is_cut_off_with_long_names_and_many_curves(results: pd.DataFrame) -> None:
-    long = results.assign(checkpoint="a-checkpoint-" * 12 + results["checkpoint"])
+    name = "a-checkpoint-" * 12 + results["checkpoint"]
+    long = results.assign(checkpoint=name, curve=name, cell=name + results["cell"])
     for figure in (
         distance_against_score(long),
         metrics_against_scale(long),
@@ -150,7 +148,7 @@ def test_evaluations_show_the_best_scale_of_each_setting(results: pd.DataFrame) 
 
 
 def test_the_front_of_seconds_is_marked(results: pd.DataFrame) -> None:
-    seconds = results[CELL].drop_duplicates().assign(seconds=lambda frame: np.arange(1.0, len(frame) + 1))
+    seconds = results[["cell"]].drop_duplicates().assign(seconds=lambda frame: np.arange(1.0, len(frame) + 1))
     figure = metrics_against_seconds(results, seconds)
     front = next(line for line in figure.axes[0].lines if line.get_label() == "Pareto front")
     np.testing.assert_allclose(front.get_xydata(), [(1, 9), (2, 6), (3, 4), (6, 1.2), (7, 1.0)])
@@ -169,16 +167,16 @@ def test_the_pair_is_the_best_cell_of_the_two_best_checkpoints(results: pd.DataF
     frames = [
         pd.DataFrame({"cell": cell, "prompt_id": ids, "prompt": "a", "score_clip-score-test": scores})
         for cell, ids, scores in (
-            ("v2_2", ["p0", "p1", "p2"], [0.5, 0.7, 0.1]),
-            ("v1_3", ["p1", "p0", "p9"], [0.3, 0.6, 0.9]),
-            ("v1_8", ["p0", "p1", "p2"], [0.0, 0.0, 0.0]),
+            ("v2_s2", ["p0", "p1", "p2"], [0.5, 0.7, 0.1]),
+            ("v1_s3", ["p1", "p0", "p9"], [0.3, 0.6, 0.9]),
+            ("v1_s8", ["p0", "p1", "p2"], [0.0, 0.0, 0.0]),
         )
     ]
     pd.concat(frames).to_parquet(tmp_path / "images.parquet")
     run = Run(run.folder, run.results, run.cells.assign(name=run.cells["cell"]), {}, "")
     pair = best_pair(run)
     assert pair is not None
-    assert (pair.a, pair.b, pair.protocol) == ("v2_2", "v1_3", "clip-score-test")
+    assert (pair.a, pair.b, pair.protocol) == ("v2_s2", "v1_s3", "clip-score-test")
     np.testing.assert_allclose(np.sort(pair.differences), [-0.1, 0.4])
 
 
@@ -216,9 +214,6 @@ def test_families_share_a_colour_and_members_a_marker() -> None:
 
 
 def test_best_cells_go_by_the_first_distance_or_else_the_score(results: pd.DataFrame) -> None:
-    assert best_cells(results, ["checkpoint"])[["checkpoint", "guidance_scale"]].to_numpy().tolist() == [
-        ["v2", 2.0],
-        ["v1", 3.0],
-    ]
+    assert best_cells(results, ["checkpoint"]) == ["v2_s2", "v1_s3"]
     scores = results[results["better"] == "higher"]
-    assert best_cells(scores, ["checkpoint"])["guidance_scale"].tolist() == [5.0, 5.0]
+    assert best_cells(scores, ["checkpoint"]) == ["v2_s5", "v1_s5"]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from reports import ReportError
-from reports.rows import COLUMNS, curve_names, first_protocol, plane, read_published, read_results
+from reports.rows import COLUMNS, first_protocol, plane, read_published, read_results
 
 
 def test_rows_come_back_as_written(results: pd.DataFrame, tmp_path: Path) -> None:
@@ -43,6 +43,8 @@ def test_published_points_take_the_same_form(tmp_path: Path) -> None:
     assert frame["standard_error"].isna().all()
     assert frame["seed"].isna().all()
     assert frame["n"].eq(10_000).all()
+    assert frame["cell"].tolist() == ["v1.1_s1.5", "v1.1_s2"] * 2
+    assert frame["curve"].eq("v1.1").all()
 
 
 def read_published_types() -> dict[str, str]:
@@ -78,15 +80,12 @@ def test_a_missing_axis_is_named(results: pd.DataFrame) -> None:
         plane(results[results["better"] == "higher"])
 
 
-def test_curves_carry_the_sampler_only_where_there_are_several(results: pd.DataFrame) -> None:
-    assert set(curve_names(results)) == {"v1", "v2"}
-    both = pd.concat([results, results.assign(sampler="ddim", steps=20, eta=0.5)])
-    assert set(curve_names(both)) == {
-        "v1, plms 50",
-        "v2, plms 50",
-        "v1, ddim 20, eta 0.5",
-        "v2, ddim 20, eta 0.5",
-    }
+def test_runs_that_share_a_curve_are_not_mixed(results: pd.DataFrame, tmp_path: Path) -> None:
+    """Two runs of one sampler setting each both call their curves by the checkpoint alone."""
+    other = results.assign(sampler="ddim", cell=results["cell"] + "_ddim")
+    pd.concat([results, other]).to_csv(tmp_path / "results.csv", index=False)
+    with pytest.raises(ReportError, match=r"two values of fd-test for v1 at guidance scale 1\.5"):
+        read_results(tmp_path)
 
 
 def test_what_is_wrong_gets_one_line(results: pd.DataFrame, tmp_path: Path) -> None:
@@ -98,7 +97,9 @@ def test_what_is_wrong_gets_one_line(results: pd.DataFrame, tmp_path: Path) -> N
         "has no rows": results.iloc[:0],
         "value of data row 3 is missing": results.assign(value=[1, 2, np.nan, *results["value"][3:]]),
         "column better must be": results.assign(better="upwards"),
-        "fd-test stands twice for v1 at guidance scale 1.5": pd.concat([results, results.iloc[:1]]),
+        "two values of fd-test for v1 at guidance scale 1.5: plot one run at a time": pd.concat(
+            [results, results.iloc[:1]]
+        ),
         "holds a wrong value": results.assign(steps="many"),
     }
     for words, frame in wrong.items():

@@ -21,7 +21,7 @@ def test_csv_has_a_row_per_cell_with_all_protocols(results: pd.DataFrame, tmp_pa
 
 
 def test_markdown_and_latex_mark_the_best_and_show_gaps(results: pd.DataFrame, tmp_path: Path) -> None:
-    results["checkpoint"] = results["checkpoint"].replace("v1", "my_model|50%")
+    results["curve"] = results["curve"].replace("v1", "my_model|50%")
     gap = results[~((results["checkpoint"] == "v2") & (results["guidance_scale"] == 8))]
     _, markdown, latex = write_tables(gap, tmp_path, "table")
     lines = markdown.read_text(encoding="utf-8").splitlines()

@@ -15,6 +15,7 @@ from metrics import PROTOCOLS, Estimate, Moments, frechet_estimate
 from metrics.compare import compare, pairwise
 from metrics.evaluate import prepare
 from metrics.regions import PlanePoint, confidence_region, curve_dominance
+from reports.rows import first_protocol
 from sdbench.models.sources import ReferenceSource
 from sdbench.plan import Plan
 from sdbench.planning import make_plan
@@ -23,7 +24,7 @@ from sdbench.references import Real
 from sdbench.registry import Checkpoint
 from sdbench.shards import Made, Shard, ShardStore
 from sdbench.spec import ExperimentSpec
-from sdbench.stages.compare import ids_to_measure
+from sdbench.stages.compare import ids_to_measure, plane_axes
 from sdbench.stages.score import score, write_scores
 from sdbench.store import LocalStore
 
@@ -246,6 +247,27 @@ def test_a_run_without_a_plane_has_neither_regions_nor_dominance(
     folder = scored(spec.model_copy(update={"metrics": (DISTANCE,)}), plan, tmp_path)
     assert read(folder, "regions.csv") == read(folder, "dominance.csv") == []
     assert len(read(folder, "comparisons.csv")) == 6
+
+
+def test_the_plane_has_the_axes_that_reports_draw() -> None:
+    names = ("precision-shapes-clip", "kd-shapes-clip", "clip-score-shapes", "fd-shapes-clip")
+    protocols = [PROTOCOLS[name] for name in names]
+    frame = pd.DataFrame([{"protocol": p.name, "better": p.better} for p in protocols])
+    drawn = (first_protocol(frame, "higher"), first_protocol(frame, "lower"))
+    assert plane_axes(protocols) == drawn == ("clip-score-shapes", "kd-shapes-clip")
+    assert plane_axes(protocols[:1]) is None
+
+
+def test_results_name_each_cell_as_the_other_tables_do(
+    spec: ExperimentSpec, plan: Plan, tmp_path: Path
+) -> None:
+    folder = scored(spec, plan, tmp_path)
+    results = read(folder, "results.csv")
+    assert list(results[0])[:2] == ["cell", "curve"]
+    cells = [cell.folder for cell in plan.cells]
+    assert [row["cell"] for row in results] == [cell for cell in cells for _ in (SCORE, DISTANCE)]
+    assert [row["cell"] for row in read(folder, "regions.csv")] == cells
+    assert {row["curve"] for row in results} == {row["a"] for row in read(folder, "dominance.csv")}
 
 
 def test_the_protocols_of_a_run_say_how_they_are_made(

@@ -47,6 +47,7 @@ def make(tmp_path: Path) -> Make:
         n = len(ids)
         cell = {"checkpoint": "v1", "sampler": "plms", "steps": 50, "eta": 0.0, "guidance_scale": 3.0}
         row = {
+            **{"cell": f"cell-{name}", "curve": "v1"},
             **cell,
             **{
                 "label": "A metric (test)",
@@ -71,9 +72,10 @@ def make(tmp_path: Path) -> Make:
         run = tmp_path / name
         run.mkdir()
         pd.DataFrame(rows).to_csv(run / "results.csv", index=False)
-        cells = [{**{key: row[key] for key in cell}, "cell": f"cell-{name}", "units": ["0"]}]
         manifest = {
-            "cells": cells,
+            "name": name,
+            "finished": "2026-01-02T03:04:05+00:00",
+            "cells": [{"cell": f"cell-{name}"}],
             "versions": f"torch={draw} numpy=2",
             "threads": 2,
             "seconds": {"score": draw},

@@ -79,6 +79,18 @@ def test_folder_names_can_be_read() -> None:
     assert len(set(folders)) == 8
 
 
+def test_curves_carry_the_sampler_only_if_there_are_several() -> None:
+    several = plan()
+    assert list(dict.fromkeys(several.curves.values())) == [
+        "sd-v1-1, plms 50",
+        "sd-v1-1, ddim 20, eta 0.5",
+        "sd-v1-2, plms 50",
+        "sd-v1-2, ddim 20, eta 0.5",
+    ]
+    one = [cell for cell in several.cells if cell.settings.sampler == "ddim"]
+    assert set(replace(several, cells=tuple(one)).curves.values()) == {"sd-v1-1", "sd-v1-2"}
+
+
 def test_the_same_experiment_has_the_same_names() -> None:
     assert names(plan()) == names(plan())
     assert names(plan(batch_size=7, images="none", name="other")) == names(plan())

@@ -83,10 +83,10 @@ def test_rate_and_time_left_count_this_invocation_only(plan: Plan, clock: Clock)
     lines = stream.getvalue().splitlines()
     # Two images a minute: the line of second 61 is held back, the last one is not.
     assert lines == [
-        "6/16 images, 0.0333 images/s, 5 min 0 s left, cell 1/2 (sd-v1-4 plms50 scale 2)",
-        "8/16 images, 0.0333 images/s, 4 min 0 s left, cell 1/2 (sd-v1-4 plms50 scale 2)",
-        "12/16 images, 0.0444 images/s, 1 min 30 s left, cell 2/2 (sd-v1-4 plms50 scale 7.5)",
-        "16/16 images, 0.0667 images/s, 0 s left, cell 2/2 (sd-v1-4 plms50 scale 7.5)",
+        "6/16 images, 0.0333 images/s, 5 min 0 s left, cell 1/2 (sd-v1-4 at guidance scale 2)",
+        "8/16 images, 0.0333 images/s, 4 min 0 s left, cell 1/2 (sd-v1-4 at guidance scale 2)",
+        "12/16 images, 0.0444 images/s, 1 min 30 s left, cell 2/2 (sd-v1-4 at guidance scale 7.5)",
+        "16/16 images, 0.0667 images/s, 0 s left, cell 2/2 (sd-v1-4 at guidance scale 7.5)",
     ]
 
 

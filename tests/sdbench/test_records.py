@@ -26,6 +26,8 @@ Scored = Callable[[dict[str, Any]], Path]
 
 def row(scale: float, protocol: str, value: float, error: float | None) -> ResultRow:
     known: dict[str, Any] = {
+        "cell": f"sd-v1-4_plms50_s{scale:g}",
+        "curve": "sd-v1-4",
         "checkpoint": "sd-v1-4",
         "sampler": "plms",
         "steps": 50,
@@ -96,8 +98,8 @@ def test_mlflow(scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     client = MlflowClient(tracking_uri=uri)
     runs = client.search_runs([client.get_experiment_by_name("sweep").experiment_id])
     by_name = {run.data.tags["mlflow.runName"]: run for run in runs}
-    assert set(by_name) == {"sweep", "sd-v1-4 plms50 scale 1.5", "sd-v1-4 plms50 scale 7"}
-    sweep, cell = by_name["sweep"], by_name["sd-v1-4 plms50 scale 1.5"]
+    assert set(by_name) == {"sweep", "sd-v1-4 at guidance scale 1.5", "sd-v1-4 at guidance scale 7"}
+    sweep, cell = by_name["sweep"], by_name["sd-v1-4 at guidance scale 1.5"]
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert cell.data.tags["mlflow.parentRunId"] == sweep.info.run_id
     assert cell.data.params["guidance_scale"] == "1.5"
@@ -109,7 +111,7 @@ def test_mlflow(scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "clip.standard_error": 0.5,
         "clip.n": 8,
     }
-    assert by_name["sd-v1-4 plms50 scale 7"].data.metrics == {"fid": 12.0, "fid.n": 8}
+    assert by_name["sd-v1-4 at guidance scale 7"].data.metrics == {"fid": 12.0, "fid.n": 8}
     files = {file.path for file in client.list_artifacts(sweep.info.run_id)}
     assert files == {"spec.yaml", "results.csv", "plane.png"}
     assert sent(folder) == []  # nothing is sent twice, until the results are others
@@ -124,7 +126,7 @@ def test_tensorboard(scored: Scored, tmp_path: Path) -> None:
 
     folder = scored({"to": "tensorboard", "folder": str(tmp_path / "logs")})
     assert sent(folder)[-1] == f"records: tensorboard: {tmp_path / 'logs' / 'sweep'}"
-    curve = EventAccumulator(str(tmp_path / "logs" / "sweep" / "sd-v1-4_plms50")).Reload()
+    curve = EventAccumulator(str(tmp_path / "logs" / "sweep" / "sd-v1-4")).Reload()
     assert [(event.step, event.value) for event in curve.Scalars("fid")] == [(150, 20.5), (700, 12.0)]
     assert [(event.step, event.value) for event in curve.Scalars("fid/standard_error")] == [(150, 0.25)]
     whole = EventAccumulator(str(tmp_path / "logs" / "sweep" / "sweep")).Reload()

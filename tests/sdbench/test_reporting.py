@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.rows import CELL, read_published
+from reports.rows import read_published
 from sdbench.cli import main
 from sdbench.manifest import Pace, write_manifest
 from sdbench.store import LocalStore, open_store
@@ -25,13 +25,13 @@ def run(tmp_path: Path) -> Path:
     """Return a run of two checkpoints with the published figures, regions, images and times."""
     results = read_published(PUBLISHED)
     results = results[results["checkpoint"].isin(["v1.1", "v1.4"])]
-    cells = results[CELL].drop_duplicates()
-    cells["cell"] = cells["checkpoint"] + "_" + cells["guidance_scale"].astype(str)
+    cells = results[["cell"]].drop_duplicates()
     folder = tmp_path / "run"
     folder.mkdir()
     results.to_csv(folder / "results.csv", index=False)
-    timed = cells.assign(units=[["0"]] * len(cells), seconds_per_image=0.5).to_dict("records")
-    (folder / "manifest.json").write_text(json.dumps({"cells": timed}))
+    timed = cells.assign(seconds_per_image=0.5).to_dict("records")
+    manifest = {"name": "run", "cells": timed, "finished": "2026-01-02T03:04:05+00:00"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "spec.yaml").write_text("name: run\n")
     axes = {"x_protocol": "clip-score-published", "y_protocol": "fid-published-10k", "x": 0, "y": 0}
     shape = {"xx": 1e-6, "xy": 0, "yy": 0.01, "radius": 3}
@@ -117,7 +117,7 @@ def test_all_draws_what_the_files_allow(run: Path, tmp_path: Path, monkeypatch: 
     assert main(["plot", str(run), "--all"]) == 0
     assert drawn == [*always, "metrics-against-seconds", "clip-score-by-prompt"]
     several = pd.read_csv(run / "results.csv")
-    several.loc[several["checkpoint"] == "v1.1", ["steps", "nfe"]] = (20, 42)
+    several.loc[several["checkpoint"] == "v1.1", ["curve", "steps", "nfe"]] = ("v1.1, plms 20", 20, 42)
     several.to_csv(tmp_path / "bare.csv")
     drawn.clear()
     assert main(["plot", str(tmp_path / "bare.csv"), "--all"]) == 0

@@ -36,6 +36,7 @@ def test_figures_are_those_of_the_features(
     assert abs(float(fid["value"])) < 1e-9  # the images are their own reference, of their own size
     unknown = ("sampler", "steps", "eta", "guidance_scale", "nfe", "seed", "precision", "weights_digest")
     assert {fid[name] for name in unknown} == {""}
+    assert fid["cell"] == fid["curve"] == "mine"
     assert (fid["checkpoint"], fid["n"], fid["flagged"], fid["image_size"]) == ("mine", "12", "0", "7x9")
     assert rows(tmp_path / "scores", "flagged.csv") == []
     out, err = capsys.readouterr()
