@@ -98,7 +98,7 @@ def _rule(budget: Budget, plan: Plan, protocol: Protocol) -> Rule[Cell]:
     contenders = _contenders(plan.cells)
     if len(contenders) < 2:
         raise InputError("budget: resolve: ranking needs two checkpoints, samplers or scales to rank")
-    return Ranking(contenders, protocol.better, budget.confidence)
+    return Ranking(contenders, protocol.formula.better, budget.confidence)
 
 
 def _contenders(cells: Sequence[Cell]) -> dict[str, list[Cell]]:

@@ -78,7 +78,7 @@ def plane_axes(protocols: Sequence[Protocol]) -> tuple[str, str] | None:
 
     from reports.rows import first_protocol, has_plane
 
-    frame = pd.DataFrame([{"protocol": p.name, "better": p.better} for p in protocols])
+    frame = pd.DataFrame([{"protocol": p.name, "better": p.formula.better} for p in protocols])
     return (first_protocol(frame, "higher"), first_protocol(frame, "lower")) if has_plane(frame) else None
 
 
