@@ -1,4 +1,4 @@
-"""Checks shared by the metrics: what counts as a set of features."""
+"""Checks on feature sets, shared by the metrics."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ __all__ = ["as_features", "as_unit_rows", "check_same_dimension"]
 
 
 def as_features(features: ArrayLike, role: str, minimum: int = 1) -> NDArray[np.float64]:
-    """Return ``features`` as float64 [n, d], or say in one line why they cannot be used.
+    """Return ``features`` as float64 [n, d].
 
-    ``role`` names the set in the message ("real", "generated", ...); ``minimum`` is the least n that
-    the caller can work with. Raises MetricsError for a wrong shape, too few rows, or values that are
-    not finite: a NaN that is averaged away would be a wrong figure without a trace.
+    Args:
+        features: One row per image.
+        role: Names the set in error messages ("real", "generated", ...).
+        minimum: The smallest n that the caller can work with.
+
+    Raises:
+        MetricsError: The shape is wrong, there are too few rows, or a value is not finite; averaged
+            away, a NaN would give a wrong value without a trace.
     """
     array = np.asarray(features, dtype=np.float64)
     if array.ndim != 2:
@@ -34,7 +39,7 @@ def as_features(features: ArrayLike, role: str, minimum: int = 1) -> NDArray[np.
 
 
 def as_unit_rows(rows: NDArray[np.float64], role: str) -> NDArray[np.float64]:
-    """Return the rows [n, d] at length one; MetricsError names the first one without a direction."""
+    """Return the rows [n, d] scaled to length one; MetricsError names the first row that is all zeros."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not lengths.all():
         row = int(np.flatnonzero(lengths == 0)[0])
@@ -43,7 +48,7 @@ def as_unit_rows(rows: NDArray[np.float64], role: str) -> NDArray[np.float64]:
 
 
 def check_same_dimension(real: int, generated: int) -> None:
-    """Raise MetricsError where the two sets do not come from one extractor."""
+    """Raise MetricsError if the two sets differ in dimension, so cannot come from one extractor."""
     if real != generated:
         raise MetricsError(
             f"real features have {real} dimensions, generated ones {generated}: use one extractor for both"

@@ -1,4 +1,4 @@
-"""The Frechet distance of a set of images without one of them, or without two, for all of them at once."""
+"""The Fréchet distance of a set without one image, or without two, for all images at once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ __all__ = ["Jackknife", "LeaveOut"]
 
 @dataclass(frozen=True, eq=False)
 class Jackknife:
-    """What leaving images out tells of a distance: errors (metrics.uncertainty.jackknife_error) and limit.
+    """What leaving images out says about a distance: its error and its limit at infinite n.
 
-    ``limit`` is the distance as 1/n goes to 0, by the straight line through n and n - 1.
+    ``per_image`` and ``per_pair`` are the inputs of metrics.uncertainty.jackknife_error. ``limit``
+    extrapolates the straight line in 1/n through the distances of n and of n - 1 images to 1/n = 0.
     """
 
     per_image: NDArray[np.float64]
@@ -26,17 +27,23 @@ class Jackknife:
     limit: float
 
     def estimate(self, value: float) -> Estimate:
-        """Return a value of this set with the distance's error."""
+        """Return ``value`` with the distance's error."""
         error = jackknife_error(self.per_image, self.per_pair)
         return Estimate(value, error, self.per_image.size, self.per_image, per_pair=self.per_pair)
 
 
 @dataclass(frozen=True, eq=False)
 class LeaveOut:
-    """Generated features beside a real mean, covariance trace and factor, ready to lose images.
+    """The distance of generated features from a real set, with and without some of the images.
 
-    ``distance`` is that of the whole set. One eigendecomposition serves all methods, which compute where the
-    factor lies.
+    One eigendecomposition serves all methods; they compute on the device of the real covariance's factor.
+
+    Attributes:
+        n: Number of generated images.
+        real_trace: Trace of the real covariance.
+        gap: Mean of the generated features less that of the real ones [d].
+        centred: Generated features less their mean [n, d].
+        spectrum: Decomposition of the centred features times the factor.
     """
 
     n: int
@@ -53,7 +60,7 @@ class LeaveOut:
         trace: float,
         factor: Array,
     ) -> LeaveOut:
-        """Decompose features [n, d], n >= 2."""
+        """Decompose features [n, d], n >= 2, against a real ``mean`` [d], ``trace`` and ``factor``."""
         placed = beside(features, factor)
         centre = placed.mean(axis=0)
         centred = placed - centre
@@ -62,14 +69,14 @@ class LeaveOut:
 
     @property
     def squares(self) -> NDArray[np.float64]:
-        """|c_i|^2: [n]."""
+        """Squared lengths |c_i|^2 of the centred features: [n]."""
         return self._products(self.centred)
 
     @property
     def distance(self) -> float:
         """The distance of the whole set."""
         traces = self.real_trace + float(self.squares.sum()) / (self.n - 1)
-        # Rounding can leave -1e-16 for equal sets.
+        # Rounding can give -1e-16 for equal sets.
         return max(self._gap + traces - 2 * self.spectrum.trace, 0.0)
 
     def without_one(self) -> NDArray[np.float64]:
@@ -90,7 +97,7 @@ class LeaveOut:
         return np.asarray(self.real_trace + gaps + traces - 2 * self.spectrum.without_two(partners))
 
     def jackknife(self) -> Jackknife:
-        """Leave out every image, and n pairs of images; n >= 4."""
+        """Leave out every image and n pairs of images; n >= 4."""
         n, without = self.n, self.without_one()
         others = partners(n)
         both = without + without[others]
@@ -102,14 +109,14 @@ class LeaveOut:
 
     @property
     def _gap(self) -> float:
-        """The squared distance of the means."""
+        """Squared distance of the means."""
         return float(self.gap @ self.gap)
 
     @property
     def _shifts(self) -> NDArray[np.float64]:
-        """How far each image lies along the gap: [n]."""
+        """Inner product of each centred image with the gap: [n]."""
         return to_numpy(self.centred @ self.gap)
 
     def _products(self, rows: Array) -> NDArray[np.float64]:
-        """Inner products of the images with the rows [n, d], each with its own: [n]."""
+        """Inner product of each centred image with the same row of ``rows`` [n, d]: [n]."""
         return to_numpy(array_namespace(rows).einsum("ij,ij->i", self.centred, rows))

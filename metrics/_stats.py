@@ -1,4 +1,4 @@
-"""The statistics of a set of real images, and what they may be compared with."""
+"""Statistics of a set of real images, and checks of what they can be compared with."""
 
 from __future__ import annotations
 
@@ -17,13 +17,19 @@ __all__ = ["Stats", "check_stats"]
 
 @dataclass(frozen=True, eq=False)
 class Stats:
-    """The statistics of a set of real images, and what is known of their making; None: the file does not say.
+    """Statistics of a set of real images, and how they were made. None means that the file does not say.
 
-    ``protocol`` and ``version`` name an entry of PROTOCOLS; any protocol with the same extractor and version
-    can use them. ``moments.n`` is 0 where ``n`` is None. ``features`` are float32 [n, d]. ``image_size`` is
-    (height, width) where all images had one. ``image_digest`` identifies the images, ``weights_digest`` the
-    extractor (its ``digest``), ``versions`` the libraries by name. ``origin`` is the kind of file that they
-    were read from, empty for new ones.
+    Attributes:
+        moments: Mean and covariance; ``moments.n`` is 0 if ``n`` is None.
+        protocol: A key of PROTOCOLS; any protocol with the same extractor and version can use them.
+        version: The version of that protocol.
+        n: Number of images.
+        features: Features float32 [n, d], if they were kept.
+        image_size: (height, width), if all images had the same.
+        image_digest: Identifies the images.
+        weights_digest: Identifies the extractor's weights (its ``digest``).
+        versions: Versions of the libraries used, by name.
+        origin: The kind of file that they were read from, empty for new ones.
     """
 
     moments: Moments
@@ -39,7 +45,7 @@ class Stats:
 
     @property
     def best(self) -> NDArray[np.float32] | Moments:
-        """What metrics.evaluate.prepare takes: the features where they were kept, else the moments."""
+        """The input of metrics.evaluate.prepare: the features if they were kept, else the moments."""
         return self.moments if self.features is None else self.features
 
 
@@ -51,27 +57,34 @@ def check_stats(
     image_size: tuple[int, int] | None = None,
     weights_digest: str | None = None,
 ) -> list[str]:
-    """Return what a figure of ``protocol`` with these statistics leaves open, in words for a note beside it.
+    """Return notes on what remains uncertain if ``protocol`` is evaluated with these statistics.
 
-    ``dim``, ``image_size`` (height, width) and ``weights_digest`` are those of the generated images and their
-    extractor. Raises MetricsError where the two cannot be compared: another extractor, version, dimension or
-    weights, or a formula that needs features where none were kept.
+    Args:
+        stats: The statistics of the real images.
+        protocol: The protocol to evaluate.
+        dim: Feature dimensions of the generated images.
+        image_size: (height, width) of the generated images.
+        weights_digest: Digest of the extractor's weights.
+
+    Raises:
+        MetricsError: The two cannot be compared: extractor, version, dimensions or weights differ, or the
+            formula needs features and none were kept.
     """
     _refuse_other_makings(stats, protocol, weights_digest)
     if stats.moments.dim != dim:
         raise MetricsError(
             f"the statistics have {stats.moments.dim} dimensions, {protocol.extractor} gives {dim}: "
-            "they are of another extractor"
+            "they come from another extractor"
         )
-    if not protocol.moments_suffice and stats.features is None:
-        raise MetricsError(f"{protocol.name} needs the real features, the statistics hold none")
+    if not protocol.formula.moments_suffice and stats.features is None:
+        raise MetricsError(f"{protocol.name} needs the real features, but the statistics hold none")
     notes = []
     if stats.protocol is None:
-        notes.append(f"the statistics do not say their protocol, {protocol.name} is taken on trust")
+        notes.append(f"the statistics do not name their protocol; {protocol.name} is assumed")
     if stats.n is None:
-        notes.append("the statistics do not say of how many images they are")
+        notes.append("the statistics do not say how many images they come from")
     elif stats.n <= dim:
-        notes.append(f"the statistics are of {stats.n} images, no more than the {dim} dimensions")
+        notes.append(f"the statistics come from {stats.n} images, no more than the {dim} dimensions")
     if stats.image_size and image_size and stats.image_size != image_size:
         real, generated = (f"{width}x{height}" for height, width in (stats.image_size, image_size))
         notes.append(f"the real images were {real} pixels, the generated ones are {generated}")
@@ -79,14 +92,14 @@ def check_stats(
 
 
 def _refuse_other_makings(stats: Stats, protocol: Protocol, weights_digest: str | None) -> None:
-    """Raise MetricsError where the statistics say that they were made in another way."""
+    """Raise MetricsError if the statistics say that they were made in another way."""
     if stats.protocol is not None:
         made = PROTOCOLS.get(stats.protocol)
         if made is None or made.extractor != protocol.extractor:
             raise MetricsError(f"the statistics were made for {stats.protocol}, not for {protocol.name}")
         if stats.version != protocol.version:
             raise MetricsError(
-                f"the statistics are of version {stats.version} of {stats.protocol}, "
+                f"the statistics were made by version {stats.version} of {stats.protocol}, "
                 f"{protocol.name} is at version {protocol.version}: make them again"
             )
     if stats.weights_digest and weights_digest and stats.weights_digest != weights_digest:

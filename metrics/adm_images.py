@@ -1,7 +1,8 @@
-"""Sets of images in one .npz file, as ADM's evaluator takes them: arr_0, uint8 [n, H, W, 3].
+"""Sets of images in one .npz file, in the format of ADM's evaluator: arr_0, uint8 [n, H, W, 3].
 
-Dhariwal and Nichol, "Diffusion models beat GANs on image synthesis" (2021), published their samples and their
-reference batches so. Ten thousand images of 512 pixels are 8 GB: they are read in batches, never whole.
+Dhariwal and Nichol, "Diffusion models beat GANs on image synthesis" (2021), published their samples and
+reference batches in it. Ten thousand images of 512 pixels take 8 GB, so files are read in batches, never
+whole.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 
 
 def adm_shape(path: Path) -> tuple[int, int, int]:
-    """Return (n, height, width) of the images of a file; MetricsError where it holds none."""
+    """Return (n, height, width) of the images in a file; MetricsError if it holds none."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(_MEMBER) as member:
             return _shape(member)
@@ -34,7 +35,7 @@ def adm_shape(path: Path) -> tuple[int, int, int]:
 
 
 def adm_batches(path: Path, batch_size: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield the images of a file in order, uint8 [B, H, W, 3]; MetricsError where it is damaged."""
+    """Yield the images of a file in order, uint8 [B, H, W, 3]; MetricsError if it is damaged."""
     n, height, width = adm_shape(path)
     image_bytes = height * width * 3
     with zipfile.ZipFile(path) as archive, archive.open(_MEMBER) as member:
@@ -51,7 +52,7 @@ def adm_batches(path: Path, batch_size: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def write_adm_images(path: Path, images: NDArray[np.uint8]) -> None:
-    """Write images uint8 [n, H, W, 3]; the file is there whole or not at all."""
+    """Write images uint8 [n, H, W, 3]; the file appears complete or not at all."""
     check_images(images)
     aside = path.with_name(f".{path.name}.partial")
     try:
@@ -63,10 +64,10 @@ def write_adm_images(path: Path, images: NDArray[np.uint8]) -> None:
 
 
 def _shape(member: IO[bytes]) -> tuple[int, int, int]:
-    """Read an array's header and return its shape; ValueError where it is no set of images."""
+    """Read an array's header and return its shape; ValueError if it is not a set of images."""
     read_header = _HEADERS.get(npy.read_magic(member))
     if read_header is None:
-        raise ValueError("an array format that is not known")
+        raise ValueError("unknown array format")
     shape, by_columns, dtype = read_header(member)
     if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or by_columns or 0 in shape:
         raise ValueError(f"{dtype} {list(shape)}")

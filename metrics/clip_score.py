@@ -1,8 +1,8 @@
-"""CLIP score: the mean cosine between an image's and its prompt's CLIP embedding, in two conventions.
+"""CLIP score: the mean cosine of the CLIP embeddings of an image and its prompt, in two conventions.
 
 Hessel et al., "CLIPScore: a reference-free evaluation metric for image captioning" (2021). The raw cosine, as
 on the axis of the Stable Diffusion v1 plot, has neither their factor w = 2.5 nor their clipping at zero; the
-other convention, torchmetrics' among others, is 100 times the mean cosine, clipped at zero.
+other convention, used by torchmetrics, is 100 times the mean cosine, clipped at zero.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from metrics.uncertainty import Estimate, standard_error_of_mean
 __all__ = ["clip_score_estimate", "clip_score_x100_estimate"]
 
 
-def clip_score_estimate(*, image: ArrayLike, text: ArrayLike) -> Estimate:
-    """Return the mean cosine, in [-1, 1], of image [n, d] and text [n, d] embeddings, row by row.
+def clip_score_estimate(*, generated: ArrayLike, text: ArrayLike) -> Estimate:
+    """Return the mean cosine, in [-1, 1], of embeddings of images [n, d] and of their prompts [n, d].
 
-    ``per_image`` holds the n cosines; the standard error is that of their mean. Raises MetricsError where
-    the embeddings differ in shape or a row has no length.
+    ``per_image`` holds the n cosines; the standard error is that of their mean. Raises MetricsError if the
+    embeddings differ in shape or a row is all zeros.
     """
-    image_rows = as_features(image, "image")
+    image_rows = as_features(generated, "image")
     text_rows = as_features(text, "text")
     if image_rows.shape != text_rows.shape:
         raise MetricsError(
             f"CLIP score: image features {list(image_rows.shape)} and text features {list(text_rows.shape)} "
-            "must have one shape, a prompt for every image"
+            "must have the same shape, a prompt for every image"
         )
     unit_images, unit_texts = as_unit_rows(image_rows, "image"), as_unit_rows(text_rows, "text")
     cosines = np.einsum("ij,ij->i", unit_images, unit_texts)
@@ -41,13 +41,13 @@ def clip_score_estimate(*, image: ArrayLike, text: ArrayLike) -> Estimate:
     return Estimate(value=value, standard_error=standard_error_of_mean(cosines), n=n, per_image=cosines)
 
 
-def clip_score_x100_estimate(*, image: ArrayLike, text: ArrayLike) -> Estimate:
-    """Return 100 times the mean cosine, or 0 where that is negative, in [0, 100].
+def clip_score_x100_estimate(*, generated: ArrayLike, text: ArrayLike) -> Estimate:
+    """Return 100 times the mean cosine, or 0 if that is negative, in [0, 100].
 
     The mean is clipped, not each image. ``per_image`` holds 100 times the cosines; a clipped mean has no
     standard error.
     """
-    raw = clip_score_estimate(image=image, text=text)
+    raw = clip_score_estimate(generated=generated, text=text)
     if raw.value < 0:
         note = "no standard error: the mean cosine is negative and was clipped to 0"
         return Estimate(value=0.0, standard_error=None, n=raw.n, per_image=None, note=note)

@@ -1,9 +1,9 @@
 """CMMD: the squared maximum mean discrepancy with a Gaussian kernel on CLIP features of length one.
 
-Jayasumana et al., "Rethinking FID: towards a better evaluation metric for image generation" (2024), section
-4: k(x, y) = exp(-|x - y|^2 / (2 sigma^2)) with sigma = 10, times 1000. The estimator is the one with bias of
-Gretton et al., "A kernel two-sample test" (2012), equation 5, which counts each point's kernel with itself,
-as in the code that the authors published; their paper prints the one without.
+Jayasumana et al., "Rethinking FID: towards a better evaluation metric for image generation" (2024),
+section 4: k(x, y) = exp(-|x - y|^2 / (2 sigma^2)) with sigma = 10, times 1000. The estimator is the biased
+one of Gretton et al., "A kernel two-sample test" (2012), equation 5, which includes each point's kernel with
+itself. The authors' code computes it; their paper prints the unbiased one.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _SCALE = 1000.0
 
 @dataclass(frozen=True, eq=False)
 class CmmdReference:
-    """The real set of many comparisons: unit features [m, d] and the mean kernel of its m^2 pairs."""
+    """A real set, prepared for comparisons: unit features [m, d], and the mean kernel of its m^2 pairs."""
 
     features: NDArray[np.float64]
     mean_kernel: float
 
     @classmethod
     def of(cls, features: ArrayLike) -> CmmdReference:
-        """Compare all pairs of features [m, d] of any length once; MetricsError for unusable ones."""
+        """Compare all pairs of features [m, d] of any length; MetricsError for unusable ones."""
         rows = as_unit_rows(as_features(features, "real"), "real")
         return cls(rows, float(_mean_kernels(rows, rows).mean()))
 
@@ -40,8 +40,8 @@ class CmmdReference:
 def cmmd_estimate(*, real: CmmdReference, generated: ArrayLike) -> Estimate:
     """Return 1000 times the biased MMD^2 between a real set and generated features [n, d] of any length.
 
-    With the real set held fixed an image y moves the value to first order by twice the mean of k(y, .) over
-    the generated images less that over the real ones; the spread of these gives the standard error. Its bias
+    With the real set held fixed, an image y moves the value to first order by twice the mean of k(y, .) over
+    the generated images less that over the real ones; the spread of these gives the standard error. The bias
     is at most 1000 (1 / n + 1 / m) (1 - exp(-2 / sigma^2)), 0.004 for 10,000 of each. Raises MetricsError for
     unusable features.
     """
@@ -59,10 +59,10 @@ def cmmd_estimate(*, real: CmmdReference, generated: ArrayLike) -> Estimate:
 
 
 def _mean_kernels(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return, for each row of x [n, d], the mean over y [m, d] of the kernel; both of length one."""
+    """Return the mean kernel of each row of x [n, d] with the rows of y [m, d], all of length one: [n]."""
     return row_sums(_kernel, x, y) / len(y)
 
 
 def _kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the kernel of all pairs of rows of length one, for which |x - y|^2 = 2 - 2 x.y."""
+    """Return the kernel of all pairs of rows of length one; for these |x - y|^2 = 2 - 2 x.y."""
     return np.asarray(np.exp((x @ y.T - 1) / _SIGMA**2))

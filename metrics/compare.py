@@ -1,4 +1,4 @@
-"""Do two cells differ: difference, interval, p-value, and all pairs of a sweep at once."""
+"""Whether two cells differ: difference, interval and p-value, also for all pairs of a sweep."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ __all__ = ["Comparison", "compare", "corrected", "holm", "pairwise"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference a - b of two figures.
+    """The difference a - b of two values.
 
-    ``low`` and ``high`` bound the 95% interval, ``p_value`` is two-sided for "no difference", all by
-    Student's t with ``degrees`` of freedom; they and ``standard_error`` are None where no error can be
-    given, and ``note`` says why. ``adjusted_p`` holds the p-value corrected for all pairs of a sweep
-    (pairwise), else None.
+    If no error can be given, ``standard_error``, ``p_value``, ``low`` and ``high`` are None.
+
+    Attributes:
+        a: Name of the first value.
+        b: Name of the second value.
+        difference: a - b.
+        standard_error: Standard error of the difference.
+        paired: Whether the error comes from differences image by image.
+        p_value: Two-sided p-value of "no difference", by Student's t.
+        adjusted_p: The p-value corrected for all pairs of a sweep, by ``pairwise`` or ``corrected``.
+        note: What a reader must know, such as why there is no error.
+        degrees: Degrees of freedom of Student's t.
     """
 
     a: str
@@ -47,16 +55,16 @@ class Comparison:
         return None if self.standard_error is None else self.difference + self._width(0.975)
 
     def minimum_detectable_effect(self, power: float = 0.8) -> float | None:
-        """Return the true difference that a two-sided 5% test at this n finds with probability ``power``."""
+        """Return the true difference that a 5% two-sided test at this n detects with this power."""
         if self.standard_error is None:
             return None
         return self._width(0.975) + self._width(power)
 
     def equivalence_p(self, margin: float) -> float | None:
-        """Return the p-value for "they differ by ``margin`` or more": small means equivalent.
+        """Return the p-value of "they differ by ``margin`` or more"; small means equivalent.
 
         Two one-sided tests (Schuirmann, "A comparison of the two one-sided tests procedure and the power
-        approach", 1987). Raises MetricsError for a margin that is not above zero.
+        approach", 1987). Raises MetricsError unless the margin is above zero.
         """
         if not margin > 0:
             raise MetricsError(f"the margin of an equivalence test must be above 0, got {margin}")
@@ -65,7 +73,7 @@ class Comparison:
         return _cdf(abs(self.difference) - margin, self.standard_error, self.degrees)
 
     def _width(self, level: float) -> float:
-        """The quantile of the estimated difference about the true one."""
+        """Return a quantile of the estimated difference about the true one."""
         from scipy.special import ndtri, stdtrit
 
         quantile = ndtri(level) if math.isinf(self.degrees) else stdtrit(self.degrees, level)
@@ -73,10 +81,10 @@ class Comparison:
 
 
 def compare(a: Estimate, b: Estimate, names: tuple[str, str] = ("a", "b")) -> Comparison:
-    """Return a - b with its error; paired where both know their images' parts and have equally many.
+    """Return a - b with its error, paired if both estimates have values per image and the same n.
 
-    The caller answers for the order: image i of both must belong to one prompt and one start noise. Unpaired
-    errors are added in squares, which is right for independent sets and too wide for others; ``note`` says
+    The caller guarantees the order: image i of both must come from the same prompt and starting noise.
+    Unpaired errors add in squares, which is right for independent sets and too wide for others; ``note`` says
     so.
     """
     difference = a.value - b.value
@@ -87,7 +95,7 @@ def compare(a: Estimate, b: Estimate, names: tuple[str, str] = ("a", "b")) -> Co
     if paired:
         error, degrees = _paired_error(a, b)
     else:
-        cause = f"{a.n} and {b.n} images" if a.n != b.n else "no figures per image"
+        cause = f"{a.n} and {b.n} images" if a.n != b.n else "no values per image"
         error = math.hypot(a.standard_error, b.standard_error)
         note = f"unpaired, too wide if the sets share prompts: {cause}"
     p_value = 2 * _cdf(-abs(difference), error, degrees)
@@ -95,14 +103,14 @@ def compare(a: Estimate, b: Estimate, names: tuple[str, str] = ("a", "b")) -> Co
 
 
 def pairwise(estimates: Mapping[str, Estimate]) -> tuple[Comparison, ...]:
-    """Compare every two of the named figures, in the mapping's order, with Holm-corrected p-values."""
+    """Compare all pairs of the named estimates, in the mapping's order, with Holm-corrected p-values."""
     return corrected(
         compare(a, b, (name_a, name_b)) for (name_a, a), (name_b, b) in combinations(estimates.items(), 2)
     )
 
 
 def corrected(pairs: Iterable[Comparison]) -> tuple[Comparison, ...]:
-    """Return the comparisons of a sweep with their p-values corrected for all of them by Holm's procedure."""
+    """Return the comparisons of a sweep with p-values corrected for their number by Holm's procedure."""
     pairs = list(pairs)
     adjusted = iter(holm([pair.p_value for pair in pairs if pair.p_value is not None]))
     return tuple(
@@ -111,10 +119,10 @@ def corrected(pairs: Iterable[Comparison]) -> tuple[Comparison, ...]:
 
 
 def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
-    """Return p-values [m] corrected for m tests, in their order.
+    """Return p-values [m] corrected for m tests, in the same order.
 
-    Holm, "A simple sequentially rejective multiple test procedure" (1979): those below 0.05 hold together
-    with 95% confidence, whatever their dependence.
+    Holm, "A simple sequentially rejective multiple test procedure" (1979): rejecting all those below 0.05
+    makes any false rejection at most 5% likely, however the tests depend on each other.
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p)
@@ -126,9 +134,10 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
 def _paired_error(a: Estimate, b: Estimate) -> tuple[float, float]:
     """Return the standard error of the difference over the same images, and its degrees of freedom.
 
-    These are those whose chi-square spreads as the estimated variance does (Satterthwaite, "An approximate
-    distribution of estimates of variance components", 1946): 2 n / (kurtosis - 1), at most n - 1. A few
-    images that differ most make the error itself unsure. n counts prompts where images share them.
+    The degrees of freedom are those of the chi-square distribution that varies as much as the estimated
+    variance (Satterthwaite, "An approximate distribution of estimates of variance components", 1946): 2 n /
+    (kurtosis - 1), at most n - 1. If a few images make most of the difference, the error itself is uncertain
+    and the interval wider. n counts prompts if images share them.
     """
     differences = np.asarray(a.per_image) - np.asarray(b.per_image)
     pairs = None if a.per_pair is None or b.per_pair is None else a.per_pair - b.per_pair
@@ -140,7 +149,7 @@ def _paired_error(a: Estimate, b: Estimate) -> tuple[float, float]:
 
 
 def _cdf(value: float, error: float, degrees: float) -> float:
-    """Return the t distribution function at value / error; without an error, that of certainty."""
+    """Return the t distribution function at value / error; for error 0, a step at 0."""
     from scipy.special import ndtr, stdtr
 
     if error == 0:

@@ -1,7 +1,7 @@
 """The one exception of this package.
 
 Exception
-  MetricsError    anything a user can cause: its text is one line that says what is wrong and what to do
+  MetricsError    everything a user can cause; its message is one line that says what is wrong and what to do
 """
 
 from __future__ import annotations
@@ -10,4 +10,4 @@ __all__ = ["MetricsError"]
 
 
 class MetricsError(Exception):
-    """Input that cannot be measured, or weights that are not there; the message is one line."""
+    """Unusable input or missing weights; the message is one line."""

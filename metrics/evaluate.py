@@ -1,84 +1,63 @@
-"""From features to a figure, by protocol: the one place that knows which formula a protocol names."""
+"""From features to values, by protocol: prepare the real images once, then evaluate set after set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from numpy.typing import ArrayLike
 
-from metrics.clip_score import clip_score_estimate, clip_score_x100_estimate
-from metrics.cmmd import CmmdReference, cmmd_estimate
 from metrics.errors import MetricsError
-from metrics.frechet import FrechetReference, frechet_estimate
-from metrics.infinity import frechet_estimates, frechet_infinity
-from metrics.kernel import KernelReference, kernel_estimate
 from metrics.moments import Moments
-from metrics.precision_recall import (
-    ManifoldReference,
-    coverage_estimate,
-    density_estimate,
-    precision_estimate,
-    recall_estimate,
-)
 from metrics.protocols import Protocol
 from metrics.uncertainty import Estimate, with_clusters
 
 __all__ = ["Reference", "evaluate", "evaluate_all", "prepare", "prepare_all"]
 
-Reference = FrechetReference | KernelReference | CmmdReference | ManifoldReference
-"""What a formula needs of the real images, computed once for all cells that are compared with them."""
 
-_NEIGHBOURHOODS = {
-    "precision": (precision_estimate, 3),
-    "recall": (recall_estimate, 3),
-    "density": (density_estimate, 5),
-    "coverage": (coverage_estimate, 5),
-}
-"""Formula and k, as the papers that introduced them recommend."""
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Real features as ``made_by``, a formula's ``prepare``, returned them; for formulas that share it."""
+
+    made_by: Callable[[Any], Any]
+    real: Any
 
 
 def prepare(protocol: Protocol, features: ArrayLike | Moments, device: str = "cpu") -> Reference:
-    """Return what the protocol's formula needs of the real features [m, d].
+    """Return the real features [m, d] as the protocol's formula needs them.
 
-    Moments alone, as files of statistics hold them, are enough for a Frechet distance. Those distances are
-    computed on ``device``, which has float64; the other formulas on the CPU. Raises MetricsError for unusable
-    features, for moments where the formula needs the features, and for a protocol without reference.
+    Args:
+        protocol: A protocol that compares with real images.
+        features: The features, or only their moments if these suffice.
+        device: A torch device with float64, for formulas that can compute there (the Fréchet distances).
+
+    Raises:
+        MetricsError: The features are unusable, moments do not suffice, or no reference is needed.
     """
-    if isinstance(features, Moments):
-        if not protocol.moments_suffice:
-            raise MetricsError(f"{protocol.name} needs the real features, not only their mean and covariance")
-        return _frechet(features, device)
-    match protocol.metric:
-        case "frechet" | "frechet_infinity":
-            return _frechet(Moments.of(features), device)
-        case "kernel":
-            return KernelReference.of(features)
-        case "cmmd":
-            return CmmdReference.of(features)
-        case "precision" | "recall" | "density" | "coverage":
-            return ManifoldReference.of(features, _NEIGHBOURHOODS[protocol.metric][1])
-        case "clip_score" | "clip_score_x100":
-            raise MetricsError(f"{protocol.name} compares with no real images")
-
-
-def _frechet(moments: Moments, device: str) -> FrechetReference:
-    reference = FrechetReference.of(moments)
-    return reference if device == "cpu" else reference.on(device)
+    formula = protocol.formula
+    if formula.prepare is None:
+        raise MetricsError(f"{protocol.name} compares with no real images")
+    if isinstance(features, Moments) and not formula.moments_suffice:
+        raise MetricsError(f"{protocol.name} needs the real features, not only their mean and covariance")
+    real = formula.prepare(features)
+    if formula.on is not None and device != "cpu":
+        real = formula.on(real, device)
+    return Reference(formula.prepare, real)
 
 
 def prepare_all(
     protocols: Iterable[Protocol], features: Mapping[str, ArrayLike | Moments], device: str = "cpu"
 ) -> dict[str, Reference]:
-    """Return what each protocol needs, by its name, of the real features by extractor.
+    """Return each protocol's reference, by the protocol's name, from the real features by extractor.
 
-    Protocols that need the same of the same features share it, since 10,000 images take their time. Raises
-    MetricsError as ``prepare``.
+    Protocols whose formulas prepare the same features in the same way share one reference, since 10,000
+    images take time. Raises MetricsError as ``prepare`` does.
     """
     made: dict[tuple[str, object], Reference] = {}
     prepared = {}
     for protocol in protocols:
-        formula, k = _NEIGHBOURHOODS.get(protocol.metric, (None, None))
-        key = protocol.extractor, protocol.metric.removesuffix("_infinity") if formula is None else k
+        key = protocol.extractor, protocol.formula.prepare
         if key not in made:
             made[key] = prepare(protocol, features[protocol.extractor], device)
         prepared[protocol.name] = made[key]
@@ -93,36 +72,20 @@ def evaluate(
     text: ArrayLike | None = None,
     prompts: Sequence[str] | None = None,
 ) -> Estimate:
-    """Return the protocol's figure of generated features [n, d], with its standard error.
+    """Return the protocol's value for generated features [n, d], with its standard error.
 
-    ``real`` is what ``prepare`` returned for the same protocol, ``text`` [n, d] the features of each image's
-    prompt. ``prompts`` [n] are the prompts themselves: images of one prompt are not taken for independent.
-    Raises MetricsError where what the protocol needs is missing or the features are unusable.
+    Args:
+        protocol: The protocol to evaluate.
+        generated: The features of the generated images [n, d].
+        real: The result of ``prepare`` for the same protocol, if it needs a reference.
+        text: The features [n, d] of each image's prompt, if it needs text.
+        prompts: The n prompts themselves; images that share one do not count as independent.
+
+    Raises:
+        MetricsError: Something that the protocol needs is missing, or the features are unusable.
     """
-    return with_clusters(_evaluate(protocol, generated, real, text), prompts)
-
-
-def _evaluate(
-    protocol: Protocol, generated: ArrayLike, real: Reference | None, text: ArrayLike | None
-) -> Estimate:
-    match (protocol.metric, real):
-        case ("frechet", FrechetReference()):
-            return frechet_estimate(real=real, generated=generated)
-        case ("frechet_infinity", FrechetReference()):
-            return frechet_infinity(real=real, generated=generated)
-        case ("kernel", KernelReference()):
-            return kernel_estimate(real=real, generated=generated)
-        case ("cmmd", CmmdReference()):
-            return cmmd_estimate(real=real, generated=generated)
-        case (metric, ManifoldReference(neighbours=k)) if k == _NEIGHBOURHOODS.get(metric, (None, 0))[1]:
-            return _NEIGHBOURHOODS[metric][0](real=real, generated=generated)
-        case ("clip_score", _) if text is not None:
-            return clip_score_estimate(image=generated, text=text)
-        case ("clip_score_x100", _) if text is not None:
-            return clip_score_x100_estimate(image=generated, text=text)
-        case _:
-            needs = "a prepared reference of its own metric" if protocol.needs_reference else "text features"
-            raise MetricsError(f"{protocol.name} needs {needs}")
+    inputs = _inputs(protocol, generated, real, text)
+    return with_clusters(protocol.formula.estimate(**inputs), prompts)
 
 
 def evaluate_all(
@@ -133,30 +96,42 @@ def evaluate_all(
     text: Mapping[str, ArrayLike],
     prompts: Sequence[str] | None = None,
 ) -> dict[str, Estimate]:
-    """Return each protocol's figure, by the protocol's name, as ``evaluate`` does.
+    """Return each protocol's value, by the protocol's name, as ``evaluate`` does.
 
-    ``real`` is by protocol, ``generated`` and ``text`` by extractor. A Frechet distance and its limit at
-    infinite n share their decomposition. Raises MetricsError, which names the protocol.
+    ``real`` is keyed by protocol, ``generated`` and ``text`` by extractor. Formulas with the same
+    ``together``, such as a Fréchet distance and its limit at infinite n, are computed by one call. Raises
+    MetricsError with the protocol's name.
     """
     protocols = list(protocols)
-    names = {(protocol.extractor, protocol.metric): protocol.name for protocol in protocols}
     estimates: dict[str, Estimate] = {}
     for protocol in protocols:
-        both = [names.get((protocol.extractor, metric)) for metric in ("frechet", "frechet_infinity")]
-        features, needed = generated[protocol.extractor], real.get(protocol.name)
         if protocol.name in estimates:
             continue
+        extractor, formula = protocol.extractor, protocol.formula
+        group = [p for p in protocols if p.extractor == extractor and p.formula.together == formula.together]
+        inputs = _inputs(protocol, generated[extractor], real.get(protocol.name), text.get(extractor))
         try:
-            if protocol.name in both and None not in both and isinstance(needed, FrechetReference):
-                together = frechet_estimates(real=needed, generated=features)
-                estimates |= {
-                    str(name): with_clusters(one, prompts) for name, one in zip(both, together, strict=True)
-                }
+            if formula.together is None or len(group) == 1:
+                group, found = [protocol], {formula.estimate: formula.estimate(**inputs)}
             else:
-                texts = text.get(protocol.extractor)
-                estimates[protocol.name] = evaluate(
-                    protocol, generated=features, real=needed, text=texts, prompts=prompts
-                )
+                found = dict(formula.together(**inputs))
+            estimates |= {p.name: with_clusters(found[p.formula.estimate], prompts) for p in group}
         except MetricsError as error:
             raise MetricsError(f"{protocol.name}: {error}") from None
     return {protocol.name: estimates[protocol.name] for protocol in protocols}
+
+
+def _inputs(
+    protocol: Protocol, generated: ArrayLike, real: Reference | None, text: ArrayLike | None
+) -> dict[str, Any]:
+    """Return the keyword arguments of the formula's ``estimate``; MetricsError if one is missing."""
+    inputs: dict[str, Any] = {"generated": generated}
+    if protocol.formula.needs_reference:
+        if real is None or real.made_by != protocol.formula.prepare:
+            raise MetricsError(f"{protocol.name} needs a reference set prepared for its formula")
+        inputs["real"] = real.real
+    if protocol.formula.needs_text:
+        if text is None:
+            raise MetricsError(f"{protocol.name} needs text features")
+        inputs["text"] = text
+    return inputs

@@ -1,12 +1,12 @@
-"""Frechet distance between Gaussians fitted to two feature sets, and its standard error.
+"""Fréchet distance between Gaussians fitted to two feature sets, and its standard error.
 
-The distance: Dowson and Landau, "The Frechet distance between multivariate normal distributions" (1982),
-used on Inception features as FID by Heusel et al., "GANs trained by a two time-scale update rule converge
-to a local Nash equilibrium" (2017), equation 6. On other features it is a Frechet distance, not an FID.
+The distance: Dowson and Landau, "The Fréchet distance between multivariate normal distributions" (1982); on
+Inception features it is the FID of Heusel et al., "GANs trained by a two time-scale update rule converge to a
+local Nash equilibrium" (2017), equation 6. On other features it is a Fréchet distance, not an FID.
 
-All roots are of symmetric matrices in float64. With L any factor of the real covariance, S_r = L L', the
-product S_r S_g has the eigenvalues of L' S_g L, and these are the squared singular values of C L over n - 1,
-where C [n, d] holds the centred generated features: the smaller of the two products is decomposed.
+Only symmetric matrices are decomposed, in float64. With L any factor of the real covariance, S_r = L L', the
+product S_r S_g has the eigenvalues of L' S_g L, which are the squared singular values of C L over n - 1,
+where C [n, d] holds the centred generated features. The smaller Gram matrix of C L is decomposed.
 """
 
 from __future__ import annotations
@@ -37,25 +37,29 @@ _LEAST_IMAGES = 32
 _LEAST_PER_DIMENSION = 2
 _HEAVY = 6.0
 _LEAST_PER_DIMENSION_HEAVY = 4
-"""Below these the intervals of the simulation held too seldom: docs/statistics.md.
+"""With fewer images the simulated intervals covered too rarely (docs/statistics.md).
 
-More images are needed where the kurtosis of their parts is above _HEAVY: a few of them make the spread.
+If the kurtosis of the values per image is above _HEAVY, a few make most of the spread, and more are needed.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class FrechetReference:
-    """The real side of many comparisons: its moments and a factor of its covariance, taken once.
+    """A real set, prepared for comparisons: its moments and a factor of its covariance.
 
-    ``factor`` [d, r], r <= d, has factor @ factor.T = covariance. Comparisons are computed where it lies.
+    ``factor`` [d, r], r <= d, has factor @ factor.T = covariance. Comparisons run on its device.
     """
 
     moments: Moments
     factor: Array
 
     @classmethod
-    def of(cls, moments: Moments) -> FrechetReference:
-        """Factorise: Cholesky where the covariance is positive definite, its eigensystem where it is not."""
+    def of(cls, real: Moments | ArrayLike) -> FrechetReference:
+        """Factorise the covariance of real features [m, d], or of their moments.
+
+        Cholesky if the covariance is positive definite, else its eigensystem.
+        """
+        moments = real if isinstance(real, Moments) else Moments.of(real)
         if moments.n == 0 or moments.n > moments.dim:
             with suppress(np.linalg.LinAlgError):
                 return cls(moments, np.asarray(np.linalg.cholesky(moments.covariance), dtype=np.float64))
@@ -64,7 +68,7 @@ class FrechetReference:
         return cls(moments, vectors[:, first:] * np.sqrt(eigenvalues[first:]))
 
     def on(self, device: str) -> FrechetReference:
-        """Return the same on a device of torch that has float64, as "cuda"."""
+        """Return the reference on a torch device that has float64, such as "cuda"."""
         import torch
 
         return replace(self, factor=torch.as_tensor(self.factor, device=device))
@@ -79,8 +83,8 @@ class FrechetReference:
 def frechet_distance(*, real: Moments | FrechetReference, generated: Moments) -> float:
     """Return |mu_r - mu_g|^2 + tr(S_r) + tr(S_g) - 2 tr((S_r^(1/2) S_g S_r^(1/2))^(1/2)), at least 0.
 
-    The unit is that of the squared features. Singular covariances (n <= d) are as good as others.
-    Raises MetricsError where the sets differ in dimension.
+    The unit is that of the squared features. Covariances may be singular (n <= d). Raises MetricsError if the
+    sets differ in dimension.
     """
     reference = as_reference(real)
     moments = reference.moments
@@ -88,16 +92,16 @@ def frechet_distance(*, real: Moments | FrechetReference, generated: Moments) ->
     gap = moments.mean - generated.mean
     traces = np.trace(moments.covariance) + np.trace(generated.covariance)
     roots = np.sqrt(eigenvalues_of_product(generated.covariance, reference.factor, generated.n))
-    # Rounding can leave -1e-16 for equal sets.
+    # Rounding can give -1e-16 for equal sets.
     return max(float(gap @ gap + traces - 2 * roots.sum()), 0.0)
 
 
 def frechet_estimate(*, real: Moments | FrechetReference, generated: ArrayLike) -> Estimate:
     """Return the distance of generated features [n, d], n >= 2, from the real ones, with its standard error.
 
-    The error is the jackknife's, the real set held fixed: ``per_image`` holds (n - 1) (mean - T_i), where T_i
-    is the exact distance without image i. Near the real set most of the variance is in what images do in
-    pairs, which the plain jackknife counts twice; ``per_pair`` takes that off again (metrics.uncertainty).
+    The error is the jackknife's, with the real set held fixed: ``per_image`` holds (n - 1) (mean - T_i),
+    where T_i is the exact distance without image i. Near the real set most of the variance comes from pairs
+    of images, which the plain jackknife counts twice; ``per_pair`` corrects for that (metrics.uncertainty).
     docs/statistics.md shows the coverage. Raises MetricsError for unusable features.
     """
     sets = as_reference(real).leave_out(generated, minimum=2)
@@ -107,7 +111,7 @@ def frechet_estimate(*, real: Moments | FrechetReference, generated: ArrayLike) 
 
 
 def with_error(jackknife: Jackknife, sets: LeaveOut, value: float) -> Estimate:
-    """Return a value of the sets with the distance's error, or with a note that says why there is none."""
+    """Return ``value`` with the distance's error, or with a note that says why it has none."""
     heavy = kurtosis(jackknife.per_image) > _HEAVY
     if note := too_few(sets) or too_few(sets, heavy=heavy):
         return Estimate(value=value, standard_error=None, n=sets.n, per_image=None, note=note)
@@ -115,16 +119,16 @@ def with_error(jackknife: Jackknife, sets: LeaveOut, value: float) -> Estimate:
 
 
 def too_few(sets: LeaveOut, *, heavy: bool = False) -> str:
-    """Return why no error can be given for so few images, or nothing; ``heavy``: few make the spread."""
+    """Return why n is too small for an error, or ""; ``heavy``: a few images make most of the spread."""
     dimensions = len(sets.gap)
     least = max(_LEAST_IMAGES, (_LEAST_PER_DIMENSION_HEAVY if heavy else _LEAST_PER_DIMENSION) * dimensions)
     if sets.n >= least:
         return ""
-    why = " of which a few differ as much from the others as here" if heavy else ""
+    why = " of which a few make most of the spread" if heavy else ""
     needed = f"at least {least} are needed for {dimensions} dimensions"
     return f"no standard error: n = {sets.n} images{why}, {needed}"
 
 
 def as_reference(real: Moments | FrechetReference) -> FrechetReference:
-    """Return the reference as it is, or that of the moments."""
+    """Return the reference itself, or that of the moments."""
     return real if isinstance(real, FrechetReference) else FrechetReference.of(real)

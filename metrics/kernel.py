@@ -1,6 +1,6 @@
 """Kernel distance: the unbiased squared maximum mean discrepancy with the cubic polynomial kernel.
 
-Gretton et al., "A kernel two-sample test" (2012), equation 3; with the kernel k(x, y) = (x.y / d + 1)^3 on
+Gretton et al., "A kernel two-sample test" (2012), equation 3. With the kernel k(x, y) = (x.y / d + 1)^3 on
 Inception features it is the KID of Binkowski et al., "Demystifying MMD GANs" (2018), section 4.
 """
 
@@ -20,14 +20,14 @@ __all__ = ["KernelReference", "kernel_estimate"]
 
 @dataclass(frozen=True)
 class KernelReference:
-    """The real set of many comparisons: features [m, d] and the mean kernel of its m (m - 1) pairs."""
+    """A real set, prepared for comparisons: features [m, d], and the mean kernel of its m (m - 1) pairs."""
 
     features: NDArray[np.float64]
     mean_kernel: float
 
     @classmethod
     def of(cls, features: ArrayLike) -> KernelReference:
-        """Compare all pairs of features [m, d], m >= 2, once; MetricsError for unusable ones."""
+        """Compare all pairs of features [m, d], m >= 2; MetricsError for unusable ones."""
         rows = as_features(features, "real", minimum=2)
         m = len(rows)
         total = float((row_sums(_kernel, rows, rows) - _self_kernel(rows)).sum())
@@ -37,16 +37,16 @@ class KernelReference:
 def kernel_estimate(*, real: KernelReference, generated: ArrayLike) -> Estimate:
     """Return the unbiased MMD^2 between a real set and generated features [n, d], n >= 2.
 
-    All pairs are used, none drawn at random, so the value has no seed. It is unbiased, so it can fall
-    below zero where the sets agree.
+    All pairs are used rather than random subsets, so the value has no seed. It is unbiased, so it can fall
+    below zero if the sets agree.
 
-    With the real set held fixed the value is a U-statistic of the generated images with kernel
+    With the real set held fixed, the value is a U-statistic of the generated images with kernel
         h(y, y') = k(y, y') - a(y) - a(y'),    a(y) = mean over the real images of k(x, y),
     plus a constant. Its variance is estimated by the jackknife (Arvesen, "Jackknifing U-statistics", 1969),
     which has a closed form: leaving image i out moves the value by 2 (g_i - mean g) / (n - 2), where g_i is
-    the mean of h over the other images. Near the real set h is all that varies, and the jackknife counts it
-    twice: ``per_pair`` takes it off once (metrics.uncertainty). n < 4 gives no error. Raises MetricsError for
-    unusable features.
+    the mean of h over the other images. Near the real set all variance comes from pairs, which the jackknife
+    counts twice; ``per_pair`` corrects for that (metrics.uncertainty). n < 4 gives no error. Raises
+    MetricsError for unusable features.
     """
     features = as_features(generated, "generated", minimum=2)
     check_same_dimension(real.features.shape[1], features.shape[1])
@@ -60,7 +60,7 @@ def kernel_estimate(*, real: KernelReference, generated: ArrayLike) -> Estimate:
         return Estimate(value=value, standard_error=None, n=n, per_image=None, note=note)
 
     # g_i = within_i - a_i - mean of a over the others, and the last term is (n mean(a) - a_i) / (n - 1).
-    # 2 (n-1)/(n-2) g_i has the jackknife variance as the variance of its mean.
+    # The variance of the mean of 2 (n-1)/(n-2) g_i is the jackknife variance.
     projection = within - across * (n - 2) / (n - 1)
     deviation = projection - projection.mean()
     per_image = 2 * (n - 1) / (n - 2) * deviation
@@ -72,9 +72,9 @@ def kernel_estimate(*, real: KernelReference, generated: ArrayLike) -> Estimate:
 def _pairs(
     features: NDArray[np.float64], across: NDArray[np.float64], deviation: NDArray[np.float64], mean: float
 ) -> NDArray[np.float64]:
-    """Return n T - (n - 1) (T_i + T_j) + (n - 2) T_ij of n pairs: [n].
+    """Return n T - (n - 1) (T_i + T_j) + (n - 2) T_ij for n pairs: [n].
 
-    With h' = h - mean h, R_i the sum of h' over the pairs of image i, and S = sum of h' over all pairs = 0:
+    With h' = h - mean h, R_i the sum of h' over the pairs with image i, and the sum of h' over all pairs 0:
     T_i = mean - R_i / C(n - 1, 2) and T_ij = mean - (R_i + R_j - h'_ij) / C(n - 2, 2).
     """
     n, others = len(features), partners(len(features))
@@ -87,7 +87,7 @@ def _pairs(
 def _kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (x.y / d + 1)^3 for all pairs: [m, d], [n, d] -> [m, n]."""
     base = x @ y.T / x.shape[1] + 1.0
-    return np.asarray(base * base * base)  # several times faster than ** 3
+    return np.asarray(base * base * base)  # several times as fast as ** 3
 
 
 def _self_kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Mean and covariance of a feature set, in float64, mergeable without loss."""
+"""Mean and covariance of a feature set in float64, and their exact merge."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Moments", "merge"]
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """First two moments of n feature vectors of d dimensions.
+    """The first two moments of n feature vectors of d dimensions.
 
-    ``mean`` [d] and ``covariance`` [d, d] are float64; the covariance is the unbiased one (divided by
-    n - 1), as in pytorch-fid, torch-fidelity and torchmetrics.
+    ``mean`` [d] and ``covariance`` [d, d] are float64; the covariance is unbiased (divided by n - 1), as in
+    pytorch-fid, torch-fidelity and torchmetrics.
     """
 
     n: int
@@ -26,24 +26,24 @@ class Moments:
 
     @classmethod
     def of(cls, features: ArrayLike) -> Moments:
-        """Return the moments of features [n, d], n >= 2; raises MetricsError for anything else."""
+        """Return the moments of features [n, d], n >= 2; MetricsError for anything else."""
         array = as_features(features, "given", minimum=2)
         mean = array.mean(axis=0)
-        # Centred first: E[xx'] - mean mean' loses half the digits where the mean is far from zero.
+        # Centred first: E[xx'] - mean mean' loses half the digits if the mean is far from zero.
         centred = array - mean
         return cls(n=array.shape[0], mean=mean, covariance=centred.T @ centred / (array.shape[0] - 1))
 
     @property
     def dim(self) -> int:
-        """The number of feature dimensions d."""
+        """Number of feature dimensions d."""
         return int(self.mean.shape[0])
 
 
 def merge(a: Moments, b: Moments) -> Moments:
-    """Return the moments of the two sets taken together, as if they had been measured at once.
+    """Return the moments of the union of the two sets.
 
     Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances"
-    (1979), equation 2.1 in its matrix form.
+    (1979), equation 2.1 in matrix form.
     """
     check_same_dimension(a.dim, b.dim)
     n = a.n + b.n

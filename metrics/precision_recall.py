@@ -1,16 +1,16 @@
 """Precision, recall, density and coverage: how far two feature sets lie in each other's neighbourhoods.
 
-A set's manifold is the union of the balls round its points that reach to the k-th nearest other point.
-Precision and recall: Kynkaanniemi et al., "Improved precision and recall metric for assessing generative
+A set's manifold is the union of balls around its points, each reaching to the k-th nearest other point.
+Precision and recall: Kynkäänniemi et al., "Improved precision and recall metric for assessing generative
 models" (2019), equations 1 and 2, k = 3. Density and coverage: Naeem et al., "Reliable fidelity and diversity
-metrics for generative models" (2020), equations 3 and 4, k = 5. Distances are Euclidean, in float64; a point
-on the surface of a ball lies inside.
+metrics for generative models" (2020), equations 3 and 4, k = 5. Distances are Euclidean, in float64; the
+surface belongs to the ball.
 
-All four hold the real set fixed and give the error of drawing other generated images. For precision and
-density each generated image has a value of its own and the figure is their mean. Recall and coverage count
-real images, and a generated image matters through the real ones that it reaches: theirs is the delete-one
-jackknife, exact, by counting what the figure would lose or gain without each image. Efron and Stein, "The
-jackknife estimate of variance" (1981): it errs on the wide side.
+All four hold the real set fixed and give the error of drawing other generated images. Precision and density
+are means of a value of each generated image. Recall and coverage count real images, which generated images
+reach: their error is the exact delete-one jackknife, from the number of real images gained or lost without
+each generated one. It is on average too large rather than too small (Efron and Stein, "The jackknife estimate
+of variance", 1981).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class ManifoldReference:
-    """The real set of many comparisons: features [m, d] and the balls round them.
+    """A real set, prepared for comparisons: features [m, d] and the balls around them.
 
     ``radii`` [m] are the squared distances to the ``neighbours``-th nearest other real image.
     """
@@ -56,7 +56,7 @@ class ManifoldReference:
 
 
 def precision_estimate(*, real: ManifoldReference, generated: ArrayLike) -> Estimate:
-    """Return the share of generated features [n, d] inside the real manifold; ``per_image`` are 0 or 1.
+    """Return the share of generated features [n, d] inside the real manifold; ``per_image`` holds 0 or 1.
 
     Raises MetricsError for unusable features.
     """
@@ -65,10 +65,10 @@ def precision_estimate(*, real: ManifoldReference, generated: ArrayLike) -> Esti
 
 
 def density_estimate(*, real: ManifoldReference, generated: ArrayLike) -> Estimate:
-    """Return the mean over generated features [n, d] of the number of real balls round each, over k.
+    """Return the mean number of real balls around generated features [n, d], divided by k.
 
-    About 1 for equal distributions, above it where the generated images crowd the middle. Raises MetricsError
-    for unusable features.
+    About 1 for equal distributions, more if the generated images crowd the middle. Raises MetricsError for
+    unusable features.
     """
     counts = [(block <= real.radii).sum(axis=1) for block in _from_generated(real, generated)]
     return _mean(np.concatenate(counts) / real.neighbours)
@@ -92,8 +92,8 @@ def coverage_estimate(*, real: ManifoldReference, generated: ArrayLike) -> Estim
 def recall_estimate(*, real: ManifoldReference, generated: ArrayLike) -> Estimate:
     """Return the share of real images inside the manifold of the generated features [n, d], n > k + 1.
 
-    Taking a generated image away removes its ball and widens those that it bounded. Raises MetricsError for
-    unusable features.
+    Leaving a generated image out removes its ball and widens the balls that it bounds. Raises MetricsError
+    for unusable features.
     """
     rows = _generated(real, generated, minimum=real.neighbours + 2)
     nearest, distances = _nearest(rows, real.neighbours + 1)
@@ -110,22 +110,22 @@ def recall_estimate(*, real: ManifoldReference, generated: ArrayLike) -> Estimat
 
 
 def _gained(near: NDArray[np.bool_], bounding: NDArray[np.intp]) -> Floats:
-    """Return, per generated image, how many real ones outside the manifold come in without it.
+    """Return, per generated image, how many more real images the manifold holds without it: [n].
 
-    ``near`` [r, n] says whose ball would reach real image r if it were one neighbour wider, ``bounding``
-    [n, k] which images keep it from that.
+    ``near`` [r, n] says which balls would reach real image r if they were one neighbour wider, ``bounding``
+    [n, k] which images bound each ball.
     """
     n = len(bounding)
     real, ball = np.nonzero(near)
-    # Several widened balls may reach one real image: it counts once.
+    # Several widened balls can reach the same real image: it counts once.
     pairs = np.unique(real[:, None] * n + bounding[ball])
     return np.bincount(pairs % n, minlength=n).astype(np.float64)
 
 
 def _lost(only: NDArray[np.intp], near: NDArray[np.bool_], bounding: NDArray[np.intp]) -> Floats:
-    """Return, per generated image, how many real ones leave the manifold with it.
+    """Return, per generated image, how many real images leave the manifold with it: [n].
 
-    ``only`` [r] is the one image whose ball holds real image r. A ball that widens without it may step in.
+    ``only`` [r] is the single image whose ball holds real image r. Without it a wider ball may hold r.
     """
     real, ball = np.nonzero(near)
     rescued = np.zeros(len(only), dtype=bool)
@@ -139,15 +139,15 @@ def _mean(values: Floats) -> Estimate:
 
 
 def _jackknife(count: int, change: Floats, m: int) -> Estimate:
-    """Put together a count out of m real images; ``change`` [n] is that count's without each image."""
+    """Return a count as a share of m real images; ``change`` [n] is its change without each image."""
     n = change.size
-    # The mean's own jackknife: with these per image, std / sqrt(n) is the jackknife's standard error.
+    # Scaled so that std / sqrt(n) is the jackknife's standard error.
     return _estimate(count / m, n, -(n - 1) / m * change)
 
 
 def _estimate(value: float, n: int, per_image: Floats) -> Estimate:
     if per_image.min() == per_image.max():
-        note = f"no standard error: each of the {n} generated images counts alike"
+        note = f"no standard error: all {n} generated images count the same"
         return Estimate(value=value, standard_error=None, n=n, per_image=None, note=note)
     return Estimate(value=value, standard_error=standard_error_of_mean(per_image), n=n, per_image=per_image)
 
@@ -180,7 +180,7 @@ def _nearest(rows: Floats, count: int) -> tuple[NDArray[np.intp], Floats]:
 def _blocks(x: Floats, y: Floats) -> Iterator[tuple[Floats, int]]:
     """Yield the squared distances of a block of x to all of y, and the block's first row.
 
-    In blocks, so that 10,000 x 10,000 pairs need no 800 MB.
+    In blocks, since 10,000 x 10,000 pairs at once would take 800 MB.
     """
     y_lengths = np.einsum("ij,ij->i", y, y)
     for start in range(0, len(x), _BLOCK_ROWS):

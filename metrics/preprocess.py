@@ -1,7 +1,7 @@
-"""From 8-bit images to the pixels of the size that an extractor wants.
+"""From 8-bit images to pixels of an extractor's input size.
 
-Four ways that published figures were made in, each under its own name: the choice between them alone moves a
-Frechet distance by more than most models differ.
+Four ways that published values were made with, each under its own name: the choice alone moves a Fréchet
+distance by more than most models differ.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from metrics.errors import MetricsError
 __all__ = ["Fit", "check_images", "crop_and_resize", "resize_and_crop", "resize_float", "stretch"]
 
 Fit = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
-"""Brings images uint8 [B, H, W, 3] to [B, size, size, 3]."""
+"""Takes images uint8 [B, H, W, 3] and a size to [B, size, size, 3]."""
 
 
 def check_images(images: NDArray[np.uint8]) -> None:
@@ -27,15 +27,15 @@ def check_images(images: NDArray[np.uint8]) -> None:
             f"images must be 8-bit RGB, uint8 [B, H, W, 3], got {images.dtype} {list(images.shape)}"
         )
     if images.size == 0:
-        raise MetricsError(f"there are no images to measure: the shape is {list(images.shape)}")
+        raise MetricsError(f"no images to measure: the shape is {list(images.shape)}")
 
 
 def resize_and_crop(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Bring images uint8 [B, H, W, 3] to [B, size, size, 3] as CLIP does; of that size already, unchanged.
+    """Return images uint8 [B, H, W, 3] as [B, size, size, 3], as CLIP does; unchanged if they have that size.
 
     The shortest edge is resized with Pillow's bicubic filter, which antialiases, and stays 8-bit; the other
-    edge is rounded down and the centre is cut out with torchvision's rounding, so the result is the same
-    bit for bit as open_clip's own transform.
+    edge is rounded down and the centre is cut out with torchvision's rounding, so the result equals
+    open_clip's own transform bit for bit.
     """
     check_images(images)
     if images.shape[1:3] == (size, size):
@@ -44,10 +44,10 @@ def resize_and_crop(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def crop_and_resize(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Cut the largest central square out of images uint8 [B, H, W, 3], then bring it to [B, size, size, 3].
+    """Return the largest central square of images uint8 [B, H, W, 3], resized to [B, size, size, 3].
 
-    Pillow's bicubic filter, which antialiases, and 8 bits again, as the published code of CMMD does. The
-    order matters for pictures that are not square: ``resize_and_crop`` rounds the long edge, this the offset.
+    Pillow's bicubic filter, which antialiases, with 8-bit output, as in the published code of CMMD. The order
+    matters for images that are not square: ``resize_and_crop`` rounds the long edge, this the offset.
     """
     check_images(images)
     height, width = images.shape[1:3]
@@ -57,9 +57,9 @@ def crop_and_resize(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def stretch(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Bring images uint8 [B, H, W, 3] to [B, size, size, 3] whatever their aspect; of that size, unchanged.
+    """Return images uint8 [B, H, W, 3] as [B, size, size, 3], whatever their aspect; unchanged at that size.
 
-    Pillow's bicubic filter, which antialiases, and 8 bits again, as dgm-eval does.
+    Pillow's bicubic filter, which antialiases, with 8-bit output, as in dgm-eval.
     """
     check_images(images)
     if images.shape[1:3] == (size, size):
@@ -72,11 +72,11 @@ def stretch(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def resize_float(images: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
-    """Bring images uint8 [B, H, W, 3] to float32 [B, size, size, 3] in 0..255 without rounding to 8 bits.
+    """Return images uint8 [B, H, W, 3] as float32 [B, size, size, 3] in 0..255, without rounding to 8 bits.
 
     Parmar, Zhang and Zhu, "On aliased resizing and surprising subtleties in GAN evaluation" (2022): Pillow's
-    antialiased bicubic filter channel by channel in floating point, overshoots cut off. The same bit for bit
-    as their package clean-fid.
+    antialiased bicubic filter channel by channel in floating point, with overshoots clipped. Equals their
+    package clean-fid bit for bit.
     """
     check_images(images)
     resized = np.empty((len(images), size, size, 3), dtype=np.float32)
@@ -88,7 +88,7 @@ def resize_float(images: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
 
 
 def _resize_one(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Resize and crop one picture to uint8 [size, size, 3]."""
+    """Resize and crop one image to uint8 [size, size, 3]."""
     shortest = min(image.size)
     width, height = (size * edge // shortest for edge in image.size)
     left, top = round((width - size) / 2), round((height - size) / 2)

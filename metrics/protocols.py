@@ -1,56 +1,37 @@
-"""Named, versioned recipes: what a figure is, in words that a reader can check.
+"""Protocols: named, versioned recipes for a metric, in words that a reader can check.
 
-A figure without its protocol cannot be compared with another: resizing alone moved a published FID from 16
-to 23. The version is raised whenever a change could move the figure.
+A value means little without its protocol: the resize alone moved a published FID from 16 to 23. A version is
+raised whenever a change could move the values.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["PROTOCOLS", "Metric", "Protocol"]
+from metrics.formulas import FORMULAS, Formula
 
-Metric = Literal[
-    "frechet",
-    "frechet_infinity",
-    "kernel",
-    "cmmd",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-    "clip_score",
-    "clip_score_x100",
-]
-
-_FORMULAS: dict[Metric, str] = {
-    "frechet": "Fréchet distance of the two means and covariances (n - 1)",
-    "frechet_infinity": "Fréchet distance extrapolated to infinitely many generated images",
-    "kernel": "unbiased MMD with the cubic kernel, all pairs",
-    "cmmd": "MMD with a Gaussian kernel, sigma 10, times 1000, with its bias",
-    "precision": "share of generated images in the real manifold, k = 3",
-    "recall": "share of real images in the generated manifold, k = 3",
-    "density": "mean number of real balls round a generated image, over k = 5",
-    "coverage": "share of real images with a generated one in their ball, k = 5",
-    "clip_score": "mean cosine of image and prompt",
-    "clip_score_x100": "100 times the mean cosine of image and prompt, not below 0",
-}
+__all__ = ["PROTOCOLS", "Protocol"]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How one figure is made.
+    """A recipe for one metric.
 
-    ``metric`` names the formula that metrics.evaluate computes, ``extractor`` a key of
-    metrics.features.EXTRACTORS. ``resize`` says how the 8-bit RGB images reach the size of the network,
-    ``quantisation`` what is rounded on the way, ``features`` what of the network is used, ``label`` is the
-    axis title, ``agrees_with`` whose figures it may be put beside.
+    Attributes:
+        name: The key in PROTOCOLS, in specs and in results.
+        version: Raised whenever a change could move the values.
+        formula: What is computed from the features.
+        extractor: A key of metrics.features.EXTRACTORS.
+        resize: How the 8-bit RGB images are brought to the input size of the network.
+        quantisation: What is rounded on the way.
+        features: Which output of the network is used.
+        label: The title of an axis.
+        agrees_with: Whose published values it can be compared with.
     """
 
     name: str
     version: int
-    metric: Metric
+    formula: Formula
     extractor: str
     resize: str
     quantisation: str
@@ -58,35 +39,10 @@ class Protocol:
     label: str
     agrees_with: str
 
-    @property
-    def formula(self) -> str:
-        """What is computed of the features, in words."""
-        return _FORMULAS[self.metric]
-
-    @property
-    def better(self) -> Literal["lower", "higher"]:
-        """The direction of improvement."""
-        return "lower" if self.metric in ("frechet", "frechet_infinity", "kernel", "cmmd") else "higher"
-
-    @property
-    def needs_reference(self) -> bool:
-        """Whether the figure compares with real images."""
-        return self.metric not in ("clip_score", "clip_score_x100")
-
-    @property
-    def moments_suffice(self) -> bool:
-        """Whether mean and covariance are all that the formula needs of the real features."""
-        return self.metric in ("frechet", "frechet_infinity")
-
-    @property
-    def is_mean(self) -> bool:
-        """Whether the figure is the mean of a value that each generated image has by itself."""
-        return self.metric in ("clip_score", "clip_score_x100", "precision", "density")
-
 
 @dataclass(frozen=True)
 class _Input:
-    """An extractor, the words for what happens before and after it, and its name on an axis."""
+    """An extractor, the words for what happens before and after it, and its name in labels."""
 
     extractor: str
     resize: str
@@ -135,7 +91,7 @@ _INCEPTION_256 = _Input(
 )
 _DINOV2 = _Input(
     "dinov2-vit-l-14",
-    "to 224x224 whatever the aspect, bicubic antialiased (Pillow)",
+    "to 224x224, aspect ratio ignored, bicubic antialiased (Pillow)",
     _ROUNDED,
     "normalised by ImageNet's mean and deviation; class token after the last norm",
     "DINOv2 ViT-L/14",
@@ -143,13 +99,13 @@ _DINOV2 = _Input(
 
 
 def _named(
-    name: str, metric: Metric, source: _Input, label: str, agrees_with: str, version: int = 1
+    name: str, formula: str, source: _Input, label: str, agrees_with: str, version: int = 1
 ) -> tuple[str, Protocol]:
-    """Return a line of PROTOCOLS; ``label`` has a place for the words of its features."""
+    """Return an entry of PROTOCOLS; ``{}`` in ``label`` stands for the input's name."""
     return name, Protocol(
         name=name,
         version=version,
-        metric=metric,
+        formula=FORMULAS[formula],
         extractor=source.extractor,
         resize=source.resize,
         quantisation=source.quantisation,
@@ -160,7 +116,7 @@ def _named(
 
 
 def _neighbourhoods(suffix: str, source: _Input) -> list[tuple[str, Protocol]]:
-    """Return precision and recall, k = 3, and density and coverage, k = 5, on one kind of features."""
+    """Return precision, recall, density and coverage on one kind of features."""
     pair, other = "torch-fidelity's formula", "the formula of the package prdc"
     return [
         _named(f"precision-{suffix}", "precision", source, "Precision ({})", pair),
@@ -171,7 +127,7 @@ def _neighbourhoods(suffix: str, source: _Input) -> list[tuple[str, Protocol]]:
 
 
 def _frechet(name: str, source: _Input, label: str, agrees_with: str) -> list[tuple[str, Protocol]]:
-    """Return a Frechet distance, and beside it the one that is free of the bias of a finite n."""
+    """Return a Fréchet distance and its limit at infinite n, which has no bias from a finite n."""
     place = "({})" if label == "FID" else "({} features)"
     limit = f"{name}'s limit; the idea of FID-infinity (Chong and Forsyth) without its random subsets"
     return [
@@ -181,7 +137,7 @@ def _frechet(name: str, source: _Input, label: str, agrees_with: str) -> list[tu
 
 
 def _clip_score(variant: str, source: _Input, agrees_with: str) -> list[tuple[str, Protocol]]:
-    """Return a CLIP score in its two conventions."""
+    """Return a CLIP score in both conventions."""
     raw, scaled = "CLIP score ({}, raw cosine)", "CLIP score ({}, x100 and clipped)"
     return [
         _named(f"clip-score-{variant}", "clip_score", source, raw, agrees_with),

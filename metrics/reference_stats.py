@@ -1,11 +1,11 @@
-"""Statistics of real image sets as files: our own format, and those of other tools.
+"""Files of statistics of real image sets: our own format, and those of other tools.
 
-    NAME.safetensors   our own: mean, covariance, features where kept, and what they were made of and with
-    NAME.npz           mu and sigma, as pytorch-fid, clean-fid and ADM's evaluator read and write them; feats,
-                       as clean-fid writes for KID; arr_0, ADM's images, which are no statistics yet
+    NAME.safetensors   our own: mean, covariance, features if kept, and how they were made
+    NAME.npz           mu and sigma, as pytorch-fid, clean-fid and ADM's evaluator read and write them;
+                       feats, as clean-fid writes for KID; arr_0, ADM's images, which are not statistics
 
-Tables of numbers only: nothing is unpickled. Files of other tools say neither how nor, mostly, from how many
-images they were made; ``check_stats`` says what that leaves open.
+Files hold numbers only; nothing is unpickled. Those of other tools do not say how they were made, and rarely
+from how many images; ``check_stats`` reports what is missing.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ _NAMED = ("protocol", "version", "n", "image_size", "image_digest", "weights_dig
 
 
 def write_stats(path: Path, stats: Stats) -> None:
-    """Write ``stats`` in the format that the suffix names; the file is there whole or not at all.
+    """Write ``stats`` in the format that the suffix names; the file appears complete or not at all.
 
-    A .safetensors file keeps everything, and wants protocol, version and n; an .npz file keeps mu and sigma
-    alone, for other tools. Raises MetricsError for another suffix, for statistics that do not describe
-    themselves, and where the file cannot be written.
+    A .safetensors file keeps everything and requires protocol, version and n; an .npz file keeps only mu and
+    sigma, for other tools.
+
+    Raises:
+        MetricsError: The suffix is another one, protocol, version or n are missing, or writing fails.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -49,7 +51,7 @@ def write_stats(path: Path, stats: Stats) -> None:
                     np.savez(stream, mu=stats.moments.mean, sigma=stats.moments.covariance)
             case _:
                 raise MetricsError(
-                    f"{path}: statistics are written as .safetensors (all) or .npz (mu, sigma)"
+                    f"{path}: write statistics as .safetensors (everything) or .npz (mu and sigma)"
                 )
         aside.replace(path)
     except OSError as error:
@@ -59,25 +61,25 @@ def write_stats(path: Path, stats: Stats) -> None:
 
 
 def read_stats(path: Path) -> Stats:
-    """Return the statistics that a file of any known format holds.
+    """Return the statistics in a file of any known format.
 
-    Raises MetricsError in one line where there is no such file, it is damaged, it holds images or pickles
-    instead, or its numbers are no mean and covariance.
+    Raises:
+        MetricsError: The file is missing or damaged, holds images or pickles, or no valid statistics.
     """
     if not path.is_file():
-        raise MetricsError(f"{path}: there is no such file of statistics")
+        raise MetricsError(f"{path}: this file of statistics does not exist")
     if path.suffix == ".safetensors":
         return _unpacked(path)
     if zipfile.is_zipfile(path):
         return _from_npz(path)
     raise MetricsError(
-        f"{path}: is neither .safetensors nor .npz; pickles are not read, since reading one runs its code"
+        f"{path}: is neither .safetensors nor .npz; pickles are not read, since loading one runs code"
     )
 
 
 def _packed(path: Path, stats: Stats) -> bytes:
     if stats.protocol is None or stats.version is None or stats.n is None:
-        raise MetricsError(f"{path}: statistics without protocol, version and n can only be written as .npz")
+        raise MetricsError(f"{path}: statistics without protocol, version and n can be written as .npz only")
     arrays: dict[str, NDArray[Any]] = {"mean": stats.moments.mean, "covariance": stats.moments.covariance}
     if stats.features is not None:
         arrays["features"] = stats.features
@@ -97,16 +99,16 @@ def _unpacked(path: Path) -> Stats:
         mean, covariance = arrays["mean"], arrays["covariance"]
     except (safetensors.SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         why = str(error).splitlines()[0]
-        raise MetricsError(f"{path}: is no file of statistics made by sdbench, or damaged: {why}") from None
+        raise MetricsError(f"{path}: is not a file of statistics of sdbench, or is damaged: {why}") from None
     features = arrays.get("features")
     if features is not None and len(features) != n:
-        raise MetricsError(f"{path}: holds the features of {len(features)} images and says that it has {n}")
+        raise MetricsError(f"{path}: holds features of {len(features)} images but says that n is {n}")
     known["image_size"] = tuple(size) if size else None
     return Stats(_moments(path, mean, covariance, n), features=features, origin="sdbench", **known)
 
 
 def _from_npz(path: Path) -> Stats:
-    """Read what pytorch-fid, clean-fid and ADM write; they cannot be told apart by what a file holds."""
+    """Read a file of pytorch-fid, clean-fid or ADM; the contents do not tell which of them wrote it."""
     arrays: dict[str, NDArray[Any]] = {}
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -123,12 +125,12 @@ def _from_npz(path: Path) -> Stats:
         moments = _moments(path, arrays["mu"], arrays["sigma"], n or 0)
         return Stats(moments, n=n, image_size=size, origin="mu/sigma .npz")
     if "arr_0" in names:
-        raise MetricsError(f"{path}: holds images (arr_0), not statistics: make statistics of it first")
+        raise MetricsError(f"{path}: holds images (arr_0), not statistics: make statistics of them first")
     raise MetricsError(f"{path}: holds {', '.join(sorted(names)) or 'nothing'}; mu and sigma are needed")
 
 
 def _images_beside(path: Path, names: set[str]) -> tuple[int | None, tuple[int, int] | None]:
-    """Return n and size of the images that ADM's reference batches hold beside their statistics."""
+    """Return n and (height, width) of the images that ADM's reference batches hold along with statistics."""
     if "arr_0" not in names:
         return None, None
     n, height, width = adm_shape(path)
@@ -136,16 +138,16 @@ def _images_beside(path: Path, names: set[str]) -> tuple[int | None, tuple[int, 
 
 
 def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any], n: int) -> Moments:
-    """Return the arrays as moments; MetricsError where they cannot be a mean [d] and a covariance [d, d]."""
+    """Return the arrays as moments; MetricsError if they cannot be a mean [d] and a covariance [d, d]."""
     if mean.ndim != 1 or covariance.shape != (mean.size, mean.size) or mean.size == 0:
         raise MetricsError(
-            f"{path}: a mean [d] and a covariance [d, d] are needed, got {list(mean.shape)} and "
+            f"{path}: needs a mean [d] and a covariance [d, d], got {list(mean.shape)} and "
             f"{list(covariance.shape)}"
         )
     mean, covariance = mean.astype(np.float64), covariance.astype(np.float64)
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
-        raise MetricsError(f"{path}: mean or covariance hold NaN or infinity")
-    # float32 files are symmetric to six digits.
+        raise MetricsError(f"{path}: the mean or covariance contains NaN or infinity")
+    # Files of float32 are symmetric to six digits.
     if not np.allclose(covariance, covariance.T, rtol=1e-4, atol=1e-6 * np.abs(covariance).max()):
         raise MetricsError(f"{path}: the covariance is not symmetric")
     return Moments(n, mean, (covariance + covariance.T) / 2)

@@ -1,4 +1,4 @@
-"""The plane of distance against CLIP score: regions of confidence, and who dominates whom."""
+"""The plane of distance and CLIP score: confidence regions, and which cells dominate which."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["PlanePoint", "Region", "confidence_region", "curve_dominance", "domi
 
 @dataclass(frozen=True, eq=False)
 class PlanePoint:
-    """A cell of the picture: a distance (lower is better) and an agreement (higher is better).
+    """A cell of the plot: a distance (lower is better) and an agreement with the prompt (higher is better).
 
-    Both figures come from the same images in the same order and carry ``per_image``.
+    Both come from the same images in the same order and have ``per_image``.
     """
 
     distance: Estimate
@@ -34,13 +34,15 @@ class PlanePoint:
 
     @property
     def per_image(self) -> NDArray[np.float64]:
-        """What each image contributes to both: [n, 2]. Raises MetricsError where a figure lacks it."""
+        """Contribution of each image to both: [n, 2]. Raises MetricsError if an estimate has none."""
         for estimate in (self.distance, self.agreement):
             if estimate.per_image is None or estimate.standard_error is None:
-                raise MetricsError(f"no region without figures per image: {estimate.note or 'none are kept'}")
+                raise MetricsError(f"no region without values per image: {estimate.note or 'none were kept'}")
         distances, agreements = np.asarray(self.distance.per_image), np.asarray(self.agreement.per_image)
         if len(distances) != len(agreements):
-            raise MetricsError(f"a distance of {len(distances)} images, an agreement of {len(agreements)}")
+            raise MetricsError(
+                f"a distance of {len(distances)} images, an agreement of {len(agreements)}: use the same"
+            )
         return np.column_stack([distances, agreements])
 
 
@@ -53,22 +55,22 @@ class Region:
     radius: float
 
     def outline(self, points: int = 100) -> NDArray[np.float64]:
-        """Return points [points, 2] of the edge, the last one equal to the first."""
+        """Return points [points, 2] of the edge; the last equals the first."""
         angles = np.linspace(0, 2 * np.pi, points)
         circle = np.column_stack([np.cos(angles), np.sin(angles)])
         return np.asarray(self.centre + self.radius * circle @ np.linalg.cholesky(self.covariance).T)
 
     def contains(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which points [..., 2] lie inside."""
+        """Return which of the points [..., 2] lie inside."""
         gaps = points - self.centre
         return np.asarray((gaps * (gaps @ np.linalg.inv(self.covariance))).sum(-1) <= self.radius**2)
 
 
 def confidence_region(point: PlanePoint, *, cells: int = 1) -> Region:
-    """Return the 95% region of a cell; with ``cells`` of the picture, they hold all at once with 95%.
+    """Return the 95% confidence region of a cell, or one of ``cells`` regions that hold jointly with 95%.
 
-    The two figures are jointly normal; each cell's region has level 1 - 0.05 / cells (Bonferroni), and a
-    squared distance of two normal dimensions exceeds r^2 with probability exp(-r^2 / 2).
+    The two values are taken as jointly normal. Each region has level 1 - 0.05 / cells (Bonferroni), and a
+    squared distance in two normal dimensions exceeds r^2 with probability exp(-r^2 / 2).
     """
     errors = [point.distance.standard_error, point.agreement.standard_error]
     covariance = _covariance(point.per_image, errors, point.distance.clusters)
@@ -76,11 +78,11 @@ def confidence_region(point: PlanePoint, *, cells: int = 1) -> Region:
 
 
 def dominance(a: PlanePoint, b: PlanePoint) -> float:
-    """Return the probability that cell a is truly better than b in both, given what was measured.
+    """Return the probability that cell a is truly better than b in both, given the measurements.
 
-    The true differences are normal about the measured ones, with the covariance of the paired differences of
-    the images; nothing else is assumed of them (flat prior). Both cells must hold the same prompts in the
-    same order. Raises MetricsError where figures per image are missing or differ in number.
+    The true differences are taken as normal about the measured ones, with the covariance of the paired
+    differences of the images, under a flat prior. Both cells must hold the same prompts in the same order.
+    Raises MetricsError if values per image are missing or differ in number.
     """
     images_a, images_b = _same_images([a, b])
     pairs = [compare(a.distance, b.distance), compare(a.agreement, b.agreement)]
@@ -98,11 +100,11 @@ def dominance(a: PlanePoint, b: PlanePoint) -> float:
 
 
 def curve_dominance(a: Sequence[PlanePoint], b: Sequence[PlanePoint], *, seed: int) -> float:
-    """Return the probability that the curve through the cells a leaves every cell of b behind.
+    """Return the probability that every cell of b is behind the curve through the cells a.
 
-    A cell is behind a curve if some point of it, cells joined by straight lines in their order, is as good in
-    both figures. 10,000 joint normal draws of all cells, so the probability is good to 0.01; else as
-    ``dominance``.
+    The curve joins the cells by straight lines in their order. A cell is behind it if some point of the curve
+    is at least as good in both values. The probability comes from 10,000 joint normal draws of all cells, so
+    its error is about 0.01; assumptions as in ``dominance``.
     """
     points = [*a, *b]
     images = np.hstack(_same_images(points))
@@ -114,7 +116,7 @@ def curve_dominance(a: Sequence[PlanePoint], b: Sequence[PlanePoint], *, seed: i
 
 
 def _joint(images: NDArray[np.float64], clusters: NDArray[np.intp] | None) -> NDArray[np.float64]:
-    """Return the covariance [k, k] of the means of images [n, k], which are alike within a cluster."""
+    """Return the covariance [k, k] of the means of images [n, k], dependent within clusters."""
     if clusters is None:
         return np.asarray(np.cov(images.T) / len(images))
     apart = images - images.mean(axis=0)
@@ -125,9 +127,10 @@ def _joint(images: NDArray[np.float64], clusters: NDArray[np.intp] | None) -> ND
 def _covariance(
     images: NDArray[np.float64], errors: Sequence[float | None], clusters: NDArray[np.intp] | None
 ) -> NDArray[np.float64]:
-    """Return the covariance [2, 2] of two figures from their images' parts [n, 2] and their errors.
+    """Return the covariance [2, 2] of two values from their images' contributions [n, 2] and their errors.
 
-    The errors can be sharper than the parts say (metrics.frechet); what the figures share is first order.
+    The variances are the squared errors, which can be sharper than the contributions alone (metrics.frechet);
+    the covariance is first order.
     """
     known = np.array(errors, dtype=np.float64)
     bound = 0.999 * known.prod()
@@ -136,7 +139,7 @@ def _covariance(
 
 
 def _certain(gap: float, error: float) -> float:
-    """Return the probability that a gap is truly above 0, also where it has no error."""
+    """Return the probability that a gap is truly above 0, also if its error is 0."""
     return NormalDist().cdf(gap / error) if error > 0 else float(gap > 0)
 
 
@@ -149,14 +152,14 @@ def _same_images(points: Sequence[PlanePoint]) -> list[NDArray[np.float64]]:
 
 
 def _behind(curves: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which points [s, b, 2] some point of curves [s, a, 2] is nowhere above: [s, b].
+    """Return which points [s, b, 2] have a point of the curve [s, a, 2] nowhere above them: [s, b].
 
     Along a segment start + t step, 0 <= t <= 1, each coordinate bounds t from below or from above.
     """
     last = max(curves.shape[1] - 1, 1)
     steps = np.roll(curves, -1, axis=1) - curves
     least, most = np.zeros(1), np.ones(1)
-    for axis in (0, 1):  # each by itself: numpy is slow along an axis of two
+    for axis in (0, 1):  # one at a time: numpy is slow along an axis of two
         room = points[:, None, :, axis] - curves[:, :last, None, axis]
         step = steps[:, :last, None, axis]
         with np.errstate(divide="ignore", invalid="ignore"):

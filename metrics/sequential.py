@@ -1,12 +1,12 @@
-"""Intervals that may be looked at as often as one likes.
+"""Confidence sequences: intervals that stay valid however often they are looked at.
 
-A 95% interval for one n holds that n in 95% of runs. Looked at after every block, it leaves the truth out at
-some look far more often. A confidence sequence holds at all looks together, so a run may stop at any of them
-for any reason.
+A 95% interval for one n covers the truth in 95% of runs. Looked at after every block, it misses the truth at
+some look far more often. A confidence sequence covers it at all looks together, so a run may stop at any of
+them for any reason.
 
 Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and asymptotic confidence
-sequences" (Annals of Statistics, 2024): the normal mixture of Robbins, "Statistical methods
-related to the law of the iterated logarithm" (1970), with estimated errors.
+sequences" (Annals of Statistics, 2024): the normal mixture of Robbins, "Statistical methods related to the
+law of the iterated logarithm" (1970), with estimated errors.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from metrics.errors import MetricsError
 __all__ = ["FEWEST_TO_LOOK", "INTENDED_N", "always_valid_factor", "settled_order", "too_skewed"]
 
 FEWEST_TO_LOOK = 128
-"""Images below which nothing is settled: what a few skewed values say of their own spread is too unsure."""
+"""Nothing is settled with fewer images: the spread of a few skewed values is too uncertain."""
 
 INTENDED_N = 500
-"""Images at which the intervals are narrowest; from a quarter of it to twenty times it they lose a tenth.
-
-A constant, not a share of the prompt set, so that a run that is given more prompts keeps its intervals."""
+"""Number of images at which the intervals are narrowest; from a quarter of it to twenty times it they are at
+most a tenth wider. A constant, not a share of the prompts, so that more prompts do not change the intervals.
+"""
 
 
 def always_valid_factor(n: int, miss: float) -> float:
-    """Return how many standard errors wide, to each side, the interval of n images is.
+    """Return the half-width of the interval of n images, in standard errors.
 
-    With probability 1 - ``miss``, 0 < miss < 1, the true figure lies in the intervals of all n. With t = n c
-    / INTENDED_N the factor is sqrt(2 (1 + 1/t) log(sqrt(t + 1) / miss)); c = -2 log(miss) + log(1 - 2
-    log(miss)) makes it nearly least at INTENDED_N. Infinite below FEWEST_TO_LOOK. Raises MetricsError for
-    another ``miss``.
+    With probability 1 - ``miss``, 0 < miss < 1, the true value lies in the intervals of all n. With
+    t = n c / INTENDED_N the factor is sqrt(2 (1 + 1/t) log(sqrt(t + 1) / miss)), and
+    c = -2 log(miss) + log(1 - 2 log(miss)) makes it nearly smallest at INTENDED_N. Infinite below
+    FEWEST_TO_LOOK. Raises MetricsError for another ``miss``.
     """
     if not 0 < miss < 1:
-        raise MetricsError(f"the chance to miss must lie between 0 and 1, got {miss}")
+        raise MetricsError(f"the chance of a miss must lie between 0 and 1, got {miss}")
     if n < FEWEST_TO_LOOK:
         return math.inf
     doubled = -2 * math.log(miss)
@@ -48,10 +48,10 @@ def always_valid_factor(n: int, miss: float) -> float:
 
 
 def too_skewed(values: NDArray[np.float64]) -> bool:
-    """Return whether the mean of values [n] is too far from normal for its error to be used.
+    """Return whether the values [n] are too skewed for a normal interval of their mean.
 
-    Cochran, "Sampling Techniques" (1977), section 2.15: a normal interval needs n above 25 times the squared
-    skewness. Differences of two cells are nearly symmetric and need no such test.
+    Cochran, "Sampling Techniques" (1977), section 2.15: it needs n above 25 times the squared skewness.
+    Differences of two cells are nearly symmetric and need no such test.
     """
     deviations = values - values.mean()
     variance = float(np.mean(deviations**2))
@@ -61,7 +61,7 @@ def too_skewed(values: NDArray[np.float64]) -> bool:
 
 
 def settled_order(pair: Comparison, n: int, miss: float) -> int:
-    """Return the sign of a - b where the interval of n images excludes 0, else 0."""
+    """Return the sign of a - b if the interval of n images excludes 0, else 0."""
     if pair.standard_error is None:
         return 0
     if not abs(pair.difference) > always_valid_factor(n, miss) * pair.standard_error:

@@ -1,4 +1,4 @@
-"""A figure together with how sure it is."""
+"""A value with its standard error, and the errors that all metrics share."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ __all__ = [
 class Estimate:
     """A metric's value over n generated images, with its standard error.
 
-    The error is that of drawing other generated images (other noise, other prompts); the set of real
-    images is held fixed, since every cell of a sweep is compared with the same one. It says nothing of
-    the bias that a finite n gives the value itself.
+    The error is that of drawing other generated images (other noise, other prompts). The real images are held
+    fixed, since every cell of a sweep is compared with the same ones. The bias that a finite n gives the
+    value is not part of it.
 
-    ``per_image`` [n] float64 holds what each generated image contributes, up to a constant, to first
-    order. For two cells over the same prompts in the same order, the differences of their ``per_image`` give
-    the standard error of the difference (metrics.compare).
-
-    ``per_pair`` [n] holds what n pairs of images do beyond what each of them does, the same pairs for equal
-    n, for figures in which that counts (jackknife_error), else None.
-
-    ``clusters`` [n] int tell which images share a prompt, where some do (``with_clusters``), else None.
-
-    ``standard_error`` and ``per_image`` are None where no error can be given; ``note`` then says why.
+    Attributes:
+        value: The metric's value.
+        standard_error: None if no error can be given; ``note`` then says why.
+        n: Number of generated images.
+        per_image: Each image's contribution [n] float64, up to a constant and to first order. For two cells
+            over the same prompts in the same order, the differences give the standard error of the difference
+            (metrics.compare). None if there is no error.
+        note: What a reader must know about the value.
+        per_pair: What n pairs of images contribute beyond their single images [n] (jackknife_error), with the
+            same pairs for equal n; None for metrics that do not need it.
+        clusters: Which images share a prompt [n] int, if some do (with_clusters), else None.
     """
 
     value: float
@@ -57,9 +58,9 @@ def standard_error_of_mean(values: NDArray[np.float64]) -> float:
 
 
 def kurtosis(values: NDArray[np.float64]) -> float:
-    """Return the fourth central moment of values [n] over the square of the second: 3 for normal ones.
+    """Return the fourth central moment of values [n] over the square of the second: 3 for normal values.
 
-    Nothing that varies has 1 or less; 0 stands for values that are all equal.
+    At least 1 if the values vary; 0 if they are all equal.
     """
     squares = (values - values.mean()) ** 2
     return float(np.mean(squares**2)) / float(squares.mean()) ** 2 if squares.any() else 0.0
@@ -70,13 +71,13 @@ def jackknife_error(
     per_pair: NDArray[np.float64] | None = None,
     clusters: NDArray[np.intp] | None = None,
 ) -> float:
-    """Return the standard error of a figure, or of a difference, from leaving out images and pairs of them.
+    """Return the standard error of a value or difference from leaving out images and pairs of images.
 
-    With T_i and T_ij the figure without image i and without i and j, ``per_image`` [n] holds
+    With T_i and T_ij the value without image i and without images i and j, ``per_image`` [n] holds
     (n - 1) (T - T_i) up to a constant, and ``per_pair`` holds n T - (n - 1) (T_i + T_j) + (n - 2) T_ij, in
-    which all that images do singly cancels. The variance of the first over n counts that of the second twice
-    (Efron and Stein, "The jackknife estimate of variance", 1981): once is taken off, and at most half of the
-    whole. Images of one of the ``clusters`` are not taken for independent (clustered_standard_error).
+    which the single contributions cancel. The jackknife counts the variance from pairs twice (Efron and
+    Stein, "The jackknife estimate of variance", 1981): it is subtracted once, but never more than half of the
+    whole. Images of one cluster do not count as independent (clustered_standard_error).
     """
     if clusters is None:
         single = standard_error_of_mean(per_image)
@@ -90,17 +91,18 @@ def jackknife_error(
 
 
 def partners(n: int) -> NDArray[np.intp]:
-    """Return the image that stands for a pair with each of n images: [n].
+    """Return the image that is paired with each of n images: [n].
 
-    Partners stand a third of the set apart, so that images of one prompt, which stand together, do not meet.
+    Partners are a third of the set apart, so that images of one prompt, which are neighbours, are not paired.
     """
     return np.roll(np.arange(n), -max(1, n // 3))
 
 
 def with_clusters(estimate: Estimate, prompts: Sequence[str] | None) -> Estimate:
-    """Return the estimate with the error that it has where images of one of the ``prompts`` [n] are alike.
+    """Return the estimate with an error that takes images of the same prompt as dependent.
 
-    Nothing changes where no two images share a prompt. Raises MetricsError for another number of prompts.
+    ``prompts`` [n] are those of the images; without a repeated prompt nothing changes. Raises MetricsError if
+    their number is not n.
     """
     if prompts is None or estimate.per_image is None:
         return estimate
@@ -115,21 +117,21 @@ def with_clusters(estimate: Estimate, prompts: Sequence[str] | None) -> Estimate
 
 
 def clustered_standard_error(values: ArrayLike, clusters: ArrayLike) -> float:
-    """Return the standard error of the mean of values [n] where images of one cluster are not independent.
+    """Return the standard error of the mean of values [n] that are dependent within clusters.
 
-    ``clusters`` [n] holds a label for each value, such as the prompt that several images share. Deviations
-    are summed within a cluster before they are squared (Liang and Zeger, "Longitudinal data analysis using
+    ``clusters`` [n] labels each value, for example with the prompt that several images share. Deviations are
+    summed within a cluster before they are squared (Liang and Zeger, "Longitudinal data analysis using
     generalized linear models", 1986, for a mean), with the factor g / (g - 1) for g clusters, so that
-    clusters of one give standard_error_of_mean. Raises MetricsError for unequal lengths or fewer than two
-    clusters.
+    clusters of one value give standard_error_of_mean. Raises MetricsError for unequal lengths or fewer than
+    two clusters.
     """
     array, labels = np.asarray(values, dtype=np.float64), np.asarray(clusters)
     if array.ndim != 1 or array.shape != labels.shape:
         raise MetricsError(
-            f"values {list(array.shape)} and clusters {list(labels.shape)} must be two lists of one length"
+            f"values {list(array.shape)} and clusters {list(labels.shape)} must be lists of the same length"
         )
     names, members = np.unique(labels, return_inverse=True)
     if names.size < 2:
-        raise MetricsError(f"{names.size} cluster of images, at least 2 are needed for a standard error")
+        raise MetricsError(f"{names.size} cluster of images: a standard error needs at least 2")
     sums = np.bincount(members, weights=array - array.mean())
     return math.sqrt(names.size / (names.size - 1) * float(sums @ sums)) / array.size

@@ -63,7 +63,7 @@ def score_images(request: Request, root: Path, progress: ImageProgress) -> list[
     """
     full_precision()
     protocols = find_protocols(request.metrics)
-    distances = [p for p in protocols if p.needs_reference]
+    distances = [p for p in protocols if p.formula.needs_reference]
     images = open_image_set(request.images, "images", FEWEST if distances else 1)
     captions = _captions(request, images, protocols)
     reference = _reference_spec(request.reference, distances)
@@ -97,7 +97,7 @@ def find_protocols(names: Sequence[str]) -> list[Protocol]:
 
 def _captions(request: Request, images: ImageSet, protocols: Sequence[Protocol]) -> list[Caption]:
     """The images' captions; none where no protocol reads text."""
-    if all(protocol.needs_reference for protocol in protocols):
+    if not any(protocol.formula.needs_text for protocol in protocols):
         return []
     return captions_of(images, request.mapping, request.prompts)
 
@@ -205,7 +205,7 @@ def _rows(
             guidance_scale=None,
             protocol=protocol.name,
             label=protocol.label,
-            better=protocol.better,
+            better=protocol.formula.better,
             value=figures[protocol.name].estimate.value,
             standard_error=figures[protocol.name].estimate.standard_error,
             note=figures[protocol.name].note,

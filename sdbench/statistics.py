@@ -41,7 +41,7 @@ def make_stats(
     protocols: dict[str, Protocol] = {}
     for protocol in find_protocols(names):
         protocols.setdefault(protocol.extractor, protocol)
-        if not protocol.needs_reference:
+        if not protocol.formula.needs_reference:
             raise InputError(f"{protocol.name} compares with no real images, so it has no statistics")
     files = _files(out, sorted(protocols))
     images = open_image_set(source, "images", FEWEST)

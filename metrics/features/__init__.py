@@ -1,8 +1,7 @@
 """Feature extractors: from 8-bit images (and prompts) to float32 vectors.
 
-An extractor is a network together with what happens to the pixels before it: one network has several entries
-where figures are published after several ways of resizing. To add one, write a factory and add a line to
-EXTRACTORS.
+An extractor is a network together with its preprocessing: a network has several entries if values are
+published with several ways of resizing. To add one, write a factory and add a line to EXTRACTORS.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ from metrics.features.inception import inception_v3, inception_v3_256, inception
 
 __all__ = ["EXTRACTORS", "Extractor", "TextExtractor"]
 
-#: name -> factory. "shapes-clip" takes (config, weights, tokenizer), the others an optional weights path;
-#: all take ``device``.
 EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "shapes-clip": clip_from_files,
     "clip-vit-b-32": clip_vit_b_32,
@@ -35,3 +32,6 @@ EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "inception-v3-256": inception_v3_256,
     "inception-v3-clean": inception_v3_clean,
 }
+"""Name -> factory. "shapes-clip" takes (config, weights, tokenizer), the others optionally the path of their
+weights; all take ``device``.
+"""

@@ -1,4 +1,4 @@
-"""What every extractor offers, and the identity of its weights."""
+"""The interface of extractors, and the digest of their weights."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Extractor(Protocol):
 
     @property
     def digest(self) -> str:
-        """The sha256 of the weights, in hexadecimal."""
+        """Hexadecimal sha256 of the weights."""
 
     @property
     def dim(self) -> int:
-        """The length of a feature vector."""
+        """Length of a feature vector."""
 
     def images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the features [B, dim] of images uint8 [B, H, W, 3]; MetricsError for anything else."""
 
 
 class TextExtractor(Extractor, Protocol):
-    """An extractor that places texts in the space of its images."""
+    """An extractor that maps texts into the same space as images."""
 
     def texts(self, texts: list[str]) -> NDArray[np.float32]:
         """Return the features [B, dim] of B texts."""
@@ -42,15 +42,15 @@ class TextExtractor(Extractor, Protocol):
 def normalised(
     pixels: NDArray[np.uint8], mean: Sequence[float], std: Sequence[float], device: str
 ) -> torch.Tensor:
-    """Bring pixels uint8 [B, H, W, 3] to float32 [B, 3, H, W]: on the 0..1 scale, less mean, over std."""
+    """Return pixels uint8 [B, H, W, 3] as float32 [B, 3, H, W]: scaled to 0..1, less mean, over std."""
     shift, scale = (torch.tensor(values, device=device) for values in (mean, std))
     return ((torch.tensor(pixels, device=device) / 255 - shift) / scale).permute(0, 3, 1, 2)
 
 
 def module_digest(module: torch.nn.Module) -> str:
-    """Return the sha256 over names, types, shapes and values of a module's weights, in order of name.
+    """Return the sha256 of the names, types, shapes and values of a module's weights, in order of name.
 
-    Taken from what was loaded, not from the file: the same weights in another container are the same.
+    It is taken from the loaded weights, so the format of the file makes no difference.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
@@ -60,6 +60,6 @@ def module_digest(module: torch.nn.Module) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's type and the first line of its text, short enough for a message of one line."""
+    """Return an error's type and the start of its first line, for a message of one line."""
     first = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {first[:200]}"

@@ -1,8 +1,8 @@
 """CLIP image and text features through open_clip.
 
 Radford et al., "Learning transferable visual models from natural language supervision" (2021). Features are
-the projected outputs as they are, not brought to length one: published Frechet distances on CLIP features
-are computed so, and the CLIP score takes the cosine anyway.
+the projected outputs, not normalised: published Fréchet distances on CLIP features are computed that way, and
+the CLIP score takes the cosine anyway.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ __all__ = [
 
 Tokenizer = Callable[[list[str]], torch.Tensor]
 
-# OpenAI trained with QuickGELU; open_clip's plain configurations compute another function.
+# OpenAI trained with QuickGELU; open_clip's plain configurations use another activation.
 PUBLISHED = {
     "clip-vit-b-32": ("ViT-B-32-quickgelu", "timm/vit_base_patch32_clip_224.openai"),
     "clip-vit-h-14": ("ViT-H-14", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),
     "clip-vit-l-14": ("ViT-L-14-quickgelu", "timm/vit_large_patch14_clip_224.openai"),
     "clip-vit-l-14-336": ("ViT-L-14-336-quickgelu", "timm/vit_large_patch14_clip_336.openai"),
 }
-"""Extractor -> open_clip's name of the architecture, and the repository that holds the weights."""
+"""Extractor -> open_clip's name of the architecture, and the hub repository of the weights."""
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """The input of a CLIP model: its edge in pixels; mean and deviation per channel on the 0..1 scale."""
+    """The input of a CLIP model: edge in pixels; mean and deviation per channel, on the 0..1 scale."""
 
     size: int
     mean: tuple[float, ...]
@@ -57,7 +57,7 @@ class Normalisation:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Normalisation:
-        """Read open_clip's preprocess_cfg; KeyError, TypeError or ValueError where it is not one."""
+        """Read open_clip's preprocess_cfg; KeyError, TypeError or ValueError if it is not one."""
         edges = settings["size"]
         size = edges if isinstance(edges, int) else max(edges)
         return cls(
@@ -67,7 +67,7 @@ class Normalisation:
 
 @dataclass(frozen=True, eq=False)
 class ClipExtractor:
-    """A frozen float32 open_clip model with its tokenizer (texts -> int64 [B, L]) and its input."""
+    """A frozen float32 open_clip model with its tokenizer (texts -> int64 [B, L]) and preprocessing."""
 
     name: str
     digest: str
@@ -95,10 +95,10 @@ def clip_from_files(config: Path, weights: Path, tokenizer: Tokenizer, device: s
     """Build "shapes-clip" from an open_clip config, safetensors weights and a tokenizer.
 
     The config is JSON: {"model_cfg": as in open_clip's model_configs, "preprocess_cfg": {"mean", "std",
-    "size"}}. Weights of any float type are computed with in float32. Raises MetricsError where a file is
-    missing, is not what it should be, or does not fit the other.
+    "size"}}. Weights of any float type are converted to float32. Raises MetricsError if a file is missing or
+    invalid, or if the two do not fit each other.
     """
-    import open_clip  # here, because it takes seconds to import and only CLIP users should wait
+    import open_clip  # here, since it takes seconds to import and only CLIP users should wait
     from safetensors.torch import load_file
 
     for path in (config, weights):
@@ -114,7 +114,7 @@ def clip_from_files(config: Path, weights: Path, tokenizer: Tokenizer, device: s
         raise MetricsError(f"shapes-clip: {config} is not an open_clip config: {one_line(error)}") from error
     try:
         model.load_state_dict(load_file(weights))
-    except Exception as error:  # safetensors raises its own type, torch RuntimeError: both mean a wrong file
+    except Exception as error:  # safetensors raises its own type, torch a RuntimeError
         raise MetricsError(f"shapes-clip: {weights} does not fit {config}: {one_line(error)}") from error
     return _extractor(
         "shapes-clip", json.dumps(settings, sort_keys=True), model, tokenizer, normalisation, device
@@ -122,7 +122,7 @@ def clip_from_files(config: Path, weights: Path, tokenizer: Tokenizer, device: s
 
 
 def clip_vit_l_14(weights: Path | None = None, device: str = "cpu") -> ClipExtractor:
-    """Build "clip-vit-l-14": OpenAI's ViT-L/14, from a file or else from the hub's cache or the net."""
+    """Build "clip-vit-l-14": OpenAI's ViT-L/14, from a file, or else from the hub's cache or the network."""
     return _published("clip-vit-l-14", weights, device)
 
 
@@ -142,20 +142,20 @@ def clip_vit_l_14_336(weights: Path | None = None, device: str = "cpu") -> ClipE
 
 
 def _published(name: str, weights: Path | None, device: str) -> ClipExtractor:
-    """Build a published model with ``weights``, or those of its repository; MetricsError if not to be had."""
+    """Build a published model with ``weights`` or those of its repository; MetricsError if unavailable."""
     architecture, repository = PUBLISHED[name]
     try:
         found = weights or hub_file(repository, "open_clip_model.safetensors")
-    except Exception as error:  # the hub client and the sockets below it raise types of their own
-        why = f"{one_line(error)}; give the file by path where there is no network"
+    except Exception as error:  # the hub client and its sockets raise their own types
+        why = f"{one_line(error)}; without a network, pass the path of the file"
         raise MetricsError(f"{name}: cannot fetch the weights ({why})") from error
     return pretrained_clip(name, architecture, found, device)
 
 
 def pretrained_clip(name: str, architecture: str, weights: Path, device: str) -> ClipExtractor:
-    """Build a model of open_clip's list with ``weights``, a state dict or safetensors.
+    """Build an open_clip architecture with ``weights``, a state dict or safetensors.
 
-    Raises MetricsError where there is no such file or it does not fit.
+    Raises MetricsError if the file does not exist or does not fit.
     """
     import open_clip
 
@@ -163,7 +163,7 @@ def pretrained_clip(name: str, architecture: str, weights: Path, device: str) ->
         raise MetricsError(f"{name}: the weights {weights} do not exist")
     try:
         model = open_clip.create_model(architecture, pretrained=str(weights))
-    except Exception as error:  # many libraries speak here: safetensors, pickle, torch
+    except Exception as error:  # safetensors, pickle and torch raise their own types
         raise MetricsError(f"{name}: cannot load {weights} ({one_line(error)}); check the file") from error
     normalisation = Normalisation.of(open_clip.get_model_preprocess_cfg(model))
     return _extractor(name, architecture, model, open_clip.get_tokenizer(architecture), normalisation, device)
@@ -172,9 +172,9 @@ def pretrained_clip(name: str, architecture: str, weights: Path, device: str) ->
 def _extractor(
     name: str, architecture: str, model: Any, tokenizer: Tokenizer, normalisation: Normalisation, device: str
 ) -> ClipExtractor:
-    """Freeze the model in float32 on its device and measure its output.
+    """Freeze the model in float32 on its device, and find the dimensions of its output.
 
-    The digest covers architecture and input as well as weights: heads and activation are not seen in those.
+    The digest covers architecture and preprocessing too: the weights do not show heads and activation.
     """
     model = model.float().eval().requires_grad_(False)
     identity = f"{architecture}\n{normalisation}\n{module_digest(model)}"

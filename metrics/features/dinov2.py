@@ -1,7 +1,7 @@
-"""DINOv2 image features: the class token of ViT-L/14, as Frechet distances on DINOv2 are computed.
+"""DINOv2 image features: the class token of ViT-L/14, used for Fréchet distances on DINOv2.
 
 Oquab et al., "DINOv2: learning robust visual features without supervision" (2024); used for generated images
-by Stein et al., "Exposing flaws of generative model evaluation metrics" (2023), with pictures of 224 pixels.
+by Stein et al., "Exposing flaws of generative model evaluation metrics" (2023), at 224 pixels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _VIT_L_14 = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads"
 
 @dataclass(frozen=True, eq=False)
 class Dinov2Extractor:
-    """A frozen float32 vision transformer; its feature is the normalised class token."""
+    """A frozen float32 vision transformer; the feature is the class token after the last norm."""
 
     name: str
     digest: str
@@ -48,14 +48,14 @@ class Dinov2Extractor:
 def dinov2_vit_l_14(weights: Path | None = None, device: str = "cpu") -> Dinov2Extractor:
     """Build "dinov2-vit-l-14" from the safetensors file of facebook/dinov2-large.
 
-    Without a path it comes from the hub's cache, or the net. Raises MetricsError where it cannot be had or
-    does not fit.
+    Without a path the file comes from the hub's cache or the network. Raises MetricsError if it is
+    unavailable or does not fit.
     """
     return dinov2_from("dinov2-vit-l-14", _VIT_L_14, weights, device)
 
 
 def dinov2_from(name: str, settings: dict[str, Any], weights: Path | None, device: str) -> Dinov2Extractor:
-    """Build a DINOv2 model of transformers' ``Dinov2Config(**settings)`` with ``weights``."""
+    """Build the transformers model of ``Dinov2Config(**settings)`` with ``weights``."""
     from safetensors.torch import load_file
     from transformers import Dinov2Config, Dinov2Model
 
@@ -66,8 +66,8 @@ def dinov2_from(name: str, settings: dict[str, Any], weights: Path | None, devic
         _resample_positions(state, _EDGE // 14)
         model = Dinov2Model(Dinov2Config(**{**settings, "image_size": _EDGE}))
         model.load_state_dict({key.removeprefix("dinov2."): tensor for key, tensor in state.items()})
-    except Exception as error:  # the hub client, sockets, safetensors and torch raise types of their own
-        remedy = "give the file by path where there is no network" if weights is None else "check the file"
+    except Exception as error:  # the hub client, sockets, safetensors and torch raise their own types
+        remedy = "without a network, pass the path of the file" if weights is None else "check the file"
         raise MetricsError(f"{name}: cannot load the weights ({one_line(error)}); {remedy}") from error
     model = model.float().eval().requires_grad_(False)
     digest = hashlib.sha256(f"{sorted(settings.items())}\n{module_digest(model)}".encode()).hexdigest()
@@ -75,10 +75,10 @@ def dinov2_from(name: str, settings: dict[str, Any], weights: Path | None, devic
 
 
 def _resample_positions(state: dict[str, torch.Tensor], side: int) -> None:
-    """Bring the position embeddings, learned for 37x37 patches, to ``side`` x ``side`` as the authors do.
+    """Interpolate the position embeddings of 37x37 patches to ``side`` x ``side``, as the authors do.
 
-    They scale by (side + 0.1) / 37, a guard against rounding that moves every sample a little; libraries
-    that interpolate to the exact size compute other features from the same weights.
+    They scale by (side + 0.1) / 37, a guard against rounding that shifts every sample a little; libraries
+    that interpolate to the exact size compute different features from the same weights.
     """
     key = next(key for key in state if key.endswith("embeddings.position_embeddings"))
     token, grid = state[key][:, :1].float(), state[key][:, 1:].float()

@@ -1,8 +1,8 @@
-"""The Inception v3 network that FID was defined on, in torch-fidelity's port of the original graph.
+"""The Inception v3 network that FID is defined on, in torch-fidelity's port of the original graph.
 
 Szegedy et al., "Rethinking the Inception architecture for computer vision" (2016), as the 2015-12-05 frozen
-graph of Heusel et al. (2017): 1008 outputs, other pooling than torchvision's. The network is one, the ways
-that pictures are brought to its 299x299 pixels are three, and each is an extractor of its own.
+graph of Heusel et al. (2017): 1008 outputs, and other pooling than torchvision's. Three extractors share the
+network and differ in how they resize images to 299x299 pixels.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ Resize = Callable[[NDArray[np.uint8], str], torch.Tensor]
 class InceptionExtractor:
     """The 2048 features of the last pooling layer.
 
-    ``resize`` brings images uint8 [B, H, W, 3] to float32 [B, 3, 299, 299] in 0..255 on a device; ``trunk``
-    takes those on the scale -1..1 to features [B, 2048].
+    ``resize`` takes images uint8 [B, H, W, 3] and a device to float32 [B, 3, 299, 299] in 0..255; ``trunk``
+    takes these, scaled to -1..1, to features [B, 2048].
     """
 
     name: str
@@ -51,10 +51,10 @@ class InceptionExtractor:
 
 
 def inception_v3(weights: Path | None = None, device: str = "cpu") -> InceptionExtractor:
-    """Build "inception-v3", resized as TensorFlow 1 does, with ``weights`` of torch-fidelity.
+    """Build "inception-v3", which resizes as TensorFlow 1 does, with ``weights`` of torch-fidelity.
 
-    The file is weights-inception-2015-12-05-6726825d.pth; without a path it comes from torch hub's cache, or
-    the net. Raises MetricsError where it cannot be had, holds anything but tensors, or does not fit.
+    The file is weights-inception-2015-12-05-6726825d.pth; without a path it comes from torch hub's cache or
+    the network. Raises MetricsError if it is unavailable, holds anything but tensors, or does not fit.
     """
     return InceptionExtractor("inception-v3", *_network(weights, device, _like_tensorflow))
 
@@ -65,12 +65,12 @@ def inception_v3_clean(weights: Path | None = None, device: str = "cpu") -> Ince
 
 
 def inception_v3_256(weights: Path | None = None, device: str = "cpu") -> InceptionExtractor:
-    """Build "inception-v3-256": a central square of 256 pixels first, then as "inception-v3"."""
+    """Build "inception-v3-256": resize to a central square of 256 pixels first, then as "inception-v3"."""
     return InceptionExtractor("inception-v3-256", *_network(weights, device, _via_256))
 
 
 def _like_tensorflow(images: NDArray[np.uint8], device: str) -> torch.Tensor:
-    """Resize as the graph of 2015 did: bilinear, corners not aligned as anyone does now, no antialiasing."""
+    """Resize as the 2015 graph did: bilinear, with TensorFlow 1's corner alignment, without antialiasing."""
     from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
     pixels = torch.tensor(images, device=device).permute(0, 3, 1, 2).float()
@@ -97,12 +97,12 @@ def _network(
 
 @cache
 def _load(weights: Path | None, device: str) -> tuple[str, torch.nn.Module]:
-    """Return the weights' digest, and the network up to the last pooling, once for all three extractors."""
-    # Imported here, because it takes seconds and only Inception users should wait.
+    """Return the digest and the network up to the last pooling; cached for the three extractors."""
+    # Here, since it takes seconds to import and only Inception users should wait.
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
     try:
-        # The network's own loader unpickles whatever it finds; these raise for anything but tensors.
+        # The network's own loader unpickles anything; these calls raise unless the file holds only tensors.
         if weights is None:
             torch.hub.load_state_dict_from_url(URL_INCEPTION_V3, map_location="cpu", weights_only=True)
         else:
@@ -111,9 +111,9 @@ def _load(weights: Path | None, device: str) -> tuple[str, torch.nn.Module]:
         model = FeatureExtractorInceptionV3(
             "inception-v3", [str(_FEATURES)], feature_extractor_weights_path=path
         )
-    except Exception as error:  # sockets, pickle, torch: each has its own type, all mean the same here
-        source = "torch hub (give the file by path where there is no network)" if weights is None else weights
+    except Exception as error:  # sockets, pickle and torch raise their own types
+        source = "torch hub (without a network, pass the path of the file)" if weights is None else weights
         raise MetricsError(f"inception-v3: cannot load weights from {source}: {one_line(error)}") from error
-    # Its own forward takes 8-bit pixels only; its layers stand in the order in which they are applied.
+    # Its own forward accepts only 8-bit pixels; its layers are listed in the order of application.
     layers = [layer for name, layer in model.named_children() if name != "fc"]
     return module_digest(model), torch.nn.Sequential(*layers, torch.nn.Flatten()).to(device)

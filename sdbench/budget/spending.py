@@ -101,7 +101,7 @@ def _rule(budget: Budget, plan: Plan, protocol: Protocol) -> Rule[Cell]:
     contenders = _contenders(plan)
     if len(contenders) < 2:
         raise InputError("budget: resolve: ranking needs two checkpoints, samplers or scales to rank")
-    return Ranking(contenders, protocol.better, budget.confidence)
+    return Ranking(contenders, protocol.formula.better, budget.confidence)
 
 
 def _contenders(plan: Plan) -> dict[str, list[Cell]]:

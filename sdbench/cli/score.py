@@ -102,11 +102,11 @@ def _table(rows: Sequence[ResultRow]) -> list[str]:
 
 def _what_differs(rows: Sequence[ResultRow]) -> list[str]:
     """For figures of one kind by several protocols: what of their making differs, which explains the gap."""
-    from metrics import PROTOCOLS
+    from metrics import PROTOCOLS, Formula
 
-    kinds: dict[str, list[ResultRow]] = {}
+    kinds: dict[Formula, list[ResultRow]] = {}
     for row in rows:
-        kinds.setdefault(PROTOCOLS[row.protocol].metric, []).append(row)
+        kinds.setdefault(PROTOCOLS[row.protocol].formula, []).append(row)
     lines = []
     for alike in kinds.values():
         makings = [PROTOCOLS[row.protocol] for row in alike]
@@ -116,7 +116,9 @@ def _what_differs(rows: Sequence[ResultRow]) -> list[str]:
         ]
         different = [column for column in zip(*table, strict=True) if len(set(column)) > 1]
         if len(alike) > 1:
-            heading = f"what differs between the {len(alike)} figures of one formula ({makings[0].formula}):"
+            heading = (
+                f"what differs between the {len(alike)} figures of one formula ({makings[0].formula.words}):"
+            )
             lines += ["", heading, *_columns(list(zip(*different, strict=True)))]
     return lines
 

@@ -91,7 +91,7 @@ class ExperimentSpec(SweepSpec):
         """The metrics that compare with reference images."""
         from metrics.protocols import PROTOCOLS
 
-        return tuple(name for name in self.metrics if PROTOCOLS[name].needs_reference)
+        return tuple(name for name in self.metrics if PROTOCOLS[name].formula.needs_reference)
 
     @property
     def digest(self) -> str:

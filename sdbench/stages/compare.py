@@ -77,8 +77,8 @@ def plane_axes(protocols: Sequence[Protocol]) -> tuple[str, str] | None:
 
     Among the scores a CLIP score comes first: the plane is known as distance against CLIP score.
     """
-    scores = [protocol.name for protocol in protocols if protocol.better == "higher"]
-    distances = [protocol.name for protocol in protocols if protocol.better == "lower"]
+    scores = [protocol.name for protocol in protocols if protocol.formula.better == "higher"]
+    distances = [protocol.name for protocol in protocols if protocol.formula.better == "lower"]
     if not scores or not distances:
         return None
     return next((name for name in scores if name.startswith("clip-score")), scores[0]), distances[0]

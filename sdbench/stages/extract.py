@@ -57,7 +57,7 @@ def clip_scores(images: Features, texts: Features) -> np.ndarray | None:
         return None
     name = min(texts)
     try:
-        estimate = clip_score_estimate(image=images[name], text=texts[name])
+        estimate = clip_score_estimate(generated=images[name], text=texts[name])
     except MetricsError as error:
         raise SamplingError(f"CLIP score by {name}: {error}") from None
     return np.array([estimate.value]) if estimate.per_image is None else estimate.per_image

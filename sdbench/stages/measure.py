@@ -81,8 +81,8 @@ def image_table(
     }
     for protocol in protocols:
         parts = figures[protocol.name].estimate.per_image
-        name = f"{'score' if protocol.is_mean else 'influence'}_{protocol.name}"
-        scale = 1 if protocol.is_mean else max(n - 1, 1)
+        name = f"{'score' if protocol.formula.is_mean else 'influence'}_{protocol.name}"
+        scale = 1 if protocol.formula.is_mean else max(n - 1, 1)
         columns[name] = pa.nulls(n, pa.float64()) if parts is None else pa.array(parts / scale, pa.float64())
     return pa.table(columns)
 
@@ -94,13 +94,13 @@ def protocol_rows(protocols: Sequence[Protocol], features: Mapping[str, np.ndarr
             protocol.name,
             protocol.version,
             protocol.label,
-            protocol.better,
+            protocol.formula.better,
             protocol.agrees_with,
             protocol.resize,
             protocol.quantisation,
             protocol.extractor,
             int(features[protocol.extractor].shape[1]),
-            f"{protocol.formula}; {protocol.features}",
+            f"{protocol.formula.words}; {protocol.features}",
         )
         for protocol in protocols
     ]

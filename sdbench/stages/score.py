@@ -164,7 +164,7 @@ def _row(
         guidance_scale=asked.guidance_scale,
         protocol=protocol.name,
         label=protocol.label,
-        better=protocol.better,
+        better=protocol.formula.better,
         value=figure.estimate.value,
         standard_error=figure.estimate.standard_error,
         note=figure.note,

@@ -17,7 +17,7 @@ from metrics.uncertainty import with_clusters
 def test_value_is_the_mean_cosine_of_torch() -> None:
     rng = np.random.default_rng(0)
     image, text = rng.normal(size=(2, 40, 12)).astype(np.float32) * 7
-    estimate = clip_score_estimate(image=image, text=text)
+    estimate = clip_score_estimate(generated=image, text=text)
     cosines = torch.nn.functional.cosine_similarity(torch.tensor(image).double(), torch.tensor(text).double())
     assert estimate.value == pytest.approx(float(cosines.mean()), rel=1e-12)
     assert estimate.standard_error == pytest.approx(float(cosines.std()) / np.sqrt(40), rel=1e-12)
@@ -58,9 +58,9 @@ def test_the_other_convention_is_torchmetrics() -> None:
     for sign in (1, -1):  # one of the two has a negative mean
         image *= sign
         theirs = clip_score(pixels, [str(row) for row in range(9)], lambda: (Looked(), processor))
-        ours = clip_score_x100_estimate(image=image, text=text)
+        ours = clip_score_x100_estimate(generated=image, text=text)
         assert ours.value == pytest.approx(float(theirs), rel=1e-5)
-        raw = clip_score_estimate(image=image, text=text)
+        raw = clip_score_estimate(generated=image, text=text)
         if raw.value < 0:
             assert (ours.value, ours.standard_error) == (0, None)
             assert "clipped" in ours.note
@@ -71,11 +71,11 @@ def test_the_other_convention_is_torchmetrics() -> None:
 
 def test_opposite_directions_count_below_zero() -> None:
     rows = np.eye(3)
-    assert clip_score_estimate(image=rows, text=-2 * rows).value == pytest.approx(-1.0)
+    assert clip_score_estimate(generated=rows, text=-2 * rows).value == pytest.approx(-1.0)
 
 
 def test_one_image_has_a_value_but_no_error() -> None:
-    estimate = clip_score_estimate(image=[[1.0, 0.0]], text=[[1.0, 1.0]])
+    estimate = clip_score_estimate(generated=[[1.0, 0.0]], text=[[1.0, 1.0]])
     assert estimate.value == pytest.approx(np.sqrt(0.5))
     assert estimate.standard_error is None
     assert "1 image" in estimate.note
@@ -86,7 +86,7 @@ def test_images_of_one_prompt_are_not_independent() -> None:
     text = np.repeat(rng.normal(size=(30, 6)), 4, axis=0)
     image = text + np.repeat(rng.normal(size=(30, 6)), 4, axis=0) + 0.1 * rng.normal(size=(120, 6))
     prompts = [f"prompt {row // 4}" for row in range(120)]
-    plain = clip_score_estimate(image=image, text=text)
+    plain = clip_score_estimate(generated=image, text=text)
     clustered = with_clusters(plain, prompts)
     assert clustered.value == plain.value
     assert plain.per_image is not None
@@ -101,8 +101,8 @@ def test_images_of_one_prompt_are_not_independent() -> None:
 
 def test_mismatches_and_empty_vectors_are_refused() -> None:
     with pytest.raises(MetricsError, match="a prompt for every image"):
-        clip_score_estimate(image=np.ones((3, 4)), text=np.ones((2, 4)))
+        clip_score_estimate(generated=np.ones((3, 4)), text=np.ones((2, 4)))
     with pytest.raises(MetricsError, match="text features: row 1 is all zeros"):
-        clip_score_estimate(image=np.ones((2, 4)), text=[[1, 0, 0, 0], [0, 0, 0, 0]])
+        clip_score_estimate(generated=np.ones((2, 4)), text=[[1, 0, 0, 0], [0, 0, 0, 0]])
     with pytest.raises(MetricsError, match="image features: 0 images, at least 1"):
-        clip_score_estimate(image=np.ones((0, 4)), text=np.ones((0, 4)))
+        clip_score_estimate(generated=np.ones((0, 4)), text=np.ones((0, 4)))

@@ -55,7 +55,7 @@ def test_without_figures_per_image_the_comparison_is_unpaired_and_says_so() -> N
     assert not comparison.paired
     assert comparison.standard_error == pytest.approx(math.hypot(a.standard_error, b.standard_error))
     assert "unpaired" in comparison.note
-    assert "no figures per image" in comparison.note
+    assert "no values per image" in comparison.note
     other = compare(a, cells(300)[1])
     assert not other.paired
     assert "400 and 300 images" in other.note

@@ -102,5 +102,5 @@ def test_weights_that_are_missing_or_wrong_get_one_line(
         raise OSError("no route to the hub")
 
     monkeypatch.setattr("metrics.features.dinov2.hub_file", offline)
-    with pytest.raises(MetricsError, match=r"no route to the hub.*give the file by path"):
+    with pytest.raises(MetricsError, match=r"no route to the hub.*pass the path of the file"):
         EXTRACTORS["dinov2-vit-l-14"]()

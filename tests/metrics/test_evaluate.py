@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from metrics import (
+    FORMULAS,
     PROTOCOLS,
     CmmdReference,
     KernelReference,
@@ -44,15 +45,16 @@ DIRECT = {
     "recall": lambda: recall_estimate(real=ManifoldReference.of(REAL, 3), generated=GENERATED),
     "density": lambda: density_estimate(real=ManifoldReference.of(REAL, 5), generated=GENERATED),
     "coverage": lambda: coverage_estimate(real=ManifoldReference.of(REAL, 5), generated=GENERATED),
-    "clip_score": lambda: clip_score_estimate(image=GENERATED, text=TEXT),
-    "clip_score_x100": lambda: clip_score_x100_estimate(image=GENERATED, text=TEXT),
+    "clip_score": lambda: clip_score_estimate(generated=GENERATED, text=TEXT),
+    "clip_score_x100": lambda: clip_score_x100_estimate(generated=GENERATED, text=TEXT),
 }
-ONE_EACH = {protocol.metric: protocol for protocol in PROTOCOLS.values()}
+NAMES = {formula: name for name, formula in FORMULAS.items()}
+ONE_EACH = {NAMES[protocol.formula]: protocol for protocol in PROTOCOLS.values()}
 
 
 @pytest.mark.parametrize("features", [REAL, Moments.of(REAL)])
 def test_frechet_distances_are_computed_on_the_device(features: np.ndarray | Moments) -> None:
-    here, there = (prepare(ONE_EACH["frechet"], features, device) for device in ("cpu", "meta"))
+    here, there = (prepare(ONE_EACH["frechet"], features, device).real for device in ("cpu", "meta"))
     assert isinstance(here, FrechetReference)
     assert isinstance(there, FrechetReference)
     assert (type(here.factor), there.factor.device.type) == (np.ndarray, "meta")
@@ -61,7 +63,7 @@ def test_frechet_distances_are_computed_on_the_device(features: np.ndarray | Mom
 @pytest.mark.parametrize("metric", DIRECT)
 def test_each_metric_is_its_formula(metric: str) -> None:
     protocol, expected = ONE_EACH[metric], DIRECT[metric]()
-    real = prepare(protocol, REAL) if protocol.needs_reference else None
+    real = prepare(protocol, REAL) if protocol.formula.needs_reference else None
     estimate = evaluate(protocol, generated=GENERATED, real=real, text=TEXT)
     assert estimate.value == expected.value
     assert estimate.standard_error == expected.standard_error
@@ -70,7 +72,7 @@ def test_each_metric_is_its_formula(metric: str) -> None:
 def test_images_of_one_prompt_are_not_independent_for_any_metric() -> None:
     prompts = [f"prompt {row // 2}" for row in range(40)]
     for metric, protocol in ONE_EACH.items():
-        real = prepare(protocol, REAL) if protocol.needs_reference else None
+        real = prepare(protocol, REAL) if protocol.formula.needs_reference else None
         plain = evaluate(protocol, generated=GENERATED, real=real, text=TEXT)
         estimate = evaluate(protocol, generated=GENERATED, real=real, text=TEXT, prompts=prompts)
         expected = with_clusters(plain, prompts)
@@ -78,13 +80,15 @@ def test_images_of_one_prompt_are_not_independent_for_any_metric() -> None:
         assert (estimate.clusters is None) == (plain.standard_error is None), metric
 
 
-def test_every_metric_has_a_protocol() -> None:
-    assert set(ONE_EACH) == set(DIRECT)
+def test_every_formula_has_a_protocol() -> None:
+    assert set(ONE_EACH) == set(DIRECT) == set(FORMULAS)
 
 
 @pytest.mark.parametrize("protocol", ONE_EACH.values(), ids=ONE_EACH)
 def test_what_a_protocol_needs_is_asked_for(protocol: Protocol) -> None:
-    needs = "a prepared reference of its own metric" if protocol.needs_reference else "text features"
+    needs = (
+        "a reference set prepared for its formula" if protocol.formula.needs_reference else "text features"
+    )
     with pytest.raises(MetricsError, match=f"{protocol.name} needs {needs}"):
         evaluate(protocol, generated=GENERATED)
 
@@ -96,7 +100,7 @@ def test_a_reference_of_another_metric_is_refused() -> None:
         ("precision", "density"),
         ("coverage", "recall"),
     ):
-        with pytest.raises(MetricsError, match="a prepared reference of its own metric"):
+        with pytest.raises(MetricsError, match="a reference set prepared for its formula"):
             evaluate(ONE_EACH[metric], generated=GENERATED, real=prepare(ONE_EACH[other], REAL))
 
 
@@ -124,7 +128,7 @@ def test_protocols_share_what_they_need_of_the_same_features() -> None:
     assert found["density"] is found["coverage"]
     kinds = [found[name] for name in ("fd", "kd", "precision", "density")] + [made[precision_elsewhere.name]]
     assert len({id(reference) for reference in kinds}) == 5
-    assert [type(found[name]) for name in names[:2]] == [FrechetReference, KernelReference]
+    assert [type(found[name].real) for name in names[:2]] == [FrechetReference, KernelReference]
 
 
 def test_a_distance_and_its_limit_share_their_decomposition(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,7 +204,7 @@ def test_clip_weights_that_are_not_there_get_one_line(
     monkeypatch.setattr(module, "hub_file", offline)
     for name, (_, repository) in module.PUBLISHED.items():
         for weights, words in (
-            (None, f"no route to {repository}; give the file by path where there is no network"),
+            (None, f"no route to {repository}; without a network, pass the path of the file"),
             (tmp_path / "none", "the weights .*none do not exist"),
         ):
             with pytest.raises(MetricsError, match=f"{name}: .*{words}") as caught:

@@ -119,5 +119,5 @@ def test_inception_weights_that_cannot_be_used_get_one_line(
         raise OSError("no network")
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
-    with pytest.raises(MetricsError, match=r"torch hub \(give the file by path.*no network"):
+    with pytest.raises(MetricsError, match=r"torch hub \(without a network, pass the path of the file"):
         EXTRACTORS["inception-v3"]()

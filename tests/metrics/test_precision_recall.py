@@ -140,7 +140,7 @@ def test_a_figure_on_which_all_images_agree_has_no_error() -> None:
     assert estimate.value == 1
     assert estimate.standard_error is None
     assert estimate.per_image is None
-    assert "each of the 10 generated images counts alike" in estimate.note
+    assert "all 10 generated images count the same" in estimate.note
 
 
 def test_too_few_or_different_features_are_refused() -> None:

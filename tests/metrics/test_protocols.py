@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from metrics import PROTOCOLS
+from metrics import FORMULAS, PROTOCOLS
 from metrics.features import EXTRACTORS
 
 
@@ -18,23 +18,29 @@ def test_every_protocol_is_complete_and_points_at_an_extractor() -> None:
         assert protocol.resize
         assert protocol.quantisation
         assert protocol.features
-        assert protocol.formula
+        assert protocol.formula.words
         assert protocol.agrees_with
-        distance = protocol.metric in ("frechet", "frechet_infinity", "kernel", "cmmd")
-        assert protocol.better == ("lower" if distance else "higher")
-        assert protocol.needs_reference == ("clip_score" not in protocol.metric)
+        distance = protocol.formula in [
+            FORMULAS[key] for key in ("frechet", "frechet_infinity", "kernel", "cmmd")
+        ]
+        assert protocol.formula.better == ("lower" if distance else "higher")
+        is_clip_score = protocol.formula in (FORMULAS["clip_score"], FORMULAS["clip_score_x100"])
+        assert protocol.formula.needs_reference == (not is_clip_score)
+        assert protocol.formula.needs_text == is_clip_score
     assert len({protocol.label for protocol in PROTOCOLS.values()}) == len(PROTOCOLS)
 
 
 def test_only_inception_distances_are_called_fid() -> None:
     for protocol in PROTOCOLS.values():
-        is_fid = protocol.extractor.startswith("inception-v3") and protocol.moments_suffice
+        is_fid = protocol.extractor.startswith("inception-v3") and protocol.formula.moments_suffice
         assert ("FID" in protocol.label) == is_fid
 
 
 def test_every_frechet_distance_has_its_limit_beside_it() -> None:
-    plain = {name for name, protocol in PROTOCOLS.items() if protocol.metric == "frechet"}
-    limits = {name for name, protocol in PROTOCOLS.items() if protocol.metric == "frechet_infinity"}
+    plain = {name for name, protocol in PROTOCOLS.items() if protocol.formula == FORMULAS["frechet"]}
+    limits = {
+        name for name, protocol in PROTOCOLS.items() if protocol.formula == FORMULAS["frechet_infinity"]
+    }
     assert limits == {f"{name}-infinity" for name in plain}
 
 
@@ -51,6 +57,9 @@ def test_the_two_clip_score_conventions_share_their_features_and_are_labelled_ap
         assert "x100 and clipped" in scaled.label
 
 
-def test_the_formulas_do_not_load_torch() -> None:
-    code = "import sys, metrics; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_the_formulas_load_without_torch_and_the_extractors_with_it() -> None:
+    code = (
+        "import sys, metrics; assert 'torch' not in sys.modules; "
+        "assert all(hasattr(metrics, name) for name in metrics.__all__); assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

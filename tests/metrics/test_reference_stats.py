@@ -113,11 +113,11 @@ def test_what_the_two_share_needs_no_note() -> None:
 def test_what_a_file_leaves_open_is_said() -> None:
     unknown = Stats(moments=replace(made().moments, n=0))
     assert check_stats(unknown, FID, dim=5) == [
-        "the statistics do not say their protocol, fid-inception-tf is taken on trust",
-        "the statistics do not say of how many images they are",
+        "the statistics do not name their protocol; fid-inception-tf is assumed",
+        "the statistics do not say how many images they come from",
     ]
     assert check_stats(made(n=5), FID, dim=5, image_size=(512, 512)) == [
-        "the statistics are of 5 images, no more than the 5 dimensions",
+        "the statistics come from 5 images, no more than the 5 dimensions",
         "the real images were 384x512 pixels, the generated ones are 512x512",
     ]
 
@@ -131,7 +131,7 @@ def test_what_a_file_leaves_open_is_said() -> None:
             replace(made(), version=0),
             "fid-inception-tf",
             5,
-            "of version 0 of fid-inception-tf.*make them again",
+            "by version 0 of fid-inception-tf.*make them again",
         ),
         (made(), "fid-inception-tf", 2048, "have 5 dimensions, inception-v3 gives 2048"),
         (made(features=False), "kid-inception-tf", 5, "kid-inception-tf needs the real features"),
@@ -195,18 +195,18 @@ def test_damaged_files_get_one_line(tmp_path: Path, name: str, damage: bytes | N
 
 def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
     write_stats(tmp_path / "s.safetensors", replace(made(), n=99))
-    with pytest.raises(MetricsError, match="features of 12 images and says that it has 99"):
+    with pytest.raises(MetricsError, match="features of 12 images but says that n is 99"):
         read_stats(tmp_path / "s.safetensors")
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     for name, stats, words in (
-        ("s.pkl", made(), r"written as .safetensors \(all\) or .npz"),
+        ("s.pkl", made(), r"as .safetensors \(everything\) or .npz"),
         ("s.safetensors", replace(made(), n=None), "without protocol, version and n"),
         ("none/s.npz", made(), "cannot be written: No such file"),
     ):
         with pytest.raises(MetricsError, match=words):
             write_stats(tmp_path / name, stats)
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(MetricsError, match="there is no such file"):
+    with pytest.raises(MetricsError, match="does not exist"):
         read_stats(tmp_path / "s.npz")

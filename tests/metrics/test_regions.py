@@ -100,7 +100,7 @@ def test_a_curve_leaves_behind_what_lies_off_its_cells_but_behind_its_lines() ->
 
 def test_figures_that_cannot_be_joined_are_refused_in_one_line() -> None:
     bare = Estimate(1.0, None, 200, None, note="no standard error: too few")
-    with pytest.raises(MetricsError, match="no region without figures per image: no standard error: too few"):
+    with pytest.raises(MetricsError, match="no region without values per image: no standard error: too few"):
         confidence_region(PlanePoint(bare, point(0).agreement))
     with pytest.raises(MetricsError, match="a distance of 200 images, an agreement of 100"):
         confidence_region(PlanePoint(point(0).distance, point(0, n=100).agreement))

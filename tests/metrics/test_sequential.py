@@ -70,7 +70,7 @@ def test_the_sign_is_that_of_a_minus_b_and_only_outside_the_interval() -> None:
 
 @pytest.mark.parametrize("miss", [0.0, 1.0, -0.1, math.nan])
 def test_a_chance_to_miss_that_is_none_is_refused(miss: float) -> None:
-    with pytest.raises(MetricsError, match="chance to miss"):
+    with pytest.raises(MetricsError, match="chance of a miss"):
         always_valid_factor(500, miss)
 
 

@@ -43,7 +43,7 @@ def test_unequal_clusters_match_repeated_draws() -> None:
 def test_unusable_clusters_are_refused_in_one_line() -> None:
     with pytest.raises(MetricsError, match=r"values \[3\] and clusters \[2\]"):
         clustered_standard_error([1, 2, 3], [0, 1])
-    with pytest.raises(MetricsError, match="1 cluster of images, at least 2"):
+    with pytest.raises(MetricsError, match="1 cluster of images: a standard error needs at least 2"):
         clustered_standard_error([1, 2, 3], ["a", "a", "a"])
 
 

@@ -30,7 +30,7 @@ def test_figures_are_those_of_the_features(
     assert score(reference=generated) == 0
     fid, clip = rows(tmp_path / "scores")
     mine = features(generated, pixels)
-    expected = clip_score_estimate(image=mine, text=pixels.texts([f"prompt {i}" for i in range(N)]))
+    expected = clip_score_estimate(generated=mine, text=pixels.texts([f"prompt {i}" for i in range(N)]))
     assert float(clip["value"]) == pytest.approx(expected.value, rel=1e-6)
     assert float(clip["standard_error"]) == pytest.approx(expected.standard_error, rel=1e-6)
     assert abs(float(fid["value"])) < 1e-9  # the images are their own reference, of their own size
@@ -83,7 +83,7 @@ def test_flagged_images_are_named(
     kept = [i for i in range(N) if i not in (3, 5, 7, 9)]
     (generated / "07.png").write_bytes(whole)
     mine = features(generated, pixels)
-    without = clip_score_estimate(image=mine[kept], text=pixels.texts([f"prompt {i}" for i in kept]))
+    without = clip_score_estimate(generated=mine[kept], text=pixels.texts([f"prompt {i}" for i in kept]))
     assert "4 flagged images (1 black, 1 duplicate, 1 truncated, 1 unsafe) are included" in clip["note"]
     assert f"without them {without.value:.6g} ± {without.standard_error:.3g} (n = 8)" in clip["note"]
     assert (clip["n"], clip["flagged"]) == ("12", "4")

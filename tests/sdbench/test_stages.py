@@ -157,7 +157,7 @@ class TestScore:
         without = frechet_distance(real=Moments.of(features["real"]), generated=Moments.of(kept["inception"]))
         counted = "3 flagged images (1 black, 1 constant, 1 duplicate) are included; without them "
         assert rows[1].note.endswith(f"; {counted}{without:.6g} (n = 7)")
-        clip = clip_score_estimate(image=kept["image"], text=kept["text"])
+        clip = clip_score_estimate(generated=kept["image"], text=kept["text"])
         assert rows[0].note == f"{counted}{clip.value:.6g} ± {clip.standard_error:.3g} (n = 7)"
 
     def test_images_of_one_prompt_are_not_taken_for_independent(
@@ -167,7 +167,7 @@ class TestScore:
         prompts = [Prompt(f"p{i}", text) for i, text in enumerate(texts)]
         repeating = make_plan(spec, [CHECKPOINT], prompts, dict(plan.units[0].extractors))
         clip, _ = self.rows(spec, repeating, features, tmp_path)
-        alone = clip_score_estimate(image=features["image"], text=features["text"])
+        alone = clip_score_estimate(generated=features["image"], text=features["text"])
         assert clip.standard_error == with_clusters(alone, texts).standard_error
         assert clip.standard_error != pytest.approx(alone.standard_error)
 
