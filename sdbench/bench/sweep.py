@@ -1,4 +1,4 @@
-"""Units of a sweep from prompts to the store, by the worker that every run has."""
+"""Units of a sweep from prompts to the store, made by the worker that every run uses."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ __all__ = ["measure"]
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Text encoder, sampling, decoding, features, audit, PNG of every image and shards.
+    """Time text encoding, sampling, decoding, features, audit, the PNG of every image and shards.
 
-    A first unit loads and compiles; the median of the next ones counts. On a GPU the features are those of
-    the published sweep, Inception's and ViT-L/14's with random weights, on a CPU the embedded family's.
+    The first unit loads and compiles; the row holds the median of the others. On a GPU the extractors are
+    those of the published sweep, Inception and ViT-L/14, with random weights; on a CPU the embedded family's.
     """
     model = build_model(bench)
     count = bench.large * (1 + bench.rounds)
@@ -64,7 +64,7 @@ def measure(bench: Bench) -> list[Row]:
 
 @dataclass(frozen=True, eq=False)
 class _Given:
-    """A source whose model is there already."""
+    """A source whose model is already loaded."""
 
     model: LatentDiffusion
     name: str = "bench"
@@ -77,7 +77,7 @@ class _Given:
 
 
 def _units(bench: Bench, model: LatentDiffusion, count: int, extractors: tuple[str, ...]) -> list[Unit]:
-    source: Any = _Given(model)  # a worker asks no more of it
+    source: Any = _Given(model)  # has all that a worker calls
     checkpoint = Checkpoint(source, model.weights_digest, model.config.digest)
     sampler = SamplerSpec(name="plms", steps=bench.steps)
     side = bench.image_size
@@ -93,7 +93,7 @@ def _units(bench: Bench, model: LatentDiffusion, count: int, extractors: tuple[s
 
 @contextmanager
 def _extractors(bench: Bench, folder: Path) -> Iterator[tuple[str, ...]]:
-    """The extractors' names; published ones have weights in a home of their own while the block lasts."""
+    """Yield the extractors' names; in the block, published ones find random weights in `folder`."""
     if bench.device == "cpu":
         yield ("shapes-clip",)
         return
