@@ -1,9 +1,9 @@
-"""A pytest fixture that holds a project's own sampler to exact answers and to its baseline.
+"""A pytest fixture that checks a project's own sampler against exact answers and a baseline.
 
     def test_my_sampler(sampler_regression):
         sampler_regression("my_package.samplers:mine", baseline="tests/sampler-baseline")
 
-The baseline is written by `pytest --record-samplers`, or by `sdbench regress record --sampler`.
+`pytest --record-samplers` or `sdbench regress record --sampler` writes the baseline.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --record-samplers."""
     group = parser.getgroup("sdbench")
     group.addoption(
-        "--record-samplers", action="store_true", help="write the baselines of sampler_regression tests anew"
+        "--record-samplers", action="store_true", help="record the baselines of sampler_regression tests"
     )
 
 
@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the fixture, so that -m sampler_regression selects them."""
+    """Mark the tests that use the fixture, for -m sampler_regression."""
     for item in items:
         if "sampler_regression" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.sampler_regression)
@@ -39,11 +39,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def sampler_regression(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """``(source, baseline, allow="rounding", quick=True) -> Outcome``; fails the test where it does not hold.
+    """A function that checks a sampler and fails the test if the result is worse than allowed.
 
-    ``source`` is "module:function", "file.py:function", or "diffusers:CLASS?key=value". ``baseline`` is a
-    folder, relative to pytest's root folder. ``allow`` is the worst verdict that passes. With ``quick=False``
-    the embedded family is run too. ``device`` and ``dtype`` choose the baseline and how it is run.
+    It takes these arguments and returns a `CheckResult`:
+
+    - ``source``: "module:function", "file.py:function", or "diffusers:CLASS?key=value".
+    - ``baseline``: The baseline's folder, relative to pytest's root folder.
+    - ``allow``: The worst verdict that passes (default: "rounding").
+    - ``quick``: Skip the embedded family (default: True).
+    - ``device``, ``dtype``: Where and in which precision to run (default: "cpu", "float32").
     """
 
     def check(
@@ -63,11 +67,11 @@ def sampler_regression(request: pytest.FixtureRequest) -> Callable[..., Any]:
         try:
             if request.config.getoption("--record-samplers"):
                 save_baseline(folder, session.record(given, quick=quick, platform=platform))
-            held = load_baseline(folder, platform)
-            outcome = session.check(held, given, Policy(Verdict(allow)), quick=quick)
-            session.require(outcome)
+            recorded = load_baseline(folder, platform)
+            checked = session.check(recorded, given, Policy(Verdict(allow)), quick=quick)
+            session.require(checked)
         except SdbenchError as error:
             pytest.fail(str(error), pytrace=False)
-        return outcome
+        return checked
 
     return check

@@ -155,7 +155,7 @@ def _guarded(name: str, sampler: Sampler) -> Sampler:
         if step is None:
             raise ValueError(f"sampler {name!r} yields nothing")
 
-    return Sampler(run, grid, sampler.takes_eta)
+    return Sampler(run, grid, sampler.takes_eta, sampler.order)
 
 
 def _translated(name: str, start: Callable[[], Any]) -> Iterator[Any]:

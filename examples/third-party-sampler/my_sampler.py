@@ -1,4 +1,4 @@
-"""A sampler of someone else's: DDIM without fresh noise, in nine lines."""
+"""A sampler of a project outside sdbench: DDIM without fresh noise, in nine lines."""
 
 from reference_model.samplers import Step
 

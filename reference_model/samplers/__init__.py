@@ -35,12 +35,12 @@ __all__ = [
 ]
 
 SAMPLERS: dict[str, Sampler] = {
-    "ddim": Sampler(ddim, Schedule.grid, takes_eta=True),
-    "plms": Sampler(plms, Schedule.grid),
-    "dpm-solver": Sampler(dpm_solver, interpolated_grid),
-    "dpm-solver++": Sampler(dpm_solver, rounded_grid),
-    "euler": Sampler(euler, linspace_grid),
+    "ddim": Sampler(ddim, Schedule.grid, takes_eta=True, order=1),
+    "plms": Sampler(plms, Schedule.grid, order=2),
+    "dpm-solver": Sampler(dpm_solver, interpolated_grid, order=2),
+    "dpm-solver++": Sampler(dpm_solver, rounded_grid, order=2),
+    "euler": Sampler(euler, linspace_grid, order=1),
     "euler-ancestral": Sampler(euler_ancestral, linspace_grid),
-    "heun": Sampler(heun, linspace_grid),
-    "unipc": Sampler(unipc, rounded_grid),
+    "heun": Sampler(heun, linspace_grid, order=2),
+    "unipc": Sampler(unipc, rounded_grid, order=3),  # the corrector adds one to the predictor's two
 }

@@ -23,12 +23,14 @@ class Sampler:
     """A sampler with the grid that it is made for.
 
     ``grid`` makes the timesteps of (schedule, steps, eta); it raises ValueError where they cannot be
-    had. ``takes_eta``: eta, the share of fresh noise at each step, may differ from 0.
+    had. ``takes_eta``: eta, the share of fresh noise at each step, may differ from 0. ``order``: the order of
+    convergence at eta = 0 that its method promises; None if it follows no ODE or promises nothing.
     """
 
     run: Walk
     grid: Callable[[Schedule, int, float], Grid]
     takes_eta: bool = False
+    order: int | None = None
 
 
 def nfe(sampler: Sampler, grid: Grid) -> int:

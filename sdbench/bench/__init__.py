@@ -1,7 +1,7 @@
-"""What `sdbench bench` measures: our settings beside other tools on the same work, in one run.
+"""What `sdbench bench` measures: sdbench and other tools on the same workload, in one run.
 
-Every part takes the machine and a word about progress, and returns rows. Works are warmed up, then done in
-turn, round after round, so that a machine that slows down slows all of them; a row holds the median.
+A part takes the settings of the benchmark and returns rows. Its workloads are warmed up, then timed in
+alternating rounds, so that a machine that slows down slows all of them. A row holds the median.
 """
 
 from __future__ import annotations

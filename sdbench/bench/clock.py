@@ -1,4 +1,4 @@
-"""Time works beside each other."""
+"""Time workloads side by side."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from sdbench.errors import one_line
 __all__ = ["Timing", "Work", "interleaved"]
 
 Work = Callable[[], object]
+"""A workload to time."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each round; what the first call returned.
+    """The times of one workload.
 
-    peak_bytes: of the GPU's memory in the first call, beyond what was held before it; None on a CPU.
+    Attributes:
+        seconds: One value per round.
+        peak_bytes: GPU memory that the first call used on top of what was held before; None on a CPU.
+        output: What the first call returned.
     """
 
     seconds: tuple[float, ...]
@@ -31,7 +35,7 @@ class Timing:
 
     @property
     def median(self) -> float:
-        """Of the rounds."""
+        """Median seconds of the rounds."""
         return statistics.median(self.seconds)
 
 
@@ -43,16 +47,23 @@ def interleaved(
     slow: float = math.inf,
     others: Collection[str] = (),
 ) -> dict[str, Timing]:
-    """Do each work once to warm up, then all of them in turn, `rounds` times.
+    """Run each workload once to warm up, then all of them in turn, `rounds` times.
 
-    A work that takes more than `slow` seconds to warm up is not done again: that was its one round. `others`
-    may fail then, which is said; there is no timing of them.
+    Args:
+        works: Workloads by name.
+        rounds: Timed rounds after the warm-up.
+        say: Receives progress messages.
+        slow: A workload that needs more seconds than this to warm up is not repeated; its warm-up counts.
+        others: Names of other tools' workloads. One that fails in the warm-up is reported and gets no timing.
+
+    Returns:
+        A timing for every workload that succeeded.
     """
     firsts: dict[str, Timing] = {}
     for name, work in works.items():
         say(f"{name}: warming up")
         try:
-            firsts[name] = _first(work)  # compiles, and chooses kernels
+            firsts[name] = _first(work)  # compiles and chooses kernels
         except Exception as error:
             if name not in others:
                 raise

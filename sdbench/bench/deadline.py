@@ -1,4 +1,4 @@
-"""The time that a benchmark may take in all."""
+"""The time limit of a benchmark."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ __all__ = ["Deadline", "TimeOver"]
 
 
 class TimeOver(BaseException):
-    """Raised in the midst of a part when the time is used up; no Exception, since compilers catch those."""
+    """Raised inside a part when the time is up; not an Exception, because compilers catch those."""
 
 
 class Deadline:
-    """So many minutes from now; None for no end."""
+    """A moment `minutes` from now; None sets no limit."""
 
     def __init__(self, minutes: float | None) -> None:
-        self.reason = f"{minutes:g} minutes were over" if minutes is not None else ""
+        self.reason = f"the limit of {minutes:g} minutes was reached" if minutes is not None else ""
         self._end = None if minutes is None else time.monotonic() + 60 * minutes
 
     @property
     def over(self) -> bool:
-        """Whether the time is used up."""
+        """Whether the time is up."""
         return self._end is not None and time.monotonic() >= self._end
 
     @contextmanager
     def stopping(self) -> Iterator[None]:
-        """Raise TimeOver inside at the end of the time; a long call of a library comes back first."""
+        """Raise TimeOver in the block when the time is up; a library call in progress returns first."""
         if self._end is None:
             yield
             return

@@ -1,4 +1,4 @@
-"""Pictures to features: our extractor beside those of torch-fidelity and torchmetrics, with equal weights."""
+"""Images to features: our extractor against torch-fidelity's and torchmetrics', with the same weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CPU_BATCH, GPU_BATCH = 4, 64
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Inception v3 from 8-bit pictures of 256 pixels to features in the CPU's memory, random weights."""
+    """Time Inception v3 with random weights, from 8-bit 256-pixel images to features in CPU memory."""
     size = CPU_BATCH if bench.device == "cpu" else GPU_BATCH
     pictures = np.random.default_rng(0).integers(0, 256, (size, SIDE, SIDE, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
@@ -65,7 +65,7 @@ def _others(weights: Path, pictures: np.ndarray, device: str) -> dict[str, Work]
 
 
 def save_random_inception(path: Path) -> None:
-    """Write Inception's weights, random ones, as torch-fidelity's file has them."""
+    """Write random weights of Inception v3 in the format of torch-fidelity's file."""
     from torch_fidelity import feature_extractor_inceptionv3 as port
 
     torch.manual_seed(0)
@@ -75,7 +75,7 @@ def save_random_inception(path: Path) -> None:
 
 @contextmanager
 def _nothing_loaded(port: object) -> Iterator[None]:
-    """Its constructor downloads the published weights; random ones take as long to compute with."""
+    """Keep the constructor from downloading the published weights; random ones take the same time."""
     network = port.FeatureExtractorInceptionV3  # type: ignore[attr-defined]
     with (
         mock.patch.object(port, "load_state_dict_from_url", return_value={}),

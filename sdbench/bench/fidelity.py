@@ -1,4 +1,4 @@
-"""Proof that fast is right: each fast setting against float32, step by step and in the figures."""
+"""What fast settings change: each one against float32, in the latents, the pixels and the test metrics."""
 
 from __future__ import annotations
 
@@ -27,12 +27,15 @@ QUARTERS = (0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class Fidelity:
-    """A setting beside float32, over the prompts of the embedded testbed.
+    """One setting compared with float32 over the prompts of the embedded testbed.
 
-    errors: root mean square of the difference of the latents over that of the latents, after a quarter, a
-    half, three quarters and all of the steps. levels: mean and largest difference of the 8-bit pixels.
-    lost: images that were not finite, black here. comparisons: the two figures of the regression test,
-    paired, with its verdict.
+    Attributes:
+        name: The setting.
+        errors: Root mean square difference of the latents relative to the float32 latents, after a quarter,
+            a half, three quarters and all of the steps.
+        levels: Mean and largest difference of the 8-bit pixels.
+        lost: Number of images that were not finite; they count as black.
+        comparisons: The two metrics of the regression test, paired, with its verdicts.
     """
 
     name: str
@@ -43,12 +46,12 @@ class Fidelity:
 
     def __str__(self) -> str:
         errors = " ".join(f"{error:.1e}" for error in self.errors)
-        figures = "; ".join(f"{c}: {self._verdict(c)}" for c in self.comparisons)
+        metrics = "; ".join(f"{c}: {self._verdict(c)}" for c in self.comparisons)
         mean, largest = self.levels
-        return f"{self.name}: latents {errors}; pixels {mean:.3f} levels, {largest} at most; {figures}"
+        return f"{self.name}: latents {errors}; pixels {mean:.3f} levels, {largest} at most; {metrics}"
 
     def _verdict(self, comparison: Equivalence) -> str:
-        """No figure makes a setting harmless that loses images: a black one may score like a poor one."""
+        """A setting that loses images is never harmless: a black image may score like a poor one."""
         if self.lost:
             return f"not harmless, {self.lost} images lost"
         return "harmless" if comparison.equivalent else "not shown"
@@ -56,7 +59,13 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Walk:
-    """Latents after every step; 8-bit pixels [B, H, W, 3]; how many images were not finite and are black."""
+    """One trajectory.
+
+    Attributes:
+        latents: Latents after each step.
+        pixels: 8-bit images [B, H, W, 3].
+        lost: Number of images that were not finite; they are black in `pixels`.
+    """
 
     latents: list[Tensor]
     pixels: np.ndarray
@@ -64,12 +73,12 @@ class Walk:
 
 
 def eager(bench: Bench) -> list[Fidelity]:
-    """Every other precision on the embedded family's last checkpoint."""
+    """Compare every precision but `full`, uncompiled, on the embedded family's last checkpoint."""
     return _all(bench, [precision for precision in PRECISIONS if precision != "full"], compiled=False)
 
 
 def compiled(bench: Bench) -> list[Fidelity]:
-    """Every precision, compiled."""
+    """Compare every precision, compiled, on the embedded family's last checkpoint."""
     if not bench.compiled:
         raise LeftOut(UNCOMPILED)
     return _all(bench, PRECISIONS, compiled=True)
@@ -88,7 +97,7 @@ def _all(bench: Bench, precisions: Sequence[str], *, compiled: bool) -> list[Fid
 
 @torch.inference_mode()
 def make_walk(testbed: ShapesTestbed, bench: Bench, precision: str, *, compiled: bool) -> Walk:
-    """From the same noise in some arithmetic."""
+    """Sample the testbed's prompts in the given precision; the noise is the same for every call."""
     model = load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG, bench.device)
     model.compute_in(precision, compiled=compiled)
     context, empty = model.encode_prompts(list(testbed.prompts)), model.encode_prompts([""])

@@ -1,4 +1,4 @@
-"""The floor: the time of an image's convolutions, products and attentions with nothing between them."""
+"""The floor: the time of an image's convolutions, matrix products and attention with nothing in between."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["floor_seconds"]
 
 @dataclass(frozen=True)
 class _Call:
-    """A layer of some shape, called with an input of some shape; `other` is what attention attends to."""
+    """A layer and the shape of its input; `other` is the shape of the sequence that attention attends to."""
 
     kind: str
     settings: tuple[Any, ...]
@@ -35,7 +35,7 @@ class _Call:
 
 @torch.inference_mode()
 def floor_seconds(model: LatentDiffusion, bench: Bench, x: Tensor, context: Tensor) -> float:
-    """Seconds for a batch: each distinct call timed alone, the faster memory layout taken, summed up."""
+    """Return the seconds of a batch: each distinct call timed alone in its faster memory layout, summed."""
     timesteps = torch.full((len(x),), 500, device=x.device)
     with _noted(model.unet) as evaluation:
         model.denoise(x, timesteps, torch.cat([context, context]))
@@ -76,7 +76,7 @@ def _noted(module: nn.Module) -> Iterator[Counter[_Call]]:
 
 def _fastest(call: _Call, bench: Bench, dtype: torch.dtype) -> float:
     options: dict[str, Any] = {"device": bench.device, "dtype": dtype}
-    plain = _works(call, options)  # named, since a captured graph reads its tensors without holding them
+    plain = _works(call, options)  # keeps the tensors alive: a captured graph holds no reference to them
     repeated, repeats = (_captured, 20) if bench.device == "cuda" else (_looped, 2)
     works = {name: repeated(work, repeats) for name, work in plain.items()}
     timings = interleaved(works, 3, lambda _: None)
@@ -92,11 +92,11 @@ def _looped(work: Work, repeats: int) -> Work:
 
 
 def _captured(work: Work, repeats: int) -> Work:
-    """As one CUDA graph, so that neither starting the kernels nor waiting for them is in the time."""
+    """Capture the repeats as one CUDA graph: neither launching kernels nor waiting for them is timed."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
-        work()  # chooses its kernels, which a capture cannot
+        work()  # chooses its kernels, which is not possible during capture
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
@@ -106,7 +106,7 @@ def _captured(work: Work, repeats: int) -> Work:
 
 @contextmanager
 def _fastest_kernels() -> Iterator[None]:
-    """Of cuDNN's convolutions, by trying them; elsewhere the choice must not change from run to run."""
+    """Let cuDNN pick convolutions by timing them; runs do not, since the choice could change images."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True
     try:

@@ -1,4 +1,4 @@
-"""The Frechet distance of given moments, beside the two ways that are in use; 2048 dimensions."""
+"""The Fréchet distance of given moments in 2048 dimensions, against the two other algorithms in use."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["measure"]
 DIM = 2048
 AGAINST = "eigvals, as torchmetrics"
 SLOW = 4.0
-"""Seconds from which a way is timed once: beside them, what a first call adds is little."""
+"""An algorithm that takes more seconds than this is timed once: a first call adds little to them."""
 
 
 def measure(bench: Bench, dim: int = DIM) -> list[Row]:
-    """Ours factorises the real side once a sweep, which is not in its time; on a GPU it is timed too."""
+    """Time the distance. Ours factorises the real side once per sweep, so that is not timed."""
     real, generated = (_moments(seed, dim) for seed in (0, 1))
     reference = FrechetReference.of(real)
     works = {
@@ -40,7 +40,7 @@ def measure(bench: Bench, dim: int = DIM) -> list[Row]:
 
 
 def _moments(seed: int, dim: int) -> Moments:
-    """Variances that fall off by three decades, as those of Inception's features do."""
+    """Features whose variances span three decades, like those of Inception."""
     scales = np.logspace(0, -1.5, dim, dtype=np.float32)
     random = np.random.default_rng(seed)
     return Moments.of(random.standard_gamma(2.0, size=(2 * dim, dim), dtype=np.float32) * scales)

@@ -1,4 +1,4 @@
-"""Reading a checkpoint of the size of Stable Diffusion v1, 4.3 GB, from a warm page cache."""
+"""Loading a checkpoint of the size of Stable Diffusion v1 (4.3 GB) from a warm page cache."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from sdbench.errors import InputError
 __all__ = ["measure"]
 
 ROOM = 2
-"""How many times the file must fit where temporary files lie."""
+"""Free space required in the temporary folder, as a multiple of the file's size."""
 
 
 def measure(bench: Bench, config: ModelConfig | None = None) -> list[Row]:
-    """Written to a temporary folder, read by us and by safetensors; both check or copy every byte."""
+    """Time loading with our loader and with safetensors; both read every byte."""
     config = config or ModelConfig()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.safetensors"
         model = _written(path, config, bench)
 
-        # Nothing is returned, since the first result is kept: it would be another 4.3 GB each.
+        # Return nothing: the first result is kept, which would hold another 4.3 GB each.
         def new() -> None:
             load_checkpoint(path, config, bench.device)
 
@@ -56,7 +56,7 @@ def _written(path: Path, config: ModelConfig, bench: Bench) -> LatentDiffusion:
     size = sum(tensor.nbytes for tensor in model.state_dict().values())
     if shutil.disk_usage(path.parent).free < ROOM * size:
         raise InputError(
-            f"{path.parent}: no room for a checkpoint of {size / 1e9:.1f} GB; TMPDIR names another"
+            f"{path.parent}: no room for a checkpoint of {size / 1e9:.1f} GB; set TMPDIR to another folder"
         )
     bench.say(f"loading: writing {size / 1e9:.1f} GB")
     weights = {name: torch.full(t.shape, 0.01, dtype=t.dtype) for name, t in model.state_dict().items()}

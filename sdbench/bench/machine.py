@@ -1,4 +1,4 @@
-"""What is measured on: the device with the model, image size and batches that suit it."""
+"""What a benchmark runs on: the device, with the model, image size and batch sizes that suit it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reference_model.config import ModelConfig
 __all__ = ["SCALE", "UNCOMPILED", "Bench", "LeftOut", "build_model", "setting_name"]
 
 SCALE = 7.5
-"""Of guidance, wherever images are made."""
+"""Guidance scale of every benchmark that makes images."""
 
-UNCOMPILED = "networks are not compiled here; --compile on does"
+UNCOMPILED = "networks are not compiled; use --compile on"
 
 
 class LeftOut(Exception):  # noqa: N818 - nothing is wrong
@@ -24,10 +24,18 @@ class LeftOut(Exception):  # noqa: N818 - nothing is wrong
 
 @dataclass(frozen=True)
 class Bench:
-    """Settings of a benchmark; `say` is told what is under way.
+    """Settings of a benchmark.
 
-    image_size in pixels; small, large: batches; precision: what everybody computes in; compiled: whether
-    compiled networks are measured too, minutes of compiling each.
+    Attributes:
+        device: Where the networks run.
+        image_size: Side of an image in pixels.
+        small: Batch size of the single-image parts.
+        large: Batch size of a sweep.
+        steps: PLMS steps.
+        rounds: Timed rounds.
+        precision: What all tools compute in.
+        compiled: Whether to measure compiled networks too; each takes minutes to compile.
+        say: Receives progress messages.
     """
 
     device: str
@@ -42,12 +50,12 @@ class Bench:
 
 
 def setting_name(precision: str, *, compiled: bool) -> str:
-    """How rows call a setting."""
+    """Return the name of a setting as rows show it."""
     return f"{precision}, {'compiled' if compiled else 'eager'}"
 
 
 def build_model(bench: Bench) -> LatentDiffusion:
-    """On a CPU the last checkpoint of the embedded family; on a GPU Stable Diffusion v1, random weights."""
+    """Return the embedded family's last checkpoint on a CPU, or a random Stable Diffusion v1 on a GPU."""
     if bench.device == "cpu":
         return load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG)
     torch.manual_seed(0)

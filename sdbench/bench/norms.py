@@ -1,4 +1,4 @@
-"""Compiled group norm with SiLU, by our kernel and by torch's own compiler."""
+"""Compiled group norm with SiLU: our kernel against torch's compiler."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["measure"]
 
 CALLS = 100
 SHAPE = (320, 64, 64)
-"""The feature maps of the first level of Stable Diffusion v1, where its norms take longest."""
+"""Feature maps of the first level of Stable Diffusion v1, whose norms take longest."""
 
 
 @torch.inference_mode()
 def measure(bench: Bench) -> list[Row]:
-    """Of a large batch with both halves of guidance, on a GPU."""
+    """Time the norm of a large batch with both halves of guidance, on a GPU."""
     if bench.device != "cuda":
         raise LeftOut("the kernel is for GPUs")
     if not bench.compiled:

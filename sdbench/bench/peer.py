@@ -1,4 +1,4 @@
-"""The same model as a pipeline of the diffusers library, with the same weights."""
+"""The same model and weights as a diffusers pipeline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ __all__ = ["build_pipeline"]
 
 
 def build_pipeline(model: LatentDiffusion, precision: str) -> Any:
-    """A StableDiffusionPipeline with PLMS that takes encoded prompts; InputError without diffusers."""
+    """Build a StableDiffusionPipeline with PLMS that takes encoded prompts.
+
+    Raises:
+        InputError: diffusers is not installed.
+    """
     try:
         import diffusers
     except ImportError:
@@ -68,7 +72,7 @@ def _unet(config: ModelConfig) -> dict[str, Any]:
         "down_block_types": tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends),
         "up_block_types": tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)),
         "layers_per_block": c.num_res_blocks,
-        "attention_head_dim": c.num_heads,  # the library's name for the number of heads
+        "attention_head_dim": c.num_heads,  # diffusers' name for the number of heads
         "cross_attention_dim": c.context_dim,
         "norm_num_groups": c.norm_groups,
         "sample_size": config.autoencoder.resolution // config.autoencoder.downsampling,

@@ -1,4 +1,4 @@
-"""A measured figure, and how a table of them is printed."""
+"""Rows of the benchmark's tables, and how they are printed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ __all__ = ["Row", "rows_of", "table"]
 
 @dataclass(frozen=True)
 class Row:
-    """One work: median seconds per item (an image, a distance, a file), and how it compares.
+    """The result of one workload.
 
-    ratio: how many times as fast as `against`, 1 for itself. peak_bytes: of the device's memory beyond what
-    was held before, such as other models; None where nothing counts it. note: what else was found, such as
-    the difference of the outputs.
+    Attributes:
+        what: Heading under which the row is printed.
+        name: The workload.
+        item: What is counted: an image, a distance, a file.
+        seconds: Median seconds per item.
+        against: The workload that `ratio` compares with.
+        ratio: How many times as fast as `against`.
+        peak_bytes: Device memory used on top of what was held before, such as other models; None if unknown.
+        note: Further findings, such as the difference of the outputs.
     """
 
     what: str
@@ -38,7 +44,7 @@ def rows_of(
     against: str,
     notes: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """A row for each work that did `items` items; ratios are to the work `against`, "" for none."""
+    """Return a row per workload of `items` items, with ratios to the one named `against` ("" for none)."""
     base = timings[against].median if against else None
     return [
         Row(
@@ -56,7 +62,7 @@ def rows_of(
 
 
 def table(rows: Iterable[Row]) -> str:
-    """The rows as text, a heading wherever another thing is measured."""
+    """Return the rows as text, under a heading for each thing measured."""
     lines: list[str] = []
     before = ""
     for row in rows:

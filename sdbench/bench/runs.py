@@ -1,4 +1,4 @@
-"""The benchmark as a whole: which parts there are, what they run on, and the record of it."""
+"""The whole benchmark: its parts, what they run on, and the results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sdbench.bench.rows import Row, table
 from sdbench.errors import one_line
 from sdbench.precision import full_precision
 
-__all__ = ["PARTS", "Outcome", "bench_for", "run_parts"]
+__all__ = ["PARTS", "Measurements", "bench_for", "run_parts"]
 
 PARTS: dict[str, Callable[[Bench], Sequence[Row | Fidelity]]] = {
     "sampling": sampling.large,
@@ -38,18 +38,23 @@ PARTS: dict[str, Callable[[Bench], Sequence[Row | Fidelity]]] = {
     "single-compiled": sampling.single_compiled,
     "fidelity-compiled": fidelity.compiled,
 }
-"""In the order of a run of all: what matters most first, what takes minutes to compile for less last."""
+"""In the order of a full run: the most useful parts first, those that compile for minutes last."""
 
 FAILED = "failed: "
 LONGEST = 500
-"""Characters of an error's line: compilers write pages."""
+"""Maximum length of an error line in characters; compilers write pages."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Measurements:
     """What was measured, and on what.
 
-    results: of each part; missing: the parts without results, and why, in a line each.
+    Attributes:
+        environment: The machine and the package versions.
+        settings: The settings of the benchmark.
+        results: Rows by part.
+        missing: One line per part without results that says why.
+        peak_resident_bytes: Peak memory of the process.
     """
 
     environment: dict[str, Any]
@@ -60,68 +65,73 @@ class Outcome:
 
     @property
     def failed(self) -> list[str]:
-        """The parts that an error ended."""
+        """The parts that ended with an error."""
         return [name for name, why in self.missing.items() if why.startswith(FAILED)]
 
     def text(self, part: str) -> str:
-        """A part's table for people, or why there is none."""
+        """Return a part's table, or why it has none."""
         if part in self.missing:
             return f"{part}\n  {self.missing[part]}"
         rows = self.results[part]
         return table([r for r in rows if isinstance(r, Row)]) or "\n".join([part, *map(str, rows)])
 
     def summary(self) -> str:
-        """The machine in a line."""
+        """Return the device and the peak memory in one line."""
         peak = f"peak memory of the process {self.peak_resident_bytes / 2**30:.2f} GiB"
         return f"{self.environment['device']}, {peak}"
 
     def write(self, path: Path) -> None:
-        """All figures with their environment, as JSON."""
+        """Write all results with their environment as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
 def bench_for(device: str, *, compiled: bool, steps: int, rounds: int, say: Callable[[str], None]) -> Bench:
-    """What suits the device: the embedded family on a CPU, Stable Diffusion v1 in half precision on a GPU."""
+    """Return settings for the embedded family on a CPU, for Stable Diffusion v1 in fp16 on a GPU."""
     if device == "cpu":
         return Bench(device, 64, 1, 64, steps, rounds, "full", compiled, say)
     return Bench(device, 512, 1, 16, steps, rounds, "fp16", compiled, say)
 
 
 def run_parts(
-    names: Sequence[str], bench: Bench, done: Callable[[str, Outcome], None], deadline: Deadline
-) -> Outcome:
-    """Measure the parts one after the other; `done` is told each one with what there is so far.
+    names: Sequence[str], bench: Bench, done: Callable[[str, Measurements], None], deadline: Deadline
+) -> Measurements:
+    """Measure the parts one after the other.
 
-    A part that fails leaves a line instead of results, and the next one is measured. So does one that the
-    deadline finds under way or not begun.
+    A part that fails, or that the deadline stops or leaves out, leaves a line instead of results.
+
+    Args:
+        names: Parts to measure, in this order.
+        bench: Settings.
+        done: Called after each part with its name and the measurements so far.
+        deadline: When to stop.
     """
     full_precision()
     keep_freed_memory()
     settings = {key: value for key, value in asdict(bench).items() if key != "say"}
-    outcome = Outcome(provenance.machine(bench.device), settings)
+    measured = Measurements(provenance.machine(bench.device), settings)
     for name in names:
         try:
             if deadline.over:
                 raise LeftOut(deadline.reason)
-            _let_go(bench)
+            _free_memory(bench)
             with deadline.stopping():
-                outcome.results[name] = list(PARTS[name](bench))
+                measured.results[name] = list(PARTS[name](bench))
         except LeftOut as reason:
-            outcome.missing[name] = f"left out: {reason}"
+            measured.missing[name] = f"left out: {reason}"
         except TimeOver:
-            outcome.missing[name] = f"stopped: {deadline.reason}"
+            measured.missing[name] = f"stopped: {deadline.reason}"
         except Exception as error:
             bench.say(traceback.format_exc())
-            outcome.missing[name] = f"{FAILED}{type(error).__name__}: {one_line(error)[:LONGEST]}"
+            measured.missing[name] = f"{FAILED}{type(error).__name__}: {one_line(error)[:LONGEST]}"
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        outcome = replace(outcome, peak_resident_bytes=peak)
-        done(name, outcome)
-    return outcome
+        measured = replace(measured, peak_resident_bytes=peak)
+        done(name, measured)
+    return measured
 
 
-def _let_go(bench: Bench) -> None:
-    """Of the memory of the part before, also where an error ended it."""
+def _free_memory(bench: Bench) -> None:
+    """Release what the previous part held, even if it ended with an error."""
     if bench.compiled:
         torch.compiler.reset()
     gc.collect()

@@ -1,4 +1,4 @@
-"""Encoded prompts to pixels: our settings beside diffusers' pipeline with the same weights."""
+"""Encoded prompts to pixels: our model against a diffusers pipeline with the same weights."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from sdbench.bench.peer import build_pipeline
 from sdbench.bench.rows import Row, rows_of
 from sdbench.errors import InputError
 
-__all__ = ["Inputs", "compile_pipeline", "large", "sampling_rows", "single", "single_compiled"]
+__all__ = ["SharedInputs", "compile_pipeline", "large", "sampling_rows", "single", "single_compiled"]
 
 OURS, THEIRS = "sdbench", "diffusers"
 
 
 def large(bench: Bench) -> list[Row]:
-    """Batches as sweeps run them."""
+    """Time batches of the size that sweeps use."""
     return _batch(bench, bench.large, (False, True) if bench.compiled else (False,))
 
 
 def single(bench: Bench) -> list[Row]:
-    """One image at a time, uncompiled."""
+    """Time one image at a time, uncompiled."""
     return _batch(bench, bench.small, (False,))
 
 
 def single_compiled(bench: Bench) -> list[Row]:
-    """One image at a time, compiled: minutes of compiling for figures that no sweep depends on."""
+    """Time one image at a time, compiled: minutes of compiling for times that no sweep depends on."""
     if not bench.compiled:
         raise LeftOut(UNCOMPILED)
     return _batch(bench, bench.small, (True,))
 
 
-class Inputs:
-    """The same noise and the same contexts for everyone."""
+class SharedInputs:
+    """The noise and the encoded prompts, the same for all tools."""
 
     def __init__(self, model: LatentDiffusion, bench: Bench, size: int) -> None:
         self.bench = bench
@@ -51,7 +51,7 @@ class Inputs:
         self.context, self.empty = model.encode_prompts(prompts), model.encode_prompts([""])
 
     def ours(self, model: LatentDiffusion) -> Work:
-        """The reference model, to 8-bit pixels on the CPU."""
+        """Return a workload of the reference model, up to 8-bit pixels on the CPU."""
 
         def work() -> np.ndarray:
             context, empty, steps = self.context, self.empty, self.bench.steps
@@ -61,7 +61,7 @@ class Inputs:
         return work
 
     def theirs(self, pipeline: Any) -> Work:
-        """The pipeline, to 8-bit pixels on the CPU; quantised on the device and truncated, as ours are."""
+        """Return a workload of the pipeline; pixels are truncated to 8 bits on the device, like ours."""
 
         def work() -> np.ndarray:
             dtype = pipeline.unet.dtype
@@ -81,18 +81,18 @@ class Inputs:
 
 
 def compile_pipeline(pipeline: Any, device: str) -> None:
-    """As our networks are: once for each shape, in channels_last, with CUDA graphs on a GPU."""
+    """Compile the pipeline as we compile: once per shape, in channels_last, with CUDA graphs on a GPU."""
     how: dict[str, Any] = {"dynamic": False, "mode": "reduce-overhead" if device == "cuda" else "default"}
     pipeline.unet.to(memory_format=torch.channels_last).compile(**how)
     pipeline.vae.to(memory_format=torch.channels_last)
     pipeline.vae.decode = torch.compile(pipeline.vae.decode, **how)
 
 
-def _batch(bench: Bench, size: int, ways: tuple[bool, ...]) -> list[Row]:
+def _batch(bench: Bench, size: int, modes: tuple[bool, ...]) -> list[Row]:
     exact = build_model(bench)
-    inputs = Inputs(exact, bench, size)
+    inputs = SharedInputs(exact, bench, size)
     works: dict[str, Work] = {}
-    for compiled in ways:
+    for compiled in modes:
         name = setting_name(bench.precision, compiled=compiled)
         model = build_model(bench)
         model.compute_in(bench.precision, compiled=compiled)
@@ -112,18 +112,18 @@ def _batch(bench: Bench, size: int, ways: tuple[bool, ...]) -> list[Row]:
 
 
 def sampling_rows(what: str, size: int, timings: Mapping[str, Timing], floor: float) -> list[Row]:
-    """Ratios to the fastest of diffusers' rows, pixels beside the first of them, if any; and the floor."""
+    """Return rows with ratios to the fastest diffusers row, pixels compared with the first, and a floor."""
     theirs = [name for name in timings if name.startswith(THEIRS)]
     fastest = min(theirs, key=lambda name: timings[name].median, default="")
     notes = {
-        name: f"pixels beside {first}: {_levels(timing.output, timings[first].output)}"
+        name: f"pixels against {first}: {_levels(timing.output, timings[first].output)}"
         for first in theirs[:1]
         for name, timing in timings.items()
         if name != first
     }
     rows = rows_of(what, "image", size, timings, against=fastest, notes=notes)
     best = min(row.seconds for row in rows if row.name.startswith(OURS))
-    note = f"convolutions, products and attention alone: {floor / best:.0%} of our best"
+    note = f"convolutions, matrix products and attention alone: {floor / best:.0%} of our best"
     return [*rows, Row(what, "floor", "image", floor, note=note)]
 
 

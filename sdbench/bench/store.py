@@ -1,4 +1,4 @@
-"""Images to PNG files in a run folder: ours beside Pillow alone, one file after the other."""
+"""Images to PNG files in a run folder: our writer against Pillow writing one file after the other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COUNT = 16
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Smooth pictures with noise, which compress as generated ones do."""
+    """Time writing smooth images with noise, which compress like generated ones."""
     side = bench.image_size
     ramp = np.linspace(0, 200, side)[:, None, None] + np.zeros((side, side, 3))
     noise = np.random.default_rng(0).integers(0, 24, (COUNT, side, side, 3))

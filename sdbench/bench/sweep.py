@@ -1,4 +1,4 @@
-"""Units of a sweep from prompts to the store, by the worker that every run has."""
+"""Units of a sweep from prompts to the store, made by the worker that every run uses."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ NAME = "bench"
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Text encoder, sampling, decoding, features, audit, PNG of every image and shards.
+    """Time text encoding, sampling, decoding, features, audit, the PNG of every image and shards.
 
-    A first unit loads and compiles; the median of the next ones counts. On a GPU the features are those of
-    the published sweep, Inception's and ViT-L/14's with random weights, on a CPU the embedded family's.
+    The first unit loads and compiles; the row holds the median of the others. On a GPU the extractors are
+    those of the published sweep, Inception and ViT-L/14, with random weights; on a CPU the embedded family's.
     """
     model = build_model(bench)
     count = bench.large * (1 + bench.rounds)
@@ -68,7 +68,7 @@ def measure(bench: Bench) -> list[Row]:
 
 @dataclass(frozen=True, eq=False)
 class _Given:
-    """A source whose model is there already."""
+    """A source whose model is already loaded."""
 
     model: LatentDiffusion
 
@@ -91,7 +91,7 @@ def _units(bench: Bench, model: LatentDiffusion, count: int, extractors: tuple[s
 
 @contextmanager
 def _extractors(bench: Bench, folder: Path) -> Iterator[tuple[str, ...]]:
-    """The extractors' names; published ones have weights in a home of their own while the block lasts."""
+    """Yield the extractors' names; in the block, published ones find random weights in `folder`."""
     if bench.device == "cpu":
         yield ("shapes-clip",)
         return

@@ -1,7 +1,7 @@
-"""Which cells need more prompts: pure functions of the figures at each look.
+"""Which cells need more prompts: rules that depend only on the values at each look.
 
-A rule is asked at every look with the figures of the cells that are open, all of the same n and the same
-prompts, and answers with those that stay open. What it has once called settled stays settled.
+At every look, a rule takes the values of the open cells, all over the same n prompts, and returns the cells
+that stay open. What it has called settled stays settled.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ C = TypeVar("C", bound=Hashable)
 
 
 class Rule(Protocol[C]):
-    """Closes cells, and says why it closed one and what has come out."""
+    """Closes cells and reports the result."""
 
-    def look(self, n: int, figures: Mapping[C, Estimate]) -> frozenset[C]:
-        """Take the figures of n images of the open cells and return the cells that stay open."""
+    def look(self, n: int, values: Mapping[C, Estimate]) -> frozenset[C]:
+        """Take the open cells' values over n images, and return the cells that stay open."""
 
     def reason(self, cell: C) -> str:
-        """Why a closed cell needs no more prompts."""
+        """Return why a closed cell needs no more prompts."""
 
     def verdict(self) -> str:
-        """What has come out, in words."""
+        """Return the result in words."""
 
     def claims(self) -> list[str]:
-        """What is settled, each with the n of its look."""
+        """Return what is settled, each claim with the n of its look."""
 
 
 class Until(Generic[C]):
-    """A cell is closed when its always-valid interval is no wider than `half_width` to each side.
+    """Closes a cell once its always-valid interval extends at most `half_width` to each side.
 
-    An interval counts once the images' parts in the figure are not too skewed for their number.
+    An interval counts only if the per-image contributions are not too skewed for their number.
     """
 
     def __init__(self, half_width: float, confidence: float) -> None:
@@ -46,39 +46,40 @@ class Until(Generic[C]):
         self._closed: dict[C, float] = {}
         self._cells: set[C] = set()
 
-    def look(self, n: int, figures: Mapping[C, Estimate]) -> frozenset[C]:
+    def look(self, n: int, values: Mapping[C, Estimate]) -> frozenset[C]:
         """Close the cells whose interval is narrow enough."""
-        self._cells.update(figures)
+        self._cells.update(values)
         factor = always_valid_factor(n, 1 - self._confidence)
-        for cell, figure in figures.items():
-            if figure.standard_error is None or factor * figure.standard_error > self._half_width:
+        for cell, value in values.items():
+            if value.standard_error is None or factor * value.standard_error > self._half_width:
                 continue
-            if figure.per_image is None or not too_skewed(figure.per_image):
-                self._closed[cell] = factor * figure.standard_error
+            if value.per_image is None or not too_skewed(value.per_image):
+                self._closed[cell] = factor * value.standard_error
         return frozenset(self._cells - self._closed.keys())
 
     def reason(self, cell: C) -> str:
-        """The half-width that was reached."""
+        """Return the half-width that was reached."""
         return f"always-valid interval ± {self._closed[cell]:.3g}"
 
     def verdict(self) -> str:
-        """How many cells got there."""
+        """Return how many cells reached the half-width."""
         return f"{len(self._closed)} of {len(self._cells)} cells are known to ± {self._half_width:g}"
 
     def claims(self) -> list[str]:
-        """Nothing beside the intervals, which stand in the reasons."""
+        """Return nothing: the reasons give the intervals."""
         return []
 
 
 class Ranking(Generic[C]):
-    """Contenders are ranked by their best cells, and closed when every two of them are in order.
+    """Ranks contenders by their best cells, and closes cells that the order no longer depends on.
 
-    A is ahead of B once one cell of A is better than each cell of B, by intervals that hold together. For a
-    false order one of the pairs that hold A's or B's truly best cell must be wrong: |A| + |B| - 1 of them, so
-    each interval of a pair of cells may miss with (1 - confidence) / pairs of contenders / that number.
+    A is ahead of B once one cell of A is better than every cell of B, by simultaneous intervals. For a wrong
+    order, a pair that contains A's or B's truly best cell must be wrong. As there are |A| + |B| - 1 such
+    pairs, the interval of a pair of cells may miss with probability (1 - confidence) / pairs of contenders /
+    that number.
 
-    A pair of cells is open while the order of its contenders may still hang on it: it is not settled, and one
-    of the two has not been beaten by a cell of the other contender.
+    A pair of cells is open while the order of its contenders may depend on it: the order is not settled, and
+    at least one of the two cells has not been beaten by a cell of the other contender.
     """
 
     def __init__(self, contenders: Mapping[str, Sequence[C]], better: str, confidence: float) -> None:
@@ -89,11 +90,11 @@ class Ranking(Generic[C]):
         self.settled: dict[tuple[str, str], int] = {}
         """(ahead, behind) -> n of the look that settled it."""
 
-    def look(self, n: int, figures: Mapping[C, Estimate]) -> frozenset[C]:
-        """Test the open pairs of cells and return the cells of those that stay open."""
+    def look(self, n: int, values: Mapping[C, Estimate]) -> frozenset[C]:
+        """Test the open pairs of cells, and return the cells of pairs that stay open."""
         for a, b in self._open_contenders():
             for x, y in self._open_cells(a, b):
-                sign = self._sign * settled_order(compare(figures[x], figures[y]), n, self._miss_of(a, b))
+                sign = self._sign * settled_order(compare(values[x], values[y]), n, self._miss_of(a, b))
                 if sign:
                     self._beats.add((x, y) if sign > 0 else (y, x))
             for ahead, behind in ((a, b), (b, a)):
@@ -104,7 +105,7 @@ class Ranking(Generic[C]):
 
     @property
     def order(self) -> tuple[str, ...] | None:
-        """The contenders, best first; None while two of them are not in order."""
+        """The contenders, best first; None while the order of two of them is open."""
         names = list(self._contenders)
         wins = {name: sum(1 for ahead, _ in self.settled if ahead == name) for name in names}
         if sorted(wins.values()) != list(range(len(names))):
@@ -112,11 +113,11 @@ class Ranking(Generic[C]):
         return tuple(sorted(names, key=lambda name: -wins[name]))
 
     def reason(self, cell: C) -> str:
-        """Why no comparison needs the cell."""
+        """Return why the cell needs no more prompts."""
         return "no open comparison needs it"
 
     def verdict(self) -> str:
-        """The ranking, or which pairs are not in order."""
+        """Return the ranking, or which pairs are not settled."""
         if self.order is not None:
             return f"settled: {' > '.join(self.order)}"
         unknown = [f"{a} and {b}" for a, b in self._open_contenders()]
@@ -125,7 +126,7 @@ class Ranking(Generic[C]):
         return "; ".join([*words, *([f"settled: {', '.join(known)}"] if known else [])])
 
     def claims(self) -> list[str]:
-        """The settled pairs, in the order of settling."""
+        """Return the settled pairs, in the order of settling."""
         return [f"{ahead} > {behind} at {n} prompts" for (ahead, behind), n in self.settled.items()]
 
     def _miss_of(self, a: str, b: str) -> float:

@@ -1,6 +1,6 @@
-"""The command line. Each command is a module with `add_parser` and `run`; heavy imports wait until it runs.
+"""The command line. Each command is a module with `add_parser` and `run`; `run` does the heavy imports.
 
-Exit codes: 0 done, 1 the run cannot go on, 2 bad input, 130 interrupted. Every error is one line on stderr.
+Exit codes: 0 done, 1 the command failed, 2 bad input, 130 interrupted. Every error is one line on stderr.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"sdbench: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        again = f"; to go on: {shlex.join(['sdbench', *arguments])}" if args.resumable else ""
-        print(f"\nsdbench: interrupted, what is complete is kept{again}", file=sys.stderr)
+        again = f"; to resume: {shlex.join(['sdbench', *arguments])}" if args.resumable else ""
+        print(f"\nsdbench: interrupted; completed work is kept{again}", file=sys.stderr)
         return INTERRUPTED
     return 0
 
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="sdbench",
-        description="Checkpoint sweeps of text-to-image models: Frechet distance against CLIP score.",
+        description="Compare checkpoints of text-to-image models: Fréchet distance against CLIP score.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():

@@ -1,4 +1,4 @@
-"""`sdbench bench`: how fast this machine is, beside other tools."""
+"""`sdbench bench`: how fast sdbench and other tools are on this machine."""
 
 from __future__ import annotations
 
@@ -18,48 +18,50 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="how fast this machine is, beside other tools",
-        description="Measure sampling, feature extraction, distances, storing and loading beside other tools "
-        "on the same work in one run, and what fast settings do to the images. On a GPU with random weights "
-        "of Stable Diffusion v1, on a CPU with the embedded family. What a part found is printed and kept as "
-        "it ends; one that fails leaves a line, and the exit code is 1.",
+        help="measure the speed of this machine, and compare other tools",
+        description="Measure sampling, feature extraction, distances, storing and loading in one run, "
+        "against other tools on the same workload, and what fast settings change in the images. Uses "
+        "Stable Diffusion v1 with random weights on a GPU, the embedded family on a CPU. The results of a "
+        "part are printed and saved when it ends; a part that fails leaves a line, and the exit code is 1.",
     )
     parser.add_argument(
         "--what",
         metavar="A,B",
-        help="some of sampling, sweep, features, single, norms, frechet, store, fidelity, load, "
-        "single-compiled, fidelity-compiled (default: all, in this order)",
+        help="measure only these parts: sampling, sweep, features, single, norms, frechet, store, fidelity, "
+        "load, single-compiled, fidelity-compiled (default: all, in this order)",
     )
     parser.add_argument(
         "--compile",
         choices=("auto", "on", "off"),
         default="auto",
-        help="measure compiled networks too; auto: on a GPU (default: %(default)s)",
+        help="measure compiled networks too; auto: only on a GPU (default: %(default)s)",
     )
     parser.add_argument(
-        "--steps", metavar="N", type=int, default=STEPS, help="of PLMS (default: %(default)s)"
+        "--steps", metavar="N", type=int, default=STEPS, help="PLMS steps (default: %(default)s)"
     )
-    parser.add_argument("--rounds", metavar="N", type=int, default=ROUNDS, help="default: %(default)s")
+    parser.add_argument(
+        "--rounds", metavar="N", type=int, default=ROUNDS, help="timed rounds (default: %(default)s)"
+    )
     parser.add_argument(
         "--minutes",
         metavar="N",
         type=float,
-        help="leave out what is not measured by then (default: no limit)",
+        help="stop after N minutes and leave out the remaining parts (default: no limit)",
     )
-    parser.add_argument("--out", metavar="FILE", type=Path, help="keep the figures as JSON")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="save the results as JSON")
     parser.set_defaults(run=run, resumable=False)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     if min(args.steps, args.rounds) < 1:
-        raise InputError("--steps and --rounds must be 1 at least")
+        raise InputError("--steps and --rounds must be at least 1")
     if args.minutes is not None and not args.minutes > 0:
         raise InputError("--minutes must be positive")
     from sdbench.bench.deadline import Deadline
 
-    deadline = Deadline(args.minutes)  # importing torch is part of the time
-    from sdbench.bench.runs import PARTS, Outcome, bench_for, run_parts
+    deadline = Deadline(args.minutes)  # the limit includes importing torch
+    from sdbench.bench.runs import PARTS, Measurements, bench_for, run_parts
     from sdbench.precision import compiles
     from sdbench.provenance import best_device
 
@@ -73,13 +75,13 @@ def run(args: argparse.Namespace) -> None:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    def done(part: str, outcome: Outcome) -> None:
-        print(outcome.text(part), end="\n\n", flush=True)
+    def done(part: str, measured: Measurements) -> None:
+        print(measured.text(part), end="\n\n", flush=True)
         if args.out is not None:
-            outcome.write(args.out)
+            measured.write(args.out)
 
     bench = bench_for(device, compiled=compiled, steps=args.steps, rounds=args.rounds, say=say)
-    outcome = run_parts(names, bench, done, deadline)
-    print(outcome.summary())
-    if outcome.failed:
-        raise SdbenchError(f"failed: {', '.join(outcome.failed)}")
+    measured = run_parts(names, bench, done, deadline)
+    print(measured.summary())
+    if measured.failed:
+        raise SdbenchError(f"failed: {', '.join(measured.failed)}")

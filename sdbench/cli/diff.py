@@ -1,4 +1,4 @@
-"""`sdbench diff A B`: what changed between two runs in spec, environment and figures."""
+"""`sdbench diff A B`: what changed between two runs in spec, environment and metrics."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="what changed between two runs",
+        help="show what changed between two runs",
         description="Compare run B with run A: every key of spec and environment that differs, and every "
-        "figure, prompt by prompt where prompts and start noise agree. Ends with 0 whatever it finds.",
+        "metric, paired by prompt if prompts and starting noise are the same. Exits with 0 even if the runs "
+        "differ.",
     )
     parser.add_argument("a", metavar="RUN_A", help="a run folder or its URL")
     parser.add_argument("b", metavar="RUN_B", help="a run folder or its URL")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write everything there as JSON too")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page there too")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the comparison as JSON")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="also write the comparison as a page")
     parser.set_defaults(run=run, resumable=False)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     import json
     from dataclasses import asdict
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _folder(place: str) -> AbstractContextManager[Path]:
-    """The run's folder, or a copy of the files of a run at a URL."""
+    """Return the run's folder, or a local copy of a run at a URL."""
     from sdbench.store import existing_store, is_url
 
     if not is_url(place):

@@ -1,4 +1,4 @@
-"""`sdbench gc RUN`: what the current spec of a run does not need."""
+"""`sdbench gc RUN`: list or delete what the current spec of a run does not need."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def add_parser(commands: Any, name: str) -> None:
     parser = commands.add_parser(
         name,
         help="list or delete what the current spec of a run does not need",
-        description="List shards and images of cells that the current spec does not ask for, and what writes "
-        "that never ended left behind. Deletes nothing without --delete.",
+        description="List shards and images of cells that the current spec does not contain, and remains of "
+        "interrupted writes. Deletes nothing without --delete.",
     )
     parser.add_argument("place", metavar="RUN", help="a run folder, or the URL of a run")
     parser.add_argument("--delete", action="store_true", help="delete what is listed")
@@ -22,7 +22,7 @@ def add_parser(commands: Any, name: str) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.store import existing_store
     from sdbench.upkeep.garbage import delete, unneeded
 
@@ -33,4 +33,4 @@ def run(args: argparse.Namespace) -> None:
     for key in keys:
         print(store.where(key))
     done = "deleted" if args.delete else "not needed; --delete deletes them"
-    print(f"{len(keys)} files {done}" if keys else "nothing that the current spec does not need")
+    print(f"{len(keys)} files {done}" if keys else "the current spec needs all files")

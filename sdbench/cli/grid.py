@@ -1,4 +1,4 @@
-"""`sdbench grid`: a quick look at prompts, models, samplers, steps and guidance scales, as one picture."""
+"""`sdbench grid`: one picture that compares prompts, models, samplers, steps and guidance scales."""
 
 from __future__ import annotations
 
@@ -14,30 +14,47 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="a labelled grid of images over models, samplers, steps and scales, without metrics",
-        description="Make the same prompts with the same noise under different settings and write one "
-        'labelled PNG. Numbers: 1.5,3,7 or 1-5 or "1-10 [5]" (five values) or "10-50 (+10)". Nothing to '
-        "download: sdbench grid --prompt 'a red circle' --models shapes-v1-1,shapes-v1-4 --scales 1-8.",
+        help="make a labelled grid of images over models, samplers, steps and scales, without metrics",
+        description="Make images of the same prompts from the same noise with different settings, and write "
+        'them as one labelled PNG. Ranges: 1.5,3,7 or 1-5 or "1-10 [5]" (five values) or "10-50 (+10)" (in '
+        "steps of ten). To try it without a download: "
+        "sdbench grid --prompt 'a red circle' --models shapes-v1-1,shapes-v1-4 --scales 1-8.",
     )
-    parser.add_argument("--prompt", metavar="TEXT", required=True, action="append", help="may be given again")
+    parser.add_argument(
+        "--prompt", metavar="TEXT", required=True, action="append", help="a prompt; may be repeated"
+    )
     parser.add_argument(
         "--models", metavar="NAMES", default="shapes-v1-4", help="names or paths (default: %(default)s)"
     )
-    parser.add_argument("--samplers", metavar="NAMES", default="plms", help="default: %(default)s")
-    parser.add_argument("--steps", metavar="NUMBERS", default="50", help="default: %(default)s")
-    parser.add_argument("--scales", metavar="NUMBERS", default="7.5", help="guidance (default: %(default)s)")
-    parser.add_argument("--seed", metavar="N", type=int, default=42, help="default: %(default)s")
     parser.add_argument(
-        "--size", metavar="N or HxW", help="pixels (default: 64 for the embedded family, else 512)"
+        "--samplers", metavar="NAMES", default="plms", help="names of samplers (default: %(default)s)"
     )
     parser.add_argument(
-        "--out", metavar="FILE.png", type=Path, default=Path("grid.png"), help="default: %(default)s"
+        "--steps", metavar="NUMBERS", default="50", help="numbers of steps (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--scales", metavar="NUMBERS", default="7.5", help="guidance scales (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=42, help="seed of the noise (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--size",
+        metavar="N or HxW",
+        help="image size in pixels (default: 64 for the embedded family, otherwise 512)",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE.png",
+        type=Path,
+        default=Path("grid.png"),
+        help="the file to write (default: %(default)s)",
     )
     parser.set_defaults(run=run, resumable=False)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.display import display_for
     from sdbench.progress import ImageProgress
     from sdbench.quick_grid import GridRequest, make_grid
@@ -63,7 +80,7 @@ def _names(text: str, option: str) -> tuple[str, ...]:
 
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
-        raise InputError(f"{option}: {text!r} holds an empty name; separate names by single commas")
+        raise InputError(f"{option}: {text!r} contains an empty name; separate names by single commas")
     return names
 
 

@@ -14,20 +14,20 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="make variations of a picture, as the original script does",
-        description="Make variations of a picture, with flags, noise, folders and grid of the original "
-        "img2img.py. Give an enlarged picture and a low --strength to add detail to it.",
+        help="make variations of a picture, like the original script",
+        description="Make variations of a picture, with the flags, noise, folders and grid of the original "
+        "img2img.py. To add detail to an enlarged picture, use a low --strength.",
     )
     parser.add_argument("--init-img", metavar="FILE", required=True, help="the picture to start from")
     parser.add_argument(
         "--strength",
         type=arguments.fraction,
         default=0.75,
-        help="0 keeps the picture, 1 hardly uses it (default: %(default)s)",
+        help="0 keeps the picture, 1 almost ignores it (default: %(default)s)",
     )
     arguments.add_output(parser, outdir=arguments.IMG2IMG_OUTDIR, n_iter=1, n_samples=2)
     arguments.add_sampling(parser, scale=5.0)
-    parser.add_argument("--plms", action="store_true", help="refused, as in the original: DDIM is used")
+    parser.add_argument("--plms", action="store_true", help="refused, as in the original: img2img uses DDIM")
     parser.add_argument("--fixed_code", action="store_true", help="has no effect, as in the original")
     arguments.add_model(parser)
     arguments.add_checks(parser)
@@ -35,12 +35,12 @@ def add_parser(commands: Any, name: str) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.display import display_for
     from sdbench.progress import ImageProgress
     from sdbench.scripts.img2img import image_to_image
-    from sdbench.scripts.settings import Img2ImgSettings
+    from sdbench.scripts.settings import Img2ImgOptions
 
     with ImageProgress(display_for()) as progress:
-        outcome = image_to_image(Img2ImgSettings.parsed(args), progress)
-    print(outcome.summary)
+        output = image_to_image(Img2ImgOptions.parsed(args), progress)
+    print(output.summary)

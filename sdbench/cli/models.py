@@ -1,4 +1,4 @@
-"""`sdbench models`: which models there are, and bringing their weights here."""
+"""`sdbench models`: list models, download their weights, verify and describe them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def add_parser(commands: Any, name: str) -> None:
         title="actions", metavar="ACTION", required=True
     )
     actions.add_parser(
-        "list", help="the models that need no path, and which are on this machine"
+        "list", help="list the models that have a name, and which are on this machine"
     ).set_defaults(run=run, action=_list, resumable=False)
 
     fetch = actions.add_parser("fetch", help="download weights from the Hugging Face hub")
     fetch.add_argument(
-        "names", metavar="NAME", nargs="+", help="sd-v1-1 .. sd-v1-4, a model of yours, ORG/NAME"
+        "names", metavar="NAME", nargs="+", help="sd-v1-1 to sd-v1-4, a model of your own, or ORG/NAME"
     )
     fetch.add_argument(
         "--layout",
         choices=LAYOUTS,
         default=LAYOUTS[0],
-        help="of sd-v1-N: one .ckpt file (default), or the diffusers folder",
+        help="for sd-v1-N: download one .ckpt file (default) or the diffusers folder",
     )
     fetch.add_argument(
-        "--accept-licence", action="store_true", help="accept the licences that are shown, without a question"
+        "--accept-licence", action="store_true", help="accept the licences without being asked"
     )
     fetch.set_defaults(run=run, action=_fetch, resumable=True)
 
@@ -40,13 +40,13 @@ def add_parser(commands: Any, name: str) -> None:
     verify.add_argument("names", metavar="NAME", nargs="+", help="a model that was fetched")
     verify.set_defaults(run=run, action=_verify, resumable=False)
 
-    info = actions.add_parser("info", help="where a model lies, where it comes from, how it was trained")
+    info = actions.add_parser("info", help="show a model's path, its source and how it was trained")
     info.add_argument("names", metavar="NAME", nargs="+", help="a model, or ORG/NAME")
     info.set_defaults(run=run, action=_info, resumable=False)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     args.action(args)
 
 
@@ -72,10 +72,10 @@ def _fetch(args: argparse.Namespace) -> None:
 
 
 def _consent(licences: list[str], accepted: bool) -> None:
-    """Show the licences; InputError unless they are accepted."""
+    """Show the licences, and raise InputError unless they are accepted."""
     from sdbench.errors import InputError
 
-    print("The weights to be downloaded are under these licences:", file=sys.stderr)
+    print("The weights to download have these licences:", file=sys.stderr)
     for line in licences:
         print(f"  {line}", file=sys.stderr)
     if accepted:

@@ -1,4 +1,4 @@
-"""`sdbench plan SPEC`: what a run takes, before it is begun."""
+"""`sdbench plan SPEC`: what a run will cost."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="what a run takes: images, evaluations, disk, hours",
-        description="Count cells, images and UNet evaluations of a spec, the disk it takes and what of it is "
-        "done, then time a few batches to say the hours on this device. Missing weights and data are named, "
-        "and the rest is planned without them.",
+        help="estimate what a run will cost: images, evaluations, disk, hours",
+        description="Count the cells, images and UNet evaluations of a spec, the disk space that it needs "
+        "and the images that are already done, then time a few batches to estimate the hours on this "
+        "device. Missing weights and data are listed; the rest is planned without them.",
     )
     parser.add_argument("spec", metavar="SPEC", type=Path, help="a YAML file, such as experiments/steps.yaml")
     parser.add_argument("--out", metavar="RUN", help="the run folder or URL (default: runs/NAME OF THE SPEC)")
+    parser.add_argument("--count", metavar="N", type=positive, help="use only the first N prompts")
     parser.add_argument(
-        "--count", metavar="N", type=positive, help="so many prompts instead of the spec's number"
+        "--no-calibrate", action="store_true", help="do not load a model and estimate no time"
     )
-    parser.add_argument("--no-calibrate", action="store_true", help="load no model and time nothing")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run, resumable=False)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.display import display_for
     from sdbench.run_progress import RunProgress
     from sdbench.spec import load_spec
@@ -65,29 +65,29 @@ def _lines(plan: Forecast) -> list[str]:
     units = "" if plan.units is None else f" in {_number(plan.units, 'unit')}"
     cells = _number(plan.cells, "cell")
     if plan.images is None:
-        lines.append(f"{cells}; how many images depends on prompts that are missing")
+        lines.append(f"{cells}; the number of images depends on the missing prompts")
     else:
         lines.append(f"{cells}, {most}{plan.images:,} images{units}")
     if plan.evaluations is not None:
-        assumed = ", one a step assumed for pipelines" if plan.assumed else ""
+        assumed = ", assuming one per step for pipelines" if plan.assumed else ""
         lines.append(f"{most}{plan.evaluations:,} UNet evaluations, guidance included{assumed}")
     if plan.disk is not None:
         kept = f"{_size(plan.disk.images)} of images ({plan.disk.basis})" if plan.disk.images else "no images"
         lines.append(f"{most}{_size(plan.disk.shards)} of shards, {kept}")
     if plan.images_done:
-        lines.append(f"{plan.images_done:,} images are done")
+        lines.append(f"{plan.images_done:,} images are already done")
     return lines + _about_time(plan) + [f"missing: {line}" for line in plan.missing]
 
 
 def _about_time(plan: Forecast) -> list[str]:
     from sdbench.timing import duration
 
-    if plan.pace is None or plan.seconds is None:
+    if plan.speed is None or plan.seconds is None:
         return []
     most = "at most " if plan.at_most else ""
-    what = "what is left" if plan.images_done else "all of it"
-    words = f"{most}{duration(plan.seconds)} for {what} on {plan.pace.device}, reference images not counted"
-    return [words, f"(timed: {plan.pace.basis})"]
+    what = "the rest" if plan.images_done else "all of it"
+    words = f"{most}{duration(plan.seconds)} for {what} on {plan.speed.device}, reference images not counted"
+    return [words, f"(timed: {plan.speed.basis})"]
 
 
 def _table(plan: Forecast) -> list[str]:

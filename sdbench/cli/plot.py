@@ -1,4 +1,4 @@
-"""`sdbench plot RUN`: redraw the distance against the CLIP score, without a model."""
+"""`sdbench plot RUN`: redraw the plots of stored results, without a model."""
 
 from __future__ import annotations
 
@@ -16,37 +16,40 @@ def add_parser(commands: Any, name: str) -> None:
     parser = commands.add_parser(
         name,
         help="redraw the plots and tables from stored results",
-        description="Draw the distance against the CLIP score, a curve per checkpoint, as PNG, SVG and PDF, "
-        "and write the figures as a table in CSV, Markdown and LaTeX.",
+        description="Plot the Fréchet distance against the CLIP score, with a curve per checkpoint, as PNG, "
+        "SVG and PDF, and write the values as a table in CSV, Markdown and LaTeX.",
     )
     parser.add_argument(
         "source",
         metavar="RUN|CSV|published",
-        help="a run folder or its URL, a results.csv, or 'published': the points of the Stable Diffusion v1 "
-        "release",
+        help="a run folder or its URL, a results.csv, or 'published' for the points of the Stable Diffusion "
+        "v1 release",
     )
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="where the files go (default: RUN/report, or beside the CSV)"
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="folder for the files (default: RUN/report, or the folder of the CSV)",
     )
     parser.add_argument(
         "--all",
         action="store_true",
-        help="also against guidance scale, evaluations and seconds, and the CLIP score prompt by prompt",
+        help="also plot metrics against guidance scale, evaluations and seconds, and CLIP scores per prompt",
     )
     parser.add_argument(
-        "--overlay", choices=[PUBLISHED], help="draw the published curves faintly behind those of an FID"
+        "--overlay", choices=[PUBLISHED], help="draw the published curves faintly behind plots of an FID"
     )
     parser.add_argument(
         "--style",
         choices=["sdbench", PUBLISHED],
         default="sdbench",
-        help="'published': look like the picture of the Stable Diffusion v1 release",
+        help="'published': imitate the picture of the Stable Diffusion v1 release (default: %(default)s)",
     )
     parser.set_defaults(run=run, resumable=False)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.errors import InputError
     from sdbench.reporting import draw_published
 
@@ -65,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _draw(source: str, out: Path | None, look: dict[str, bool]) -> list[str]:
-    """Draw a folder, a table or a run at a URL; returns where the files are."""
+    """Draw the plots of a folder, a table or a run at a URL; return the paths or URLs of the files."""
     from sdbench.reporting import draw_results
     from sdbench.store import existing_store, is_url
 

@@ -1,4 +1,4 @@
-"""`sdbench records RUN`: send results where the spec says, or print them for a model card."""
+"""`sdbench records RUN`: send results to the trackers of the spec, or print them for a model card."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="send a run's results to the places of its spec, or print them for a model card",
-        description="Send the results of a run, with its plots and its spec, to the places that the spec "
-        "names under records, also where that has been done before. 'sdbench run' does it by itself.",
+        help="send a run's results to its trackers, or print them for a model card",
+        description="Send the results of a run, with its plots and its spec, to the trackers that the spec "
+        "lists under records, even if they were sent before. 'sdbench run' sends them when it ends.",
     )
     parser.add_argument("place", metavar="RUN", help="a run folder, or the URL of a run")
     parser.add_argument(
         "--model-index",
         metavar="CHECKPOINT",
-        help="send nothing; print the model-index block of a Hugging Face model card",
+        help="print the model-index block of a Hugging Face model card, and send nothing",
     )
     parser.set_defaults(run=run, resumable=True)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.mirror import local_view
     from sdbench.records import check_records, send_records
     from sdbench.records.model_index import model_index
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
             return
         records = read_scored(folder).spec.records
     if not records:
-        raise InputError(f"{args.place}: its spec names no records, such as records: [{{to: mlflow}}]")
+        raise InputError(f"{args.place}: its spec lists no records, such as records: [{{to: mlflow}}]")
     check_records(records)
     failures = send_records(args.place, lambda line: print(line, file=sys.stderr), again=True)
     if failures:

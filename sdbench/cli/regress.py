@@ -1,4 +1,4 @@
-"""`sdbench regress record|check`: hold a sampler to how it was."""
+"""`sdbench regress record|check`: check a sampler against a recorded baseline."""
 
 from __future__ import annotations
 
@@ -18,22 +18,26 @@ DTYPES = ("float32", "float16", "bfloat16")
 def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     actions = commands.add_parser(
-        name, help="prove that a sampler change is harmless", description="Regression tests for samplers."
+        name,
+        help="check whether a sampler change is harmless",
+        description="Regression tests for samplers.",
     ).add_subparsers(title="actions", metavar="ACTION", required=True)
     record = actions.add_parser("record", help="write a baseline: trajectories, images, error budgets")
     _shared(record)
-    record.add_argument("--seed", type=int, default=0, help="of all noise (default: 0)")
+    record.add_argument("--seed", type=int, default=0, help="seed of all noise (default: 0)")
     record.set_defaults(run=run, action=_record, resumable=False)
 
     check = actions.add_parser(
         "check",
-        help="run the baseline's cases again and judge them",
-        description="Judge each case identical, rounding, drift or changed. Exit codes: 0 all as allowed, 1 "
-        "something is worse, 2 it could not be decided, or bad input.",
+        help="run the cases of a baseline again and judge them",
+        description="Judge each case: identical, rounding, drift, changed or undecided. Exit code 0: all "
+        "pass; 1: something is worse than allowed; 2: undecided, or bad input.",
     )
     _shared(check)
-    check.add_argument("--policy", metavar="YAML", type=Path, help="what is allowed (default: rounding)")
-    check.add_argument("--out", metavar="DIR", type=Path, help="write reports, plots and images there")
+    check.add_argument(
+        "--policy", metavar="YAML", type=Path, help="the worst verdicts that pass (default: rounding)"
+    )
+    check.add_argument("--out", metavar="DIR", type=Path, help="write reports, plots and images to a folder")
     check.set_defaults(run=run, action=_check, resumable=False)
 
 
@@ -41,25 +45,28 @@ def _shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", metavar="DIR", type=Path, default=BASELINE, help=f"its folder (default: {BASELINE})"
     )
-    parser.add_argument("--quick", action="store_true", help="closed-form data only, seconds")
+    parser.add_argument("--quick", action="store_true", help="use only closed-form data; takes seconds")
     parser.add_argument(
         "--sampler",
         metavar="NAME=SOURCE",
         action="append",
         default=[],
-        help="MODULE:FUNCTION, FILE.py:FUNCTION, an installed sampler or diffusers:CLASS?KEY=VALUE under "
-        "that name, and only its cases; may be repeated",
+        help="run only the cases of this name, with MODULE:FUNCTION, FILE.py:FUNCTION, an installed sampler "
+        "or diffusers:CLASS?KEY=VALUE; may be repeated",
     )
     parser.add_argument(
-        "--device", choices=DEVICES, default=DEVICES[0], help="where it runs (default: %(default)s)"
+        "--device", choices=DEVICES, default=DEVICES[0], help="where to run (default: %(default)s)"
     )
     parser.add_argument(
-        "--dtype", choices=DTYPES, default=DTYPES[0], help="precision of all of it (default: %(default)s)"
+        "--dtype",
+        choices=DTYPES,
+        default=DTYPES[0],
+        help="precision of latents, denoiser and decoder (default: %(default)s)",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     args.action(args)
 
 
@@ -92,9 +99,9 @@ def _check(args: argparse.Namespace) -> None:
 
     policy = Policy() if args.policy is None else load_policy(args.policy)
     baseline = load_baseline(args.baseline, Platform(args.device, args.dtype))
-    outcome = check(baseline, args.sampler, policy, quick=args.quick, display=display_for())
-    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(as_table(outcome))
+    checked = check(baseline, args.sampler, policy, quick=args.quick, display=display_for())
+    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(as_table(checked))
     if args.out is not None:
-        for path in write_reports(args.out, outcome):
+        for path in write_reports(args.out, checked):
             print(path)
-    require(outcome)
+    require(checked)

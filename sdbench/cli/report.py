@@ -1,4 +1,4 @@
-"""`sdbench report RUN`: write the run's report page again from its stored results."""
+"""`sdbench report RUN`: write the report page of a run again from its stored results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def add_parser(commands: Any, name: str) -> None:
     parser = commands.add_parser(
         name,
         help="write the report page of a run again",
-        description="Draw the plot and write the report page of a run from its stored results.",
+        description="Draw the plots and write the report page of a run from its stored results.",
     )
     parser.add_argument(
         "run_folder", metavar="RUN", help="a run folder, such as runs/shapes-sweep, or the URL of a run"
@@ -22,7 +22,7 @@ def add_parser(commands: Any, name: str) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.mirror import write_page
     from sdbench.store import existing_store
 

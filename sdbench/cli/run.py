@@ -1,4 +1,4 @@
-"""`sdbench run SPEC`: carry out an experiment, or go on with it."""
+"""`sdbench run SPEC`: run an experiment, or resume it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="carry out an experiment spec, or go on with it",
-        description="Make the images of an experiment spec, score them, draw the plot and write the report. "
-        "What is complete in the run folder is kept: run it again to go on after an interruption.",
+        help="run an experiment spec, or resume it",
+        description="Make the images of an experiment spec, score them, draw the plots and write the report. "
+        "Completed work in the run folder is kept: to resume after an interruption, run the command again.",
     )
     parser.add_argument(
         "spec", metavar="SPEC", type=Path, help="a YAML file, such as experiments/shapes-sweep.yaml"
@@ -31,33 +31,34 @@ def add_parser(commands: Any, name: str) -> None:
         metavar="RUN",
         help="the run: a folder, or a URL such as s3://BUCKET/RUN (default: runs/NAME OF THE SPEC)",
     )
-    parser.add_argument(
-        "--count", metavar="N", type=_positive, help="so many prompts instead of the spec's number"
-    )
+    parser.add_argument("--count", metavar="N", type=_positive, help="use only the first N prompts")
     parser.add_argument(
         "--images",
         metavar="POLICY",
         type=_policy,
-        help="which PNGs are kept instead of the spec's: all, sample:N, none",
+        help="which PNGs to keep: all, sample:N or none (default: what the spec says)",
     )
     parser.add_argument(
-        "--executor", metavar="NAME", default="inline", help="inline (this process, the default) or ray"
+        "--executor",
+        metavar="NAME",
+        default="inline",
+        help="what does the work: inline or ray (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
         metavar="N",
         type=_positive,
-        help="so many Ray workers (default: one per GPU, or as many as there are cores for their threads)",
+        help="number of Ray workers (default: one per GPU; without GPUs, as many as fit the cores)",
     )
     parser.add_argument(
-        "--address", metavar="ADDRESS", help="join this Ray cluster; auto finds the one of this machine"
+        "--address", metavar="ADDRESS", help="join this Ray cluster; auto finds the one on this machine"
     )
-    parser.add_argument("--log", metavar="FILE.jsonl", type=Path, help="write the progress as JSON lines")
+    parser.add_argument("--log", metavar="FILE.jsonl", type=Path, help="write progress as JSON lines")
     parser.set_defaults(run=run, resumable=True)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.display import display_for
     from sdbench.event_log import EventLog
     from sdbench.run_progress import RunProgress
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
         spec = spec.with_count(args.count)
     if args.images is not None:
         spec = spec.model_copy(update={"images": args.images})
-    # After the spec has been read: a wrong one is answered before the rest is imported.
+    # Imported after the spec has been read, so that errors in it appear at once.
     from sdbench.executors import EXECUTORS, Workforce
     from sdbench.names import check_names
     from sdbench.records import check_records, send_records
@@ -88,15 +89,15 @@ def run(args: argparse.Namespace) -> None:
         print(f"results: {outcome.results}")
         print(f"report: {outcome.page}")
         if outcome.gaps:
-            lost = f"{len(outcome.gaps)} units could not be made, and the results say so"
-            failures.append(f"{lost}; run the command again to try them again")
+            lost = f"{len(outcome.gaps)} units could not be made; the results note the gaps"
+            failures.append(f"{lost}; run the command again to retry them")
         if failures:
             raise SdbenchError("; ".join(failures))
 
 
 def _policy(text: str) -> str:
     if re.fullmatch(r"all|none|sample:[1-9][0-9]*", text) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of all, sample:N and none")
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of all, sample:N, none")
     return text
 
 

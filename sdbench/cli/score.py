@@ -1,4 +1,4 @@
-"""`sdbench score IMAGES`: score images that any tool made; `sdbench score RUN`: score a run again."""
+"""`sdbench score IMAGES`: score images made by any tool; `sdbench score RUN`: score a run again."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="score images that any tool made, or a run again",
-        description="Score a folder, .zip, .tar or .npz of generated images by named protocols, each figure "
-        "with its standard error. Given a run folder instead, score the run again from its shards.",
+        help="score images made by any tool, or score a run again",
+        description="Score a folder, .zip, .tar or .npz of generated images by named protocols, with "
+        "standard errors. Given a run, score it again from its shards.",
     )
-    parser.add_argument("images", metavar="IMAGES|RUN", help="images of one size, or a run folder")
-    parser.add_argument("--metrics", metavar="A,B", help="names of protocols, such as fid-inception-clean")
+    parser.add_argument("images", metavar="IMAGES|RUN", help="images of one size, or a run folder or its URL")
+    parser.add_argument("--metrics", metavar="A,B", help="protocols, such as fid-inception-clean")
     parser.add_argument(
         "--reference",
         metavar="PATH",
         help="real images (folder, .zip, .tar, .npz), a file of statistics, or shapes:COUNT:SEED",
     )
-    parser.add_argument("--prompts", metavar="FILE", help="where the prompts are, for CLIP scores")
+    parser.add_argument("--prompts", metavar="FILE", help="file with the prompts, for CLIP scores")
     parser.add_argument(
         "--mapping",
         choices=MAPPINGS,
-        help="how images and prompts belong together: index (in order of name, a line each; the default), "
+        help="how to pair images with prompts: index (images by name, one line of prompts each; default), "
         "name (the file's stem is the prompt id), sidecar (IMAGE.txt), csv (columns file, prompt), jsonl "
-        "(metadata.jsonl of an ImageFolder), coco (the stem is the image id of a captions JSON)",
+        "(metadata.jsonl of an ImageFolder), coco (the stem is the image id in a captions JSON)",
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, help="where results go (default: scores/NAME)")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for results (default: scores/NAME)")
     parser.set_defaults(run=run, resumable=True)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.store import is_url
 
     if is_url(args.images) or (Path(args.images) / "spec.yaml").is_file():
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
 def _score_run(args: argparse.Namespace) -> None:
     given = [name for name in ("metrics", "reference", "prompts", "mapping", "out") if getattr(args, name)]
     if given:
-        raise InputError(f"{args.images} is a run, and its spec says everything: leave --{given[0]} away")
+        raise InputError(f"{args.images} is a run, so its spec determines the scores: leave out --{given[0]}")
     from sdbench.display import display_for
     from sdbench.run_progress import RunProgress
     from sdbench.runner import score_run
@@ -87,7 +87,7 @@ def _score_images(args: argparse.Namespace) -> None:
 
 
 def _table(rows: Sequence[ResultRow]) -> list[str]:
-    """Protocol, figure with its standard error and n in columns, notes below."""
+    """Return columns of protocol, value, standard error and n, followed by notes."""
     cells = [
         (
             row.protocol,
@@ -101,7 +101,7 @@ def _table(rows: Sequence[ResultRow]) -> list[str]:
 
 
 def _what_differs(rows: Sequence[ResultRow]) -> list[str]:
-    """For figures of one kind by several protocols: what of their making differs, which explains the gap."""
+    """Return tables of how protocols of the same metric differ, to explain why their values do."""
     from metrics import PROTOCOLS, Formula
 
     kinds: dict[Formula, list[ResultRow]] = {}
@@ -109,16 +109,15 @@ def _what_differs(rows: Sequence[ResultRow]) -> list[str]:
         kinds.setdefault(PROTOCOLS[row.protocol].formula, []).append(row)
     lines = []
     for alike in kinds.values():
-        makings = [PROTOCOLS[row.protocol] for row in alike]
+        protocols = [PROTOCOLS[row.protocol] for row in alike]
         table = [
             (row.protocol, f"{row.value:.6g}", p.resize, p.quantisation, p.extractor, p.features)
-            for row, p in zip(alike, makings, strict=True)
+            for row, p in zip(alike, protocols, strict=True)
         ]
         different = [column for column in zip(*table, strict=True) if len(set(column)) > 1]
         if len(alike) > 1:
-            heading = (
-                f"what differs between the {len(alike)} figures of one formula ({makings[0].formula.words}):"
-            )
+            words = protocols[0].formula.words
+            heading = f"what differs between the {len(alike)} protocols of one formula ({words}):"
             lines += ["", heading, *_columns(list(zip(*different, strict=True)))]
     return lines
 

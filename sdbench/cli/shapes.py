@@ -11,23 +11,25 @@ __all__ = ["add_parser", "run"]
 
 def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
-    about = "the embedded family of checkpoints"
-    actions = commands.add_parser(name, help=about, description=f"Work on {about}.").add_subparsers(
+    about = "train the embedded family of checkpoints"
+    actions = commands.add_parser(name, help=about, description=f"{about.capitalize()}.").add_subparsers(
         title="actions", metavar="ACTION", required=True
     )
     train = actions.add_parser(
         "train",
         help="train the family from scratch",
         description="Train the family on rendered scenes: autoencoder, CLIP, four checkpoints. Deterministic "
-        "on one machine; run it again to go on after an interruption.",
+        "on one machine. To resume after an interruption, run the command again.",
     )
     train.add_argument(
-        "--out", metavar="DIR", type=Path, required=True, help="the folder for weights, losses and state"
+        "--out", metavar="DIR", type=Path, required=True, help="folder for weights, losses and state"
     )
     train.add_argument(
-        "--budget", default="cpu", help="how much work: cpu (default; over an hour on two cores), gpu, smoke"
+        "--budget",
+        default="cpu",
+        help="amount of training: cpu (default; over an hour on two cores), gpu or smoke",
     )
-    train.add_argument("--seed", type=_seed, default=0, help="of everything random (default: 0)")
+    train.add_argument("--seed", type=_seed, default=0, help="seed of all randomness (default: 0)")
     train.set_defaults(run=run, resumable=True)
 
 
@@ -38,7 +40,7 @@ def _seed(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from reference_model.errors import TrainingError
     from reference_model.shapes.training import BUDGETS, train
     from sdbench.display import display_for

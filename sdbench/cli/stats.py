@@ -1,4 +1,4 @@
-"""`sdbench stats make IMAGES`: statistics of real images as a file that runs can compare with."""
+"""`sdbench stats make IMAGES`: store the statistics of real images, for runs to compare with."""
 
 from __future__ import annotations
 
@@ -14,38 +14,40 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="statistics of real images, to compare with",
-        description="Statistics of reference images: features, mean and covariance by one protocol.",
+        help="store statistics of reference images",
+        description="Store statistics of reference images: features, mean and covariance.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     make = actions.add_parser(
         "make",
-        help="measure images once",
-        description="Measure a folder, .zip, .tar or .npz of real images by one or several protocols, in one "
-        "pass. A spec names the result as reference: {source: stats, path: FILE|DIR}, sdbench score as "
-        "--reference FILE|DIR.",
+        help="compute statistics of images and write them to a file",
+        description="Compute statistics of a folder, .zip, .tar or .npz of real images by one or several "
+        "protocols, in one pass. To use the result, write reference: {source: stats, path: FILE|DIR} in a "
+        "spec, or give sdbench score --reference FILE|DIR.",
     )
     make.add_argument("images", metavar="IMAGES", help="real images")
-    make.add_argument("--protocol", metavar="A,B", required=True, help="such as fid-inception-clean")
+    make.add_argument(
+        "--protocol", metavar="A,B", required=True, help="protocols, such as fid-inception-clean"
+    )
     make.add_argument(
         "--out",
         metavar="FILE|DIR",
         type=Path,
         required=True,
-        help="FILE.safetensors keeps everything; FILE.npz mu and sigma alone, as pytorch-fid reads them; DIR "
-        "gets EXTRACTOR.safetensors for each extractor of the protocols",
+        help="FILE.safetensors stores everything; FILE.npz stores only mu and sigma, in the format of "
+        "pytorch-fid; DIR gets a file EXTRACTOR.safetensors for each extractor of the protocols",
     )
     make.add_argument(
         "--size",
         metavar="N|HxW",
         type=_size,
-        help="crop centrally and resize to so many pixels first (default: images stay as they are)",
+        help="first crop centrally and resize to this many pixels (default: images stay unchanged)",
     )
     make.set_defaults(run=run, resumable=True)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.display import display_for
     from sdbench.progress import ImageProgress
     from sdbench.statistics import make_stats

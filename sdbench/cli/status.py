@@ -1,4 +1,4 @@
-"""`sdbench status RUN`: how far a run is."""
+"""`sdbench status RUN`: the progress of a run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="how far a run is",
-        description="Count what is done and left in a run, cell by cell, with the rate of the last session "
-        "and the time that is left at that rate. Can be asked while the run goes on, from any machine.",
+        help="show the progress of a run",
+        description="Count the finished and remaining images of each cell, with the rate of the last session "
+        "and the time left at that rate. Works while the run is in progress, from any machine.",
     )
     parser.add_argument("place", metavar="RUN", help="a run folder, or the URL of a run")
     parser.set_defaults(run=run, resumable=False)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.store import existing_store
     from sdbench.timing import duration
     from sdbench.upkeep.status import status_of
@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> None:
     session = status.session
     if session is None:
         return
-    state = "ended" if session.ended else "last heard of"
+    state = "ended" if session.ended else "last update"
     rate = f", {session.rate:.3g} images/s" if session.rate else ""
     print(f"last session: {session.images} images by {session.executor}{rate}, {state} {session.updated}")
     if status.seconds_left:
-        print(f"at that rate {duration(status.seconds_left)} left")
+        print(f"{duration(status.seconds_left)} left at that rate")

@@ -14,15 +14,16 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="make images from prompts, as the original script does",
-        description="Make images from prompts: flags, noise, folders and grid of the original txt2img.py. "
-        "Nothing to download: sdbench txt2img --ckpt shapes-v1-4 --H 64 --W 64 --prompt 'a red circle'.",
+        help="make images from prompts, like the original script",
+        description="Make images from prompts, with the flags, noise, folders and grid of the original "
+        "txt2img.py. To try it without a download: "
+        "sdbench txt2img --ckpt shapes-v1-4 --H 64 --W 64 --prompt 'a red circle'.",
     )
     arguments.add_output(parser, outdir=arguments.TXT2IMG_OUTDIR, n_iter=2, n_samples=3)
     arguments.add_sampling(parser, scale=7.5)
     parser.add_argument("--plms", action="store_true", help="sample with PLMS (default: DDIM)")
     parser.add_argument("--dpm_solver", action="store_true", help="sample with DPM-Solver")
-    parser.add_argument("--fixed_code", action="store_true", help="the same start noise for every batch")
+    parser.add_argument("--fixed_code", action="store_true", help="start every batch from the same noise")
     for side, words in (("--H", "height"), ("--W", "width")):
         parser.add_argument(
             side, type=arguments.positive, default=512, help=f"{words} in pixels (default: %(default)s)"
@@ -31,19 +32,19 @@ def add_parser(commands: Any, name: str) -> None:
     parser.add_argument(
         "--laion400m",
         action="store_true",
-        help="the LAION-400M model: its default --ckpt, --config, --outdir",
+        help="use the LAION-400M model and its defaults of --ckpt, --config and --outdir",
     )
     arguments.add_checks(parser)
     parser.set_defaults(run=run, resumable=False)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.display import display_for
     from sdbench.progress import ImageProgress
-    from sdbench.scripts.settings import Txt2ImgSettings
+    from sdbench.scripts.settings import Txt2ImgOptions
     from sdbench.scripts.txt2img import text_to_image
 
     with ImageProgress(display_for()) as progress:
-        outcome = text_to_image(Txt2ImgSettings.parsed(args), progress)
-    print(outcome.summary)
+        output = text_to_image(Txt2ImgOptions.parsed(args), progress)
+    print(output.summary)

@@ -1,4 +1,4 @@
-"""`sdbench verify RUN`: read everything again and say what is damaged."""
+"""`sdbench verify RUN`: read a run again and report damage."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ def add_parser(commands: Any, name: str) -> None:
     """Add the command to argparse's subparsers."""
     parser = commands.add_parser(
         name,
-        help="read a run again and say what is damaged",
-        description="Read every shard, every image and the features of the reference images again: "
-        "identities, numbers of rows, pixels against their sha256, writes that never ended. One line for "
-        "each finding; exit code 1 where there is one.",
+        help="read a run again and report damage",
+        description="Read every shard, every image and the features of the reference images again, and check "
+        "identities, numbers of rows, the sha256 of pixels, and remains of interrupted writes. Prints one "
+        "line per finding; the exit code is 1 if there is any.",
     )
     parser.add_argument("place", metavar="RUN", help="a run folder, or the URL of a run")
     parser.set_defaults(run=run, resumable=False)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry out the command."""
+    """Run the command."""
     from sdbench.display import display_for
     from sdbench.store import existing_store
     from sdbench.upkeep.verify import verify
@@ -42,4 +42,4 @@ def run(args: argparse.Namespace) -> None:
     read = f"{findings.shards} shards and {findings.images} images read"
     if findings.damage:
         raise StoreError(f"{args.place}: {read}, {len(findings.damage)} findings")
-    print(f"{read}: all as they were written")
+    print(f"{read}: all intact")

@@ -1,4 +1,4 @@
-"""Executors: where units are worked off. A new one is a new file and a line in EXECUTORS."""
+"""Executors: they distribute units to workers. To add one, add a file and a line in EXECUTORS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default executor: this process, one unit after the other."""
+"""The default executor: this process does one unit after the other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["inline_pool"]
 
 @contextmanager
 def inline_pool(job: Job, workforce: Workforce, note: Callable[[str], None]) -> Iterator[Pool]:
-    """Work off units in order; the checkpoint in memory changes only where the plan's does."""
+    """Open a pool that does units in order, so that a checkpoint is loaded only when the plan moves to it."""
     with Worker(job) as worker:
 
         def pool(units: Sequence[Unit], tick: Tick, stop: Callable[[], bool]) -> Iterator[UnitReport | Gap]:

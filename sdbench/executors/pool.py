@@ -1,4 +1,4 @@
-"""What all executors have in common."""
+"""The interface of executors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ __all__ = ["Executor", "Gap", "Pool", "Workforce"]
 
 @dataclass(frozen=True)
 class Workforce:
-    """Who works: an executor's name, how many workers (None: as many as fit), and which cluster."""
+    """What does the work.
+
+    Attributes:
+        executor: Name of the executor.
+        workers: Number of workers; None means as many as fit.
+        address: The cluster to join; None means this machine.
+    """
 
     executor: str = "inline"
     workers: int | None = None
@@ -27,7 +33,7 @@ class Workforce:
             raise InputError("--workers and --address need --executor ray")
 
     def check_place(self, place: str | Path) -> None:
-        """InputError where the workers, in processes of their own, could not see the run at `place`."""
+        """Raise InputError if the workers' processes could not access a run at `place`."""
         if self.executor != "inline" and str(place).startswith("memory://"):
             raise InputError(
                 "a run in memory:// cannot be shared with other processes: use --executor inline"
@@ -43,11 +49,11 @@ class Gap:
 
 
 Pool = Callable[[Sequence[Unit], Tick, Callable[[], bool]], Iterator[UnitReport | Gap]]
-"""Works off units that are not done and yields a report as each one's shard is in the store, in any order.
+"""(units, tick, stop) -> a report for each unit once its shard is in the store, in any order.
 
-It can be called again with other units; models stay loaded. Once its last argument says True it begins no
-more units, and ends when those under way are done.
+It can be called again with other units; models stay loaded. Once `stop` returns True it begins no more units
+and ends when those in progress are done.
 """
 
 Executor = Callable[[Job, Workforce, Callable[[str], None]], AbstractContextManager[Pool]]
-"""Opens a pool of workers for the length of a `with` block; it may say lines meanwhile."""
+"""(job, workforce, note) -> a pool of workers that is open in a `with` block; it may send notes meanwhile."""

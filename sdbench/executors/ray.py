@@ -1,8 +1,8 @@
-"""Many workers through Ray: an actor per GPU, or per so many cores, on one machine or a cluster.
+"""Many workers through Ray: one actor per GPU or per group of cores, on one machine or a cluster.
 
-Ray places the actors, starts those again that are lost, and carries units and reports. A unit that was lost
-with its worker goes to whichever worker is free next, not back to its own: that one may wait for a node that
-never comes back. A shard that is written twice is the same shard, so nothing has to be undone.
+Ray places the actors, restarts lost ones, and transports units and reports. A unit that was lost with its
+worker goes to the next free worker, not back to the same one, which may be waiting for a node that never
+returns. A shard that is written twice is the same shard, so nothing has to be undone.
 """
 
 from __future__ import annotations
@@ -27,26 +27,27 @@ from sdbench.worker import Job, Tick, UnitReport, Worker
 __all__ = ["ray_pool"]
 
 TRIES = 3
-"""A unit that takes its worker down so many times is given up."""
+"""A unit is given up when it has been lost with its worker this many times."""
 
 RESTARTS = 100
-"""So often Ray starts a lost worker again; on spot instances that happens, and a broken one must end."""
+"""How often Ray restarts a lost worker: often, for spot instances, but a broken worker must end."""
 
-GLANCE = 1.0
-"""Seconds between two looks at whether the user wants to stop."""
+POLL = 1.0
+"""Seconds between checks whether the user wants to stop."""
 
 PATIENCE = 15.0
-"""After so many seconds without any worker, it is said what they may be waiting for."""
+"""Seconds without any worker after which a note says what they may be waiting for."""
 
 DIAL = 3.0
-"""Seconds for an answer from the cluster's port; Ray itself waits for minutes, in many lines of its own."""
+"""Seconds to wait for the cluster's port; Ray itself waits for minutes and prints many lines."""
 
 
 @contextmanager
 def ray_pool(job: Job, workforce: Workforce, note: Callable[[str], None]) -> Iterator[Pool]:
-    """Start or join a cluster and open a worker on each of its GPUs, or on as many cores as it has.
+    """Start or join a cluster, and open a worker on each of its GPUs, or as many as fit its cores.
 
-    Raises InputError where Ray is not installed, the cluster is not there or has too few GPUs.
+    Raises:
+        InputError: Ray is not installed, the cluster does not answer, or it has too few GPUs.
     """
     ray = _ray()
     joined = ray.is_initialized()
@@ -54,16 +55,16 @@ def ray_pool(job: Job, workforce: Workforce, note: Callable[[str], None]) -> Ite
         _connect(ray, workforce.address)
     try:
         count, needs, threads = _resources(ray.cluster_resources(), workforce.workers, job.threads)
-        ((what, much),) = needs.items()
-        note(f"ray: {count} workers, each with {much:g} {what}; threads of each: {threads}")
-        actor = ray.remote(**{f"num_{what.lower()}s": much})(_Actor)
+        ((what, amount),) = needs.items()
+        note(f"ray: {count} workers, each with {amount:g} {what} and {threads} threads")
+        actor = ray.remote(**{f"num_{what.lower()}s": amount})(_Actor)
         home = {HOME_VARIABLE: os.environ[HOME_VARIABLE]} if HOME_VARIABLE in os.environ else {}
         options = actor.options(max_restarts=RESTARTS, runtime_env={"env_vars": home})
         actors = [options.remote(replace(job, threads=threads)) for _ in range(count)]
         try:
             yield _Crew(ray, actors, what, note)
         except ray.exceptions.RayError as error:
-            raise SdbenchError(f"ray: {one_line(error)}; run the command again to go on") from None
+            raise SdbenchError(f"ray: {one_line(error)}; run the command again to resume") from None
         finally:
             for each in actors:
                 ray.kill(each)
@@ -73,7 +74,7 @@ def ray_pool(job: Job, workforce: Workforce, note: Callable[[str], None]) -> Ite
 
 
 class _Actor:
-    """A worker in a process of its own."""
+    """A worker in its own process."""
 
     def __init__(self, job: Job) -> None:
         import torch
@@ -82,15 +83,15 @@ class _Actor:
         self._worker = Worker(replace(job, device=provenance.best_device()))
 
     def ready(self) -> None:
-        """Answers when the actor runs, for the first time or again."""
+        """Return once the actor runs, after its start or a restart."""
 
     def do(self, unit: Unit) -> UnitReport:
-        """As `Worker.do`."""
+        """Do a unit, see `Worker.do`."""
         return self._worker.do(unit, lambda unit, done: None)
 
 
 class _Crew:
-    """The actors, and who does what."""
+    """The actors and what each of them is doing; it is the pool."""
 
     def __init__(self, ray: Any, actors: Sequence[Any], what: str, note: Callable[[str], None]) -> None:
         self._ray = ray
@@ -115,16 +116,16 @@ class _Crew:
             while self._free and left and not stop():
                 self._hand_out(left)
             if not self._busy and monotonic() > patience:
-                self._say_what_there_is()
+                self._note_resources()
                 patience = math.inf
             refs = [*self._busy, *self._joining]
-            done = self._ray.wait(refs, num_returns=1, timeout=GLANCE)[0] if refs else []
+            done = self._ray.wait(refs, num_returns=1, timeout=POLL)[0] if refs else []
             for ref in done:
                 if ref in self._joining:
                     self._joined(ref)
                     continue
                 unit = self._busy[ref][1]
-                report = self._came_back(ref)
+                report = self._collect(ref)
                 if isinstance(report, UnitReport):
                     yield report
                     continue
@@ -134,8 +135,8 @@ class _Crew:
                 else:
                     yield Gap(unit, f"lost {TRIES} times with its worker: {report}")
 
-    def _say_what_there_is(self) -> None:
-        """On a busy cluster nothing happens until others let go of what they hold, which may be never."""
+    def _note_resources(self) -> None:
+        """Note what the workers wait for: on a busy cluster others may never release their resources."""
         free, there = (
             resources().get(self._what, 0.0)
             for resources in (self._ray.available_resources, self._ray.cluster_resources)
@@ -152,13 +153,13 @@ class _Crew:
         self._holds[actor] = unit.cell.checkpoint
         self._busy[actor.do.remote(unit)] = (actor, unit)
 
-    def _came_back(self, ref: Any) -> UnitReport | str:
-        """The report, or how the worker was lost."""
+    def _collect(self, ref: Any) -> UnitReport | str:
+        """Return the report, or why the worker was lost."""
         actor, unit = self._busy.pop(ref)
         try:
             report: UnitReport = self._ray.get(ref)
         except self._ray.exceptions.RayTaskError as error:
-            # What the unit itself raised, as it would be raised in this process.
+            # Raise what the unit itself raised, as if it had been done in this process.
             raise (error.cause if isinstance(error.cause, Exception) else error) from None
         except self._ray.exceptions.RayError as error:
             why = one_line(error)
@@ -186,8 +187,11 @@ class _Crew:
 
 
 def _next(left: Sequence[Unit], held: str | None, taken: Sequence[str]) -> Unit:
-    """The unit that costs a free worker the least loading: of its own checkpoint, else of one nobody holds,
-    else of the one with the most units left."""
+    """Choose a free worker's next unit so that little is loaded.
+
+    That is a unit of the checkpoint that the worker holds, otherwise of one that no worker holds, otherwise
+    of the one with the most units left.
+    """
     first: dict[str, Unit] = {}
     for unit in left:
         first.setdefault(unit.cell.checkpoint, unit)
@@ -201,20 +205,20 @@ def _next(left: Sequence[Unit], held: str | None, taken: Sequence[str]) -> Unit:
 def _resources(
     there: dict[str, float], workers: int | None, threads: int
 ) -> tuple[int, dict[str, float], int]:
-    """How many workers, what each of them needs (a GPU, or cores for its threads), and its threads.
+    """Return the number of workers, what each needs (a GPU, or cores for its threads), and its threads.
 
-    All workers together have no more threads than there are cores: threads that wait for each other on
-    shared cores take several times as long.
+    All workers together have no more threads than the cluster has cores, because threads that wait for each
+    other on shared cores take several times as long.
     """
     gpus, cpus = int(there.get("GPU", 0)), there.get("CPU", 1.0)
     if gpus:
         if (workers or gpus) > gpus:
-            raise InputError(f"--workers {workers}: the cluster has {gpus} GPUs")
+            raise InputError(f"--workers {workers}: the cluster has only {gpus} GPUs")
         count = workers or gpus
         return count, {"GPU": 1}, min(threads, max(1, int(cpus // count)))
     count = workers or max(1, int(cpus // threads))
     share = min(float(threads), cpus / count)
-    # More workers than cores share them; Ray takes whole cores or fractions of one.
+    # More workers than cores share cores; Ray accepts whole cores or fractions of one.
     cores = int(share) if share >= 1 else math.floor(share * 1000) / 1000
     return count, {"CPU": cores}, max(1, int(share))
 
@@ -232,7 +236,7 @@ def _connect(ray: Any, address: str | None) -> None:
         if address is not None:
             _dial(address)
         ray.init(
-            # "local" is a cluster of its own even where another one runs on this machine.
+            # "local" starts a new cluster even if another one runs on this machine.
             address=address or "local",
             log_to_driver=False,
             logging_level="error",
@@ -245,7 +249,7 @@ def _connect(ray: Any, address: str | None) -> None:
 
 
 def _dial(address: str) -> None:
-    """OSError where nobody listens at the port of `address`; other kinds of address have none."""
+    """Raise OSError if nobody listens at the port of `address`; an address without a port passes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=DIAL).close()

@@ -1,6 +1,6 @@
-"""Sets of images that others made: a folder with its subfolders, a .zip, a .tar, or an .npz with arr_0.
+"""Sets of images from elsewhere: a folder with its subfolders, a .zip, a .tar, or an .npz with arr_0.
 
-Images come one after the other in the order of their names, so a set may be larger than memory.
+Images are read one by one in the order of their names, so a set may be larger than memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
 @dataclass(frozen=True)
 class Batch:
-    """Images uint8 [B, H, W, 3] with their names; those in `truncated` ended too early and are black."""
+    """Images uint8 [B, H, W, 3] with their names; files of those in `truncated` are incomplete (black)."""
 
     names: tuple[str, ...]
     pixels: np.ndarray
@@ -40,7 +40,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images by name, in order. `where` begins every message; `files` has them and what lies beside them."""
+    """Images by name, in order.
+
+    Attributes:
+        where: The start of every error message.
+        names: Names of the images.
+        files: All files of the set, images and others.
+    """
 
     where: str
     names: tuple[str, ...]
@@ -48,22 +54,27 @@ class ImageSet:
     _decode: Callable[[bytes], Image.Image]
 
     def only(self, wanted: Callable[[str], bool]) -> ImageSet:
-        """The images whose names are `wanted`, in the order of the set."""
+        """Return the images whose names are `wanted`, in the order of the set."""
         return replace(self, names=tuple(filter(wanted, self.names)))
 
     def digest(self) -> str:
-        """The sha256 over the files' bytes in order; names do not count. Raises InputError."""
+        """Return the sha256 over the images' bytes in order, regardless of names.
+
+        Raises:
+            InputError: A file cannot be read.
+        """
         return digest_value([digest_bytes(blob) for _, blob in self._entries()])
 
     def image_size(self) -> tuple[int, int]:
-        """(height, width) of the first image; InputError where it cannot be used."""
+        """Return (height, width) of the first image; raises InputError if it cannot be used."""
         image = self._image(*next(self._entries()))
         return image.height, image.width
 
     def fitted(self, height: int, width: int, batch_size: int) -> Iterator[np.ndarray]:
-        """All images as uint8 [B, height, width, 3], cropped centrally and resized (Lanczos).
+        """Yield all images as uint8 [B, height, width, 3], cropped centrally and resized (Lanczos).
 
-        InputError names the first file that cannot be used.
+        Raises:
+            InputError: A file cannot be used; the message names it.
         """
         for part in _batched(self._entries(), batch_size):
             images = (self._image(name, blob) for name, blob in part)
@@ -71,7 +82,11 @@ class ImageSet:
             yield np.stack([np.asarray(image) for image in fitted])
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
-        """All images as they are. InputError names a file that cannot be used, or two that differ in size."""
+        """Yield all images at their own size.
+
+        Raises:
+            InputError: A file cannot be used, or two images differ in size; the message names them.
+        """
         first: tuple[str, np.ndarray] | None = None
         for part in _batched(self._entries(), batch_size):
             pixels, truncated = [], set()
@@ -105,13 +120,19 @@ class ImageSet:
     def _check_sizes(self, *images: tuple[str, np.ndarray]) -> None:
         if len({pixels.shape for _, pixels in images}) > 1:
             sizes = " and ".join(f"{name} has {p.shape[1]}x{p.shape[0]} pixels" for name, p in images)
-            raise InputError(f"{self.where}: {sizes}; images that are not resized must be of one size")
+            raise InputError(f"{self.where}: {sizes}; images that are not resized must have the same size")
 
 
 def open_image_set(text: str, what: str, fewest: int) -> ImageSet:
-    """The images at the path `text`, which is `what` in messages.
+    """Open the images at a path.
 
-    InputError where nothing is there, or fewer images than `fewest`.
+    Args:
+        text: The path.
+        what: What messages call the path.
+        fewest: The smallest number of images allowed.
+
+    Raises:
+        InputError: The path does not exist, cannot be read, or has too few images.
     """
     path = existing_path(text, what)
     try:
@@ -124,7 +145,8 @@ def open_image_set(text: str, what: str, fewest: int) -> ImageSet:
         raise InputError(f"{what}: {error}") from None
     if len(images.names) < fewest:
         kinds = "" if path.suffix == ".npz" else f" ({', '.join(sorted(SUFFIXES))})"
-        raise InputError(f"{what}: {path} holds {len(images.names)} images{kinds}, {fewest} are needed")
+        found = f"{what}: {path} contains {len(images.names)} images{kinds}"
+        raise InputError(f"{found}, at least {fewest} are needed")
     return images
 
 

@@ -1,6 +1,6 @@
 """Folders, .zip and .tar archives as files under names with forward slashes. Nothing is ever extracted.
 
-Names are only compared and shown, so one such as ../../x in a hostile archive leads nowhere.
+Names are only compared and shown, never opened, so a name such as ../../x in a malicious archive is harmless.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ __all__ = ["CONTAINERS", "Container", "container"]
 
 @dataclass(frozen=True)
 class Container:
-    """Files by name: all `names`, sorted, and `read`, which gives the bytes of some of them in turn.
+    """Files by name.
 
-    `read` raises OSError or ValueError where a file cannot be read.
+    Attributes:
+        names: All names, sorted.
+        read: Yields the bytes of the files with given names; raises OSError or ValueError if one cannot be
+            read.
     """
 
     names: tuple[str, ...]
@@ -28,7 +31,12 @@ class Container:
 
 
 def container(path: Path) -> Container:
-    """The folder or archive at `path`; ValueError where it is neither, OSError where it cannot be read."""
+    """Open the folder or archive at `path`.
+
+    Raises:
+        ValueError: It is neither a folder nor a valid archive of a known kind.
+        OSError: It cannot be read.
+    """
     if path.is_dir():
         return _folder(path)
     kind = CONTAINERS.get(path.suffix.lower())
@@ -78,17 +86,17 @@ def _read_tar(path: Path, names: Iterable[str]) -> Iterator[bytes]:
         members = _tar_members(archive)
         for name in names:
             stream = archive.extractfile(members[name])
-            assert stream is not None  # regular files have one
+            assert stream is not None  # it is a regular file
             yield stream.read()
 
 
 def _tar_members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
-    """Regular files by name; tar itself writes ./a.png where people say a.png."""
+    """Return the regular files by name, without the ./ with which tar may start names."""
     return {member.name.removeprefix("./"): member for member in archive if member.isreg()}
 
 
 def _visible(names: Iterable[str]) -> tuple[str, ...]:
-    """Sorted as paths are, a/x before a-b/x; no hidden files, none of macOS's resource forks."""
+    """Return names sorted as paths (a/x before a-b/x), without hidden files and macOS resource forks."""
     visible = (name for name in names if not any(map(_hidden, name.split("/"))))
     return tuple(sorted(visible, key=lambda name: name.split("/")))
 

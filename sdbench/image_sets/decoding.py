@@ -1,8 +1,8 @@
-"""From the bytes of an image file to 8-bit RGB, without guessing.
+"""Decode the bytes of an image file to 8-bit RGB, without guessing.
 
-Greyscale and palette images become RGB, an alpha channel that is opaque everywhere is dropped. What has
-no one right answer is refused: transparent pixels (before which background?), CMYK (by which profile?), more
-than 8 bits (scaled how?). EXIF orientation is left alone, as other FID tools leave it.
+Greyscale and palette images become RGB; an alpha channel that is opaque everywhere is dropped. Images without
+a unique conversion are refused: transparent pixels (on which background?), CMYK (with which profile?), more
+than 8 bits (scaled how?). EXIF orientation is ignored, as in other FID tools.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["TruncatedError", "decode"]
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH = 24
-"""Where a PNG says how many bits a sample has; Pillow opens 16-bit RGB as 8-bit without a word."""
+"""Offset of a PNG's bits per sample; Pillow silently opens 16-bit RGB as 8-bit."""
 
 
 class TruncatedError(ValueError):
-    """The file begins as an image and ends too early; `size` is (height, width)."""
+    """The file is an incomplete image; `size` is (height, width)."""
 
     def __init__(self, message: str, size: tuple[int, int]) -> None:
         super().__init__(message)
@@ -30,14 +30,16 @@ class TruncatedError(ValueError):
 
 
 def decode(blob: bytes) -> Image.Image:
-    """The image as mode RGB.
+    """Decode an image to mode RGB.
 
-    ValueError says in one line why it cannot be used, TruncatedError that the file ends too early.
+    Raises:
+        TruncatedError: The file is incomplete.
+        ValueError: The image cannot be used for another reason, which the one-line message gives.
     """
     if not blob:
         raise ValueError("is empty (0 bytes)")
     if blob.startswith(_PNG) and blob[_PNG_DEPTH : _PNG_DEPTH + 1] == b"\x10":
-        raise ValueError("has 16 bits a channel; convert it to 8 bits first")
+        raise ValueError("has 16 bits per channel; convert it to 8 bits first")
     try:
         image = Image.open(io.BytesIO(blob))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -57,15 +59,15 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "CMYK":
         raise ValueError("is CMYK, whose colours depend on a profile; convert it to RGB first")
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
-        raise ValueError(f"is of mode {image.mode}; convert it to 8-bit RGB first")
+        raise ValueError(f"has mode {image.mode}; convert it to 8-bit RGB first")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         if np.asarray(rgba.getchannel("A")).min() < 255:
-            raise ValueError("has transparent pixels; put it on a background first")
+            raise ValueError("has transparent pixels; flatten it onto a background first")
         return rgba.convert("RGB")
     return image.convert("RGB")
 
 
 def _without_object(error: Exception) -> str:
-    """Pillow names the memory address of the stream, which says nothing."""
+    """Return the error's message; one with the memory address of a stream is useless, so replace it."""
     return "unknown or damaged format" if "BytesIO" in str(error) else one_line(error)

@@ -1,5 +1,7 @@
-"""What a run will cost before it is begun: `counts` what the spec asks for, `disk` how many bytes that is,
-`calibration` how fast this device is, `forecast` all of it together. Nothing here writes results.
+"""What a run will cost.
+
+`counts` counts the images and evaluations of a spec, `disk` estimates their bytes, `calibration` measures the
+speed of this device, and `forecast` combines them. Nothing here writes results.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast this device makes images: a model is loaded, and a few real batches are timed."""
+"""The speed of this device, measured by loading a model and timing a few real batches."""
 
 from __future__ import annotations
 
@@ -17,24 +17,29 @@ from sdbench.precision import full_precision
 from sdbench.prompts import Prompt
 from sdbench.spec import ExperimentSpec
 
-__all__ = ["Pace", "calibrate"]
+__all__ = ["Speed", "calibrate"]
 
 PATIENCE = 2.0
-"""Seconds that a probe may take; a slow device is probed with single images and few steps."""
+"""Seconds that a probe may take; slow devices are probed with single images and few steps."""
 
 WHOLE_BATCH = 8.0
-"""Seconds that a batch of all steps may take; where it takes longer it is computed from few steps."""
+"""Seconds that a batch with all steps may take; a longer one is extrapolated from few steps."""
 
 FEW, MORE = 2, 5
+"""Steps of the two probes whose difference gives the seconds of an evaluation."""
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Seconds on `device`: to load a checkpoint, and for an image its fixed part and each evaluation.
+class Speed:
+    """Measured times on a device.
 
-    `fixed` is prompt, decoder and features; `per_evaluation` is 0 where evaluations cannot be counted.
-    `basis` says in words what was timed. `bytes_per_pixel` is that of finished images' PNGs, None where none
-    was made.
+    Attributes:
+        device: Name of the device.
+        basis: What was timed, in words.
+        load: Seconds to load a checkpoint.
+        fixed: Seconds per image for prompt, decoder and features.
+        per_evaluation: Seconds per UNet evaluation; 0 if evaluations cannot be counted.
+        bytes_per_pixel: Size of the PNGs of finished images; None if no image was finished.
     """
 
     device: str
@@ -45,7 +50,7 @@ class Pace:
     bytes_per_pixel: float | None
 
     def seconds(self, images: int, evaluations: int) -> float:
-        """For `images` images that take so many evaluations in all."""
+        """Return the seconds for `images` images with `evaluations` evaluations in total."""
         return images * self.fixed + evaluations * self.per_evaluation
 
 
@@ -69,10 +74,12 @@ def calibrate(
     settings: Settings,
     prompts: Sequence[Prompt],
     note: Callable[[str], None],
-) -> Pace:
-    """Load the model and time it under the settings, a few seconds where the device is fast enough.
+) -> Speed:
+    """Load the model and time it under the settings, which takes a few seconds on a fast device.
 
-    InputError or SamplingError where the model cannot be loaded or makes no images.
+    Raises:
+        InputError: The model cannot be loaded.
+        SamplingError: The model cannot make images.
     """
     full_precision()
     device = provenance.best_device()
@@ -91,7 +98,7 @@ def calibrate(
     features, without = _features(spec, high, device)
     what = f"{size} image{'s' if size > 1 else ''} at {min(FEW, every)} and {steps} steps"
     after = " after compiling" if settings.compiled else ""
-    return Pace(
+    return Speed(
         device=provenance.device_name(device),
         basis=f"{what} of {source.name} {settings.sampler}{after}{without}",
         load=load,
@@ -104,15 +111,15 @@ def calibrate(
 def _batch(
     model: Model, settings: Settings, prompts: Sequence[Prompt], spec: ExperimentSpec, device: str
 ) -> tuple[int, _Probe]:
-    """How many images at a time, and the probe of such a batch with few steps.
+    """Choose a batch size, and probe a batch of that size with few steps.
 
-    Compiled as many as a run makes at a time, since every other size would be compiled for nothing;
-    otherwise as many as fit into the patience.
+    A compiled model gets the batch size of a run, because compiling for any other would be wasted. Otherwise
+    the size is as large as `PATIENCE` allows.
     """
     limit = min(len(prompts), spec.unit_size if spec.batch_size == "auto" else spec.batch_size)
     if settings.compiled:
         size = untried_size(device, limit) if spec.batch_size == "auto" else limit
-        for _ in range(2):  # the first compiles, the second records CUDA graphs: runs do either once
+        for _ in range(2):  # the first compiles, the second records CUDA graphs; a run does both once
             _probe(model, settings, prompts[:size], FEW)
         return size, _probe(model, settings, prompts[:size], FEW)
     first = _probe(model, settings, prompts[:1], FEW)
@@ -121,7 +128,7 @@ def _batch(
     warm = _probe(model, settings, prompts[:1], FEW)
     size = max(1, min(limit, int(PATIENCE / warm.seconds)))
     if size > 1:
-        _probe(model, settings, prompts[:size], FEW)  # kernels are chosen anew for another size
+        _probe(model, settings, prompts[:size], FEW)  # warm-up: each batch size has its own kernels
     return size, _probe(model, settings, prompts[:size], FEW)
 
 
@@ -136,7 +143,7 @@ def _probe(model: Model, settings: Settings, prompts: Sequence[Prompt], steps: i
 
 
 def _slope(low: _Probe, high: _Probe) -> tuple[float, float]:
-    """Seconds of an evaluation and of the rest, for one image."""
+    """Return the seconds of one evaluation and of everything else, for one image."""
     more, each = high.evaluations - low.evaluations, high.seconds / high.size
     if more <= 0:
         return (each / high.evaluations, 0.0) if high.evaluations else (0.0, each)
@@ -145,7 +152,7 @@ def _slope(low: _Probe, high: _Probe) -> tuple[float, float]:
 
 
 def _features(spec: ExperimentSpec, probe: _Probe, device: str) -> tuple[float, str]:
-    """Seconds that the features of an image take, and which extractors were left out."""
+    """Return the seconds that the features of an image take, and a note on extractors that are missing."""
     seconds, absent = 0.0, []
     for name in extractor_names(spec):
         if not is_at_hand(name):

@@ -1,4 +1,4 @@
-"""Images and UNet evaluations that a spec asks for. What is missing on this machine is said, not needed."""
+"""Images and UNet evaluations of a spec. What is missing on this machine is reported, not required."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Curve", "Found", "count", "find", "first_point"]
 
 @dataclass(frozen=True)
 class Found:
-    """What of a spec is on this machine. `missing` says in a line each what is not, or cannot be used."""
+    """The inputs of a spec on this machine; `missing` has a line for each that is absent or unusable."""
 
     sources: dict[str, Source]
     prompts: tuple[Prompt, ...]
@@ -38,8 +38,15 @@ class Found:
 class Curve:
     """A checkpoint and sampler over all guidance scales.
 
-    `evaluations` are those of the UNet for one image at each scale; None where the sampler has no such steps.
-    `assumed`: one evaluation a step, doubled by guidance, since only the loaded pipeline would tell.
+    Attributes:
+        checkpoint: Name of the checkpoint.
+        sampler: Name of the sampler.
+        steps: Number of steps.
+        found: Whether the checkpoint is on this machine.
+        images: Number of images over all scales; None if unknown.
+        evaluations: UNet evaluations per image at each scale; None if the sampler cannot run so many steps.
+        assumed: Whether one evaluation per step, doubled by guidance, is an assumption, because only a loaded
+            pipeline could tell.
     """
 
     checkpoint: str
@@ -53,14 +60,14 @@ class Curve:
 
     @property
     def total(self) -> int | None:
-        """The evaluations of all images."""
+        """UNet evaluations of all images; None if unknown."""
         if self.evaluations is None or self.images is None:
             return None
         return self.images // len(self.evaluations) * sum(self.evaluations)
 
 
 def find(spec: ExperimentSpec) -> Found:
-    """Look up everything that `spec` names and that can be looked up without loading a model."""
+    """Look up all inputs of `spec` that can be checked without loading a model."""
     device = best_device()
     missing: list[str] = []
     sources: dict[str, Source] = {}
@@ -90,7 +97,7 @@ def find(spec: ExperimentSpec) -> Found:
 
 
 def count(spec: ExperimentSpec, found: Found) -> list[Curve]:
-    """The curves of the spec, in plan order; without their images where not even a count is known."""
+    """Return the curves of the spec in plan order, without numbers of images if not even a count is known."""
     prompts = len(found.prompts) or spec.prompts.count
     images = None if prompts is None else prompts * len(spec.guidance_scales)
     return [
@@ -110,7 +117,7 @@ def count(spec: ExperimentSpec, found: Found) -> list[Curve]:
 
 
 def first_point(spec: ExperimentSpec, found: Found) -> tuple[Source, Settings] | None:
-    """The first checkpoint that is on this machine, with the first settings of the spec; None without one."""
+    """Return the first checkpoint that is on this machine, with the first settings of the spec."""
     compiled = spec.compiled_on(best_device())
     for entry in spec.checkpoints:
         if entry.name in found.sources:

@@ -1,4 +1,4 @@
-"""How much a run will take on disk."""
+"""The disk space that a run will need."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ DIMS = {
     "inception-v3-clean": 2048,
     "shapes-clip": 64,
 }
-"""Features by extractor, known without loading one (a test holds the embedded one's against its weights)."""
+"""Number of features by extractor, known without loading it (a test compares the embedded one's weights)."""
 
 READS_TEXT = "clip"
-"""In the name of an extractor that keeps features of the prompts too."""
+"""Part of the names of extractors that also store features of the prompts."""
 
 PER_IMAGE = 350
 PER_UNIT = 5000
-"""Bytes of a shard beside its features, as measured: ids, digests, thumbnails; schema and identity."""
+"""Measured bytes of a shard apart from features: ids, digests, thumbnails; schema and identity."""
 
 TYPICAL = 1.7
-"""Bytes a pixel of a PNG, where nothing was measured: photographs take 1.5 to 2."""
+"""Bytes per pixel of a PNG if nothing was measured; photographs need 1.5 to 2."""
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Bytes of shards and of images, and what the images' bytes are taken from."""
+    """Bytes of shards and of images, and what the bytes of images are based on."""
 
     shards: int
     images: int
@@ -44,11 +44,11 @@ class Disk:
 
 
 def disk_of(spec: ExperimentSpec, cells: int, prompts: int, bytes_per_pixel: float | None) -> Disk:
-    """The bytes of a whole run of `cells` with so many prompts each."""
+    """Return the bytes of a whole run of `cells` cells with `prompts` prompts each."""
     floats = sum(DIMS[name] * (2 if READS_TEXT in name else 1) for name in extractor_names(spec))
     units = cells * ceil(prompts / spec.unit_size)
     shards = units * PER_UNIT + cells * prompts * (PER_IMAGE + 4 * floats)
     height, width = spec.image_size
     kept = cells * spec.images_kept(prompts)
-    basis = "an estimate" if bytes_per_pixel is None else "as the calibration's images"
+    basis = "an estimate" if bytes_per_pixel is None else "measured in the calibration"
     return Disk(shards, int(kept * height * width * (bytes_per_pixel or TYPICAL)), basis)

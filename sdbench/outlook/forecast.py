@@ -1,4 +1,4 @@
-"""Counts, disk, what is done already, and hours: what `sdbench plan` says."""
+"""The forecast of `sdbench plan`: counts, disk space, images already done, and hours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sdbench.errors import SdbenchError
 from sdbench.extractors import extractor_names, is_at_hand
-from sdbench.outlook.calibration import Pace, calibrate
+from sdbench.outlook.calibration import Speed, calibrate
 from sdbench.outlook.counts import Curve, Found, count, find, first_point
 from sdbench.outlook.disk import Disk, disk_of
 from sdbench.plan_file import PLAN_KEY
@@ -23,10 +23,9 @@ __all__ = ["Forecast", "forecast"]
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run of the spec takes. None stands for what cannot be known here; `missing` says why.
+    """The cost of a run. None stands for what is unknown; `missing` says why.
 
-    `seconds` are those that are left, on the device of the calibration. Under a budget all figures are what
-    it takes at most.
+    `seconds` is the remaining time on the calibrated device. Under a budget all values are upper bounds.
     """
 
     name: str
@@ -40,7 +39,7 @@ class Forecast:
     curves: tuple[Curve, ...]
     disk: Disk | None
     images_done: int | None
-    pace: Pace | None
+    speed: Speed | None
     seconds: float | None
     missing: tuple[str, ...]
 
@@ -48,13 +47,20 @@ class Forecast:
 def forecast(
     spec: ExperimentSpec, place: str | Path, note: Callable[[str], None], *, measure: bool
 ) -> Forecast:
-    """Plan `spec` as a run at `place`; `measure` calibrates. Raises nothing for what is missing."""
+    """Forecast a run of `spec` at `place`; what is missing is listed and raises nothing.
+
+    Args:
+        spec: The experiment.
+        place: The run's folder or URL; images that it already has are counted.
+        note: Receives progress messages.
+        measure: Whether to measure the speed of this device.
+    """
     found = find(spec)
     curves = count(spec, found)
     cells = len(spec.checkpoints) * len(spec.samplers) * len(spec.guidance_scales)
     images = None if curves[0].images is None else len(curves) * curves[0].images
     missing = [*found.missing, *_downloads(spec)]
-    pace = _pace(spec, found, note, missing) if measure else None
+    speed = _speed(spec, found, note, missing) if measure else None
     done = _done(spec, place, note, missing, complete=not found.missing)
     totals = [curve.total for curve in curves]
     evaluations = None if None in totals else sum(total for total in totals if total is not None)
@@ -71,18 +77,20 @@ def forecast(
         curves=tuple(curves),
         disk=None
         if prompts is None
-        else disk_of(spec, cells, prompts, pace.bytes_per_pixel if pace else None),
+        else disk_of(spec, cells, prompts, speed.bytes_per_pixel if speed else None),
         images_done=done,
-        pace=pace,
-        seconds=_seconds(pace, images, evaluations, done or 0, len(spec.checkpoints)),
+        speed=speed,
+        seconds=_seconds(speed, images, evaluations, done or 0, len(spec.checkpoints)),
         missing=tuple(missing),
     )
 
 
-def _pace(spec: ExperimentSpec, found: Found, note: Callable[[str], None], missing: list[str]) -> Pace | None:
+def _speed(
+    spec: ExperimentSpec, found: Found, note: Callable[[str], None], missing: list[str]
+) -> Speed | None:
     point = first_point(spec, found)
     if point is None or not found.prompts:
-        missing.append("no calibration: a checkpoint and the prompts are needed for it")
+        missing.append("calibration: it needs a checkpoint and the prompts")
         return None
     try:
         return calibrate(spec, *point, found.prompts, note)
@@ -93,7 +101,7 @@ def _pace(spec: ExperimentSpec, found: Found, note: Callable[[str], None], missi
 
 def _downloads(spec: ExperimentSpec) -> list[str]:
     absent = [name for name in extractor_names(spec) if not is_at_hand(name)]
-    return [f"weights of {name}: the run takes them from the hub" for name in absent]
+    return [f"weights of {name}: the run downloads them from the hub" for name in absent]
 
 
 def _done(
@@ -104,12 +112,12 @@ def _done(
     *,
     complete: bool,
 ) -> int | None:
-    """How many of the plan's images the run has; None where that cannot be said."""
+    """Return how many of the plan's images the run already has; None if unknown."""
     try:
         if not is_there(place) or not open_store(place).exists(PLAN_KEY):
             return 0
         if not complete:
-            missing.append(f"{place}: what is done cannot be counted while inputs are missing")
+            missing.append(f"{place}: images that are done cannot be counted while inputs are missing")
             return None
         prepared = prepare(spec, str(place), note)
         done = ShardStore(prepared.store).done(prepared.plan.units)
@@ -120,12 +128,12 @@ def _done(
 
 
 def _seconds(
-    pace: Pace | None, images: int | None, evaluations: int | None, done: int, checkpoints: int
+    speed: Speed | None, images: int | None, evaluations: int | None, done: int, checkpoints: int
 ) -> float | None:
-    """What is left takes so long; what is done is taken to be of the average cell."""
-    if pace is None or not images or (evaluations is None and pace.per_evaluation):
+    """Return the remaining seconds, assuming that the images already done are average ones."""
+    if speed is None or not images or (evaluations is None and speed.per_evaluation):
         return None
     left = 1 - done / images
     if not left:
         return 0.0
-    return checkpoints * pace.load + left * pace.seconds(images, evaluations or 0)
+    return checkpoints * speed.load + left * speed.seconds(images, evaluations or 0)

@@ -1,10 +1,10 @@
-"""Prompt sets: what a spec's `prompts` entry stands for.
+"""Prompt sets: the prompts of a spec's `prompts` entry.
 
-A prompt's id names it for good: the starting noise of its image depends on (seed, id) alone and its PNG
-bears it as a name. So an id follows from where the prompt comes from, never from how many there are: a
-longer set keeps the prompts and the noise of a shorter one. Prompts that come in an order have ids of place
-and content, whatever kind of file holds them; so the same list as text, CSV or Parquet makes the same images.
-COCO captions have their annotation's id in place of the place.
+A prompt's id is permanent: the starting noise of its image depends only on (seed, id), and its PNG is named
+after it. An id therefore never depends on the number of prompts: a longer set keeps the prompts and the noise
+of a shorter one. Ids of ordered prompts consist of position and content, regardless of the kind of file, so
+the same list as text, CSV or Parquet makes the same images. COCO captions have the annotation's id instead of
+a position.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ __all__ = ["Prompt", "load_prompts"]
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt; `id` is usable as a file name."""
+    """A prompt; `id` is a valid file name."""
 
     id: str
     text: str
 
 
 def load_prompts(spec: PromptsSpec) -> tuple[Prompt, ...]:
-    """The prompts in order.
+    """Load the prompts in order.
 
-    InputError where there are none, fewer than the spec asks for, or where a file, a line or a row of it is
-    not as it should be.
+    Raises:
+        InputError: There are no prompts or fewer than the spec asks for, or a file, line or row is invalid.
     """
     match spec:
         case ShapesPrompts():
@@ -93,12 +93,12 @@ def _numbered(texts: Sequence[str], count: int | None, where: str) -> tuple[Prom
 
 
 def _of_content(text: str) -> str:
-    """The end of an id: an edited text gets another one, so its old image is not taken for it."""
+    """Return the end of an id: an edited text gets another id, so its old image is not reused."""
     return digest_bytes(text.encode("utf-8"))[:8]
 
 
 def _enough(there: int, count: int | None, where: str) -> None:
     if not there:
-        raise InputError(f"{where}: holds no prompts")
+        raise InputError(f"{where}: contains no prompts")
     if count is not None and there < count:
-        raise InputError(f"{where}: holds {there} prompts, and {count} are asked for")
+        raise InputError(f"{where}: contains {there} prompts, but {count} are requested")

@@ -1,4 +1,4 @@
-"""Random draws of captions that are a prefix of themselves: more prompts keep the fewer."""
+"""Random draws of captions in which a larger draw starts with the smaller one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ __all__ = ["shuffled_captions"]
 
 
 def shuffled_captions(spec: CocoPrompts) -> list[coco.Caption]:
-    """All captions that may be taken, in the order of the draw: a hash of (seed, id), the same everywhere.
+    """Return all eligible captions in the order of the draw, which is that of a hash of (seed, id).
 
-    One per image: images come in an order of their own, so that one with many captions comes no earlier.
+    With one caption per image, the images have their own order, so that many captions do not move an image
+    forward.
     """
     captions = coco.captions(spec.path, "prompts.path")
     by_rank = sorted(captions, key=lambda caption: _rank(spec.seed, caption.id))

@@ -1,4 +1,4 @@
-"""Prompts of a Hugging Face data set."""
+"""Prompts from a Hugging Face dataset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ __all__ = ["texts"]
 
 
 def texts(spec: HuggingFacePrompts) -> list[str]:
-    """The column of all rows, in order; InputError in one line where the set cannot be had."""
+    """Return the column's text of all rows, in order.
+
+    Raises:
+        InputError: The dataset cannot be loaded, has no such column, or has a row without text.
+    """
     rows = _load(spec)
     where = f"prompts.dataset: {spec.dataset}"
     if spec.column not in rows.column_names:
@@ -34,7 +38,7 @@ def _load(spec: HuggingFacePrompts) -> Any:
         import datasets
     except ImportError:
         raise InputError(
-            "prompts.source: huggingface needs an extra: pip install 'sdbench[datasets]'"
+            "prompts.source: huggingface needs the datasets package: pip install 'sdbench[datasets]'"
         ) from None
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
@@ -44,18 +48,18 @@ def _load(spec: HuggingFacePrompts) -> Any:
         return datasets.load_dataset(spec.dataset, spec.config, split=spec.split, revision=spec.revision)
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
         cannot = f"prompts.dataset: {spec.dataset}, split {spec.split}: cannot be loaded"
-        # The library's own words for a damaged file are in what it was caused by.
+        # For a damaged file, the library's useful message is in the cause.
         why = ": ".join(one_line(each) for each in (error, error.__cause__) if each)
         raise InputError(f"{cannot}: {why}{_about_offline(datasets)}") from None
 
 
 def _is_saved(dataset: str) -> bool:
-    """Whether it is a folder that the library's own `save_to_disk` wrote."""
+    """Whether the dataset is a folder written by the library's `save_to_disk`."""
     return any((Path(dataset) / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
 
 def _split(saved: Any, spec: HuggingFacePrompts) -> Any:
-    if not isinstance(saved, dict):  # one split, without a name
+    if not isinstance(saved, dict):  # a single unnamed split
         return saved
     if spec.split not in saved:
         raise InputError(f"prompts.split: {spec.dataset}: {did_you_mean(spec.split, saved)}")
@@ -65,4 +69,4 @@ def _split(saved: Any, spec: HuggingFacePrompts) -> Any:
 def _about_offline(datasets: Any) -> str:
     if not datasets.config.HF_HUB_OFFLINE:
         return ""
-    return "; HF_HUB_OFFLINE is set, so only what is in the cache can be had: load it once without"
+    return "; HF_HUB_OFFLINE is set, so only cached datasets are available: unset it to download this one"

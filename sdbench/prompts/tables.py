@@ -1,4 +1,4 @@
-"""Prompts of files in the order of their lines or rows. Every error names the file and the line or row."""
+"""Prompts from files, in the order of lines or rows. Every error names the file and the line or row."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["checked", "from_columns", "from_json_lines", "from_lines", "from_par
 
 
 def from_lines(text: str) -> list[str]:
-    """A prompt a line of the text file at the path `text`; blank lines are not prompts."""
-    lines = _read(_existing(text)).split("\n")  # not at U+2028 and the like, which belong to a prompt
+    """Return one prompt per line of the text file at the path `text`; blank lines are skipped."""
+    lines = _read(_existing(text)).split("\n")  # not splitlines: U+2028 and the like belong to a prompt
     return [line.strip() for line in lines if line.strip()]
 
 
 def from_columns(text: str, column: str, *, tabs: bool) -> list[str]:
-    """A column of a CSV file with a heading. `tabs`: of a TSV file, whose quotes are part of the text."""
+    """Return a column of a CSV file with a heading, or with `tabs` of a TSV file, whose quotes are text."""
     path = _existing(text)
     lines = io.StringIO(_read(path), newline="")
     if tabs:
@@ -39,12 +39,12 @@ def from_columns(text: str, column: str, *, tabs: bool) -> list[str]:
             if any(row):
                 texts.append(_field(path, rows.line_num, row, place, len(heading), column))
     except csv.Error as error:
-        raise InputError(f"prompts.path: {path}, line {rows.line_num}: no CSV: {one_line(error)}") from None
+        raise InputError(f"prompts.path: {path}, line {rows.line_num}: not CSV: {one_line(error)}") from None
     return texts
 
 
 def from_json_lines(text: str, key: str) -> list[str]:
-    """The value of `key` in the JSON object of each line; blank lines are none."""
+    """Return the value of `key` in the JSON object of each line; blank lines are skipped."""
     path = _existing(text)
 
     def values() -> Iterator[tuple[str, object]]:
@@ -56,7 +56,7 @@ def from_json_lines(text: str, key: str) -> list[str]:
 
 
 def from_parquet(text: str, column: str) -> list[str]:
-    """A column of a Parquet file."""
+    """Return a column of a Parquet file."""
     path = _existing(text)
     try:
         names = pq.read_schema(path).names
@@ -71,9 +71,13 @@ def from_parquet(text: str, column: str) -> list[str]:
 
 
 def checked(where: str, what: str, value: object) -> str:
-    """`value` without blanks round it; InputError, which begins with `where`, where it is no prompt."""
+    """Return `value` without surrounding whitespace.
+
+    Raises:
+        InputError: The value is not a usable prompt; the message starts with `where` and `what`.
+    """
     if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-        raise InputError(f"{where}: {what} holds half a character (a lone surrogate); write it whole")
+        raise InputError(f"{where}: {what} contains half a character (a lone surrogate); write it in full")
     if isinstance(value, str) and value.strip():
         return value.strip()
     is_empty = value is None or isinstance(value, str)
@@ -90,7 +94,7 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise InputError(f"prompts.path: {path}, line {line}: is not UTF-8 text; save it as UTF-8") from None
+        raise InputError(f"prompts.path: {path}, line {line}: not UTF-8 text; save it as UTF-8") from None
 
 
 def _place(path: Path, column: str, names: list[str]) -> int:
@@ -102,9 +106,7 @@ def _place(path: Path, column: str, names: list[str]) -> int:
 def _field(path: Path, line: int, row: list[str], place: int, width: int, column: str) -> str:
     where = f"prompts.path: {path}, line {line}"
     if len(row) > width:
-        raise InputError(
-            f"{where}: {len(row)} fields under {width} headings; put a text with commas in quotes"
-        )
+        raise InputError(f"{where}: {len(row)} fields under {width} headings; put text with commas in quotes")
     return checked(where, f"column {column!r}", row[place] if place < len(row) else None)
 
 
@@ -112,9 +114,9 @@ def _value(where: str, line: str, key: str) -> object:
     try:
         content = json.loads(line)
     except ValueError as error:
-        raise InputError(f"{where}: is not JSON: {one_line(error)}") from None
+        raise InputError(f"{where}: not JSON: {one_line(error)}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{where}: is not a JSON object such as {{{json.dumps(key)}: ...}}")
+        raise InputError(f"{where}: not a JSON object such as {{{json.dumps(key)}: ...}}")
     if key not in content:
-        raise InputError(f"{where}: has no key {key!r}: {did_you_mean(key, content)}")
+        raise InputError(f"{where}: no key {key!r}: {did_you_mean(key, content)}")
     return content[key]

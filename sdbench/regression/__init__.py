@@ -1,10 +1,10 @@
-"""Regression tests for samplers: is a change harmless, where does it start, how much does it matter.
+"""Regression tests for samplers: is a change harmless, in which step does it start, how much does it matter?
 
     cases -> run (platform) -> trace -> compare with a baseline -> verdict -> reports
-             run (float64, shaken) -> error budget, stored with the baseline
+             run (float64, perturbed) -> error budget, stored with the baseline
 
-A testbed gives the denoiser: data with a closed form, or the embedded family. A subject is what is under
-test: a sampler and what stands round it.
+A testbed provides the denoiser: data with a closed form, or the embedded family. A subject is what is under
+test: a sampler with its guidance, noise and conversion to pixels.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Baselines on disk: a JSON file to read and review, and a safetensors file with the arrays.
 
-Their names say what they hold for: cpu-float32.json, cpu-float32.safetensors. A folder may have several.
+The files are named after their platform: cpu-float32.json, cpu-float32.safetensors. A folder may contain
+baselines of several platforms.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from sdbench.digest import digest_bytes, digest_value
 from sdbench.errors import InputError, one_line
 from sdbench.regression.cases import Case
 from sdbench.regression.platforms import Platform
-from sdbench.regression.record import Record
-from sdbench.regression.rounding import Budget
+from sdbench.regression.record import CaseRecord
+from sdbench.regression.rounding import ErrorBudget
 from sdbench.store import LocalStore
 
 __all__ = ["Baseline", "load_baseline", "save_baseline"]
@@ -29,20 +30,25 @@ ARRAYS = ("x", "pred_x0", "images", "thumbnails", "features")
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """Records of one platform and seed; ``environment`` says where and with what they were made.
+    """Records of one platform and seed.
 
-    ``sources``: what a sampler's name stands for, where it is not built in.
+    Attributes:
+        seed: Seed of all noise.
+        records: One per case.
+        environment: The machine and package versions that made the records.
+        platform: Device and precision.
+        sources: The source of each sampler that is not built in, by name.
     """
 
     seed: int
-    records: tuple[Record, ...]
+    records: tuple[CaseRecord, ...]
     environment: dict[str, Any]
     platform: Platform
     sources: dict[str, str]
 
 
 def save_baseline(folder: Path, baseline: Baseline) -> list[Path]:
-    """Write a baseline into a folder and return its two files; each is there completely or not at all."""
+    """Write a baseline to a folder and return its two files; each is written completely or not at all."""
     store = LocalStore(folder)
     arrays = save({f"{r.case.name}/{name}": _stored(r, name) for r in baseline.records for name in ARRAYS})
     key = baseline.platform.key
@@ -64,7 +70,8 @@ def save_baseline(folder: Path, baseline: Baseline) -> list[Path]:
 def load_baseline(folder: Path, platform: Platform | None = None) -> Baseline:
     """Read the baseline of a platform (default: cpu-float32).
 
-    InputError says what is missing, of another format, or damaged.
+    Raises:
+        InputError: The baseline is missing, damaged, or of another format.
     """
     platform = platform or Platform()
     facts, arrays = folder / f"{platform.key}.json", folder / f"{platform.key}.safetensors"
@@ -76,11 +83,11 @@ def load_baseline(folder: Path, platform: Platform | None = None) -> Baseline:
         raise InputError(f"{facts}: not JSON: {one_line(error)}") from None
     version = content.get("format") if isinstance(content, dict) else None
     if version != FORMAT:
-        raise InputError(f"{facts}: a baseline of format {version}, not {FORMAT}; record it again")
+        raise InputError(f"{facts}: baseline has format {version}, not {FORMAT}; record it again")
     if content.pop("sha256", None) != digest_value(content):
-        raise InputError(f"{facts}: not as it was written; record it again")
+        raise InputError(f"{facts}: changed since it was written; record it again")
     if content["arrays_sha256"] != digest_bytes(data):
-        raise InputError(f"{arrays}: not the file that {facts.name} was written with; record both again")
+        raise InputError(f"{arrays}: does not belong to {facts.name}; record both again")
     tensors = load(data)
     records = tuple(_record(case, tensors) for case in content["cases"])
     return Baseline(content["seed"], records, content["environment"], platform, content["sources"])
@@ -89,21 +96,21 @@ def load_baseline(folder: Path, platform: Platform | None = None) -> Baseline:
 def _absent(folder: Path, platform: Platform, error: OSError) -> str:
     others = sorted(path.stem for path in folder.glob("*-*.json"))
     if others and isinstance(error, FileNotFoundError):
-        words = f"no baseline for {platform.key} in {folder}, which has {', '.join(others)}"
+        words = f"no baseline for {platform.key} in {folder}, only for {', '.join(others)}"
     else:
         words = f"no baseline: {error.filename}: {error.strerror}"
     options = f" --device {platform.device} --dtype {platform.dtype}" if platform != Platform() else ""
-    return f"{words}; sdbench regress record{options} makes one"
+    return f"{words}; create one with sdbench regress record{options}"
 
 
-def _stored(record: Record, name: str) -> np.ndarray:
-    """An array as it is stored: latents that are kept whole are float32 already."""
+def _stored(record: CaseRecord, name: str) -> np.ndarray:
+    """Return an array as it is stored: as float32 if that is exact, which holds for unprojected latents."""
     array = np.ascontiguousarray(getattr(record, name))
     exact = array.dtype == np.float64 and np.array_equal(array.astype(np.float32), array)
     return array.astype(np.float32) if exact else array
 
 
-def _facts(record: Record) -> dict[str, Any]:
+def _facts(record: CaseRecord) -> dict[str, Any]:
     return {
         "name": record.case.name,
         "case": asdict(record.case),
@@ -123,16 +130,16 @@ def _short(values: np.ndarray) -> list[float]:
     return [float(f"{value:.4g}") for value in values]
 
 
-def _record(facts: dict[str, Any], tensors: dict[str, np.ndarray]) -> Record:
+def _record(facts: dict[str, Any], tensors: dict[str, np.ndarray]) -> CaseRecord:
     case = Case.of(facts["case"])
     stored = {name: tensors[f"{case.name}/{name}"] for name in ARRAYS}
     budget = facts["budget"] | {name: np.array(facts["budget"][name]) for name in ("x", "pred_x0")}
-    return Record(
+    return CaseRecord(
         case=case,
         testbed=facts["testbed"],
         calls=facts["calls"],
         digests=facts["digests"],
-        budget=Budget(**budget),
+        budget=ErrorBudget(**budget),
         x=stored["x"].astype(np.float64),
         pred_x0=stored["pred_x0"].astype(np.float64),
         images=stored["images"],

@@ -1,4 +1,4 @@
-"""What is run: a sampler at one setting on one testbed."""
+"""Cases: a sampler with one setting on one testbed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["DEFAULT_CASES", "QUICK_CASES", "QUICK_TESTBEDS", "Case", "cases_of"]
 
 @dataclass(frozen=True)
 class Case:
-    """One trajectory to hold: ``testbed`` is a key of ``TESTBEDS``, eta the share of fresh noise in 0..1."""
+    """One trajectory to check; ``testbed`` is a key of ``TESTBEDS``, eta the share of fresh noise in 0..1."""
 
     testbed: str
     sampler: str
@@ -23,20 +23,20 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Such as "mixture/ddim-20-g3-eta1"; unique among cases that differ."""
+        """A unique name such as "mixture/ddim-20-g3-eta1"."""
         eta = f"-eta{self.eta:g}" if self.eta else ""
         return f"{self.testbed}/{self.sampler}-{self.steps}-g{self.guidance_scale:g}{eta}"
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Case:
-        """The inverse of dataclasses.asdict; TypeError for other keys."""
+        """Invert dataclasses.asdict; other keys raise TypeError."""
         return cls(**content)
 
 
 def cases_of(sampler: str, testbeds: Iterable[str], *, takes_eta: bool) -> tuple[Case, ...]:
-    """The cases of one sampler: 20 steps at guidance 3, once more with eta = 1 where it takes one.
+    """Return the cases of one sampler: 20 steps at guidance 3, and again with eta = 1 if it takes eta.
 
-    20 steps are few enough for the history of a multistep sampler, its first and its last step to weigh.
+    20 steps are so few that the history of a multistep sampler and its first and last step matter.
     """
     etas = (0.0, 1.0) if takes_eta else (0.0,)
     return tuple(Case(testbed, sampler, 20, 3.0, eta) for testbed in testbeds for eta in etas)

@@ -1,8 +1,9 @@
-"""Whether a moved trajectory still gives images of the same quality: paired equivalence tests.
+"""Paired equivalence tests: does a trajectory that moved still lead to images of the same quality?
 
-Two one-sided t-tests (Schuirmann 1987) on the differences prompt by prompt. The margin is 0.2 standard
-deviations of the figure among the images of the baseline: two independent sets of 50 images have a standard
-error of sqrt(2 / 50) = 0.2 standard deviations, so no comparison of fewer images would see a shift within it.
+Two one-sided t-tests (Schuirmann 1987) on the differences per prompt. The margin is 0.2 standard deviations
+of the metric over the baseline's images: the difference between two independent sets of 50 images has a
+standard error of sqrt(2 / 50) = 0.2 standard deviations, so comparing fewer images would not reveal such a
+shift.
 """
 
 from __future__ import annotations
@@ -17,26 +18,35 @@ from scipy.special import ndtri, stdtrit
 __all__ = ["MARGIN", "Equivalence", "equivalence"]
 
 MARGIN = 0.2
-"""In standard deviations of the baseline."""
+"""In standard deviations of the metric over the baseline's images."""
 
 LEVEL = 0.05
-"""Of each one-sided test: the chance to call a shift of the margin harmless."""
+"""Level of each one-sided test: the probability of calling a shift as large as the margin harmless."""
 
 ALARM = 1e-4
-"""The chance to call a figure changed whose mean did not, two-sided: 4% in 200 checks of two figures."""
+"""Probability of calling an unchanged metric changed, two-sided: 4% in 200 checks of two metrics."""
 
 POWER = 0.8
+"""Probability with which an alarm finds a shift of the size `detectable`."""
 
 
 @dataclass(frozen=True)
 class Equivalence:
-    """A paired comparison of ``figure`` over n prompts, candidate minus baseline, in the figure's own unit.
+    """A paired comparison, candidate minus baseline, in the unit of the metric.
 
-    low, high: the 90% interval that the two one-sided tests look at. detectable: the smallest true shift
-    that an alarm finds with a probability of 80%. apart: whether the means differ beyond doubt.
+    Attributes:
+        metric: What is compared.
+        n: Number of prompts.
+        difference: Mean difference.
+        standard_error: Standard error of the mean difference.
+        margin: Largest difference that counts as harmless.
+        low: Lower end of the 90% interval, which decides the two one-sided tests.
+        high: Upper end of the 90% interval.
+        detectable: The smallest true shift that raises an alarm with a probability of 80%.
+        apart: Whether the means differ at the level `ALARM`.
     """
 
-    figure: str
+    metric: str
     n: int
     difference: float
     standard_error: float
@@ -48,24 +58,24 @@ class Equivalence:
 
     @property
     def equivalent(self) -> bool:
-        """Whether the shift lies within the margin, at the 5% level."""
+        """Whether the shift is within the margin, at the 5% level."""
         return -self.margin < self.low and self.high < self.margin
 
     def __str__(self) -> str:
         return (
-            f"{self.figure} {self.difference:+.4f} (90% interval {self.low:+.4f} to {self.high:+.4f}, "
+            f"{self.metric} {self.difference:+.4f} (90% interval {self.low:+.4f} to {self.high:+.4f}, "
             f"margin ±{self.margin:.4f}, detectable {self.detectable:.4f}, n = {self.n})"
         )
 
 
-def equivalence(figure: str, baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> Equivalence:
-    """Compare two figures per prompt, [n] each in the same order, n >= 3."""
+def equivalence(metric: str, baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> Equivalence:
+    """Compare a metric's values per prompt, [n] each in the same order, n >= 3."""
     differences = candidate - baseline
     n = len(differences)
     mean, error = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(n)
     half, threshold = (float(stdtrit(n - 1, 1 - share)) * error for share in (LEVEL, ALARM / 2))
     return Equivalence(
-        figure=figure,
+        metric=metric,
         n=n,
         difference=mean,
         standard_error=error,

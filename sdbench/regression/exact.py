@@ -1,8 +1,8 @@
-"""Samplers against exact answers: normally distributed data, where the ODE has a closed solution.
+"""Samplers against exact answers: for normally distributed data the ODE has a solution in closed form.
 
-The probability-flow ODE leaves each point at its quantile: from (x - sqrt(a) m) / spread(a) at the first
-timestep to the same at the last. The walk is tied to it where the denoiser is first asked, so that every
-sampler's own start counts. No baseline is needed.
+The probability-flow ODE keeps each point at its quantile: (x - sqrt(a) m) / spread(a) is constant. The
+quantile is taken at the first denoiser call, because samplers scale the starting noise differently. No
+baseline is needed.
 """
 
 from __future__ import annotations
@@ -16,28 +16,20 @@ from torch import Tensor
 from reference_model.samplers import SAMPLERS, Sampler, nfe
 from sdbench.regression.testbeds import GaussianTestbed, signal_power
 
-__all__ = ["ORDERS", "ExactResult", "check_exactly"]
+__all__ = ["ExactResult", "check_exactly"]
 
-ORDERS = {
-    "ddim": 1,
-    "plms": 2,
-    "dpm-solver": 2,
-    "dpm-solver++": 2,
-    "euler": 1,
-    "heun": 2,
-    "unipc": 2,
-}
-"""Orders that the papers promise; euler-ancestral follows no ODE."""
+COARSE, FINE = 40, 100
+"""Steps between which the order is measured; with more, third-order errors come near float32 rounding."""
 
-COARSE, FINE = 40, 200
-DDIM = SAMPLERS["ddim"], FINE // 2
+LONG = 200
+DDIM = SAMPLERS["ddim"], LONG // 2
 SHORTFALL = 0.15
-"""What the next term of the error may take from an order measured between 40 and 200 steps."""
+"""By how much the next term of the error may reduce a measured order."""
 
 
 @dataclass(frozen=True)
 class ExactResult:
-    """One comparison of a sampler with what it must be."""
+    """One property of a sampler and whether it has the expected value."""
 
     sampler: str
     quantity: str
@@ -47,25 +39,32 @@ class ExactResult:
 
 
 def check_exactly(name: str, sampler: Sampler, stands_for: Sampler | None = None) -> list[ExactResult]:
-    """Order, terminal error and evaluations of a deterministic sampler, at eta = 0.
+    """Check order, terminal error and number of evaluations of a deterministic sampler, at eta = 0.
 
-    The order must be that of ``ORDERS``, 1 for other names; the terminal error of 200 steps no larger than
-    DDIM's of 100; the number of evaluations that of the sampler that it ``stands_for``. Nothing is returned
-    for a sampler that draws noise.
+    Args:
+        name: Name of the sampler in the results.
+        sampler: The sampler to check.
+        stands_for: The built-in sampler that it replaces. It must have this sampler's order (otherwise the
+            order that its own record states, or 1) and need as many evaluations.
+
+    Returns:
+        One result per property; none for a sampler that draws noise. The terminal error of 200 steps must be
+        no larger than DDIM's of 100.
 
     Raises:
-        ValueError: the sampler cannot walk 40 or 200 steps.
+        ValueError: The sampler cannot run 40, 100 or 200 steps.
     """
     bed = GaussianTestbed()
-    coarse, fine, ddim = (_errors(bed, s, n) for s, n in ((sampler, COARSE), (sampler, FINE), DDIM))
-    if coarse is None or fine is None or ddim is None:
+    runs = (sampler, COARSE), (sampler, FINE), (sampler, LONG), DDIM
+    coarse, fine, long, ddim = (_errors(bed, *run) for run in runs)
+    if coarse is None or fine is None or long is None or ddim is None:
         return []
     largest = ddim[1]
-    least = ORDERS.get(name, 1) - SHORTFALL
+    least = ((stands_for or sampler).order or 1) - SHORTFALL
     order = math.log(coarse[0] / fine[0]) / math.log(FINE / COARSE)
     results = [
         ExactResult(name, "order of convergence", order, f">= {least:.2f}", order >= least),
-        ExactResult(name, "terminal error, 200 steps", fine[1], f"<= {largest:.2g}", fine[1] <= largest),
+        ExactResult(name, "terminal error, 200 steps", long[1], f"<= {largest:.2g}", long[1] <= largest),
     ]
     if stands_for is not None:
         calls, promised = (nfe(s, s.grid(bed.schedule, 20, 0.0)) for s in (sampler, stands_for))
@@ -74,9 +73,10 @@ def check_exactly(name: str, sampler: Sampler, stands_for: Sampler | None = None
 
 
 def _errors(bed: GaussianTestbed, sampler: Sampler, steps: int) -> tuple[float, float] | None:
-    """Root mean square distance from the exact solution half-way and at the end; None where noise is drawn.
+    """Return the root mean square distance from the exact solution, half-way and at the end.
 
-    Half-way, because the timesteps near the data lie so far apart in log-SNR that no order shows there.
+    The order is measured half-way, because timesteps near the data are too far apart in log-SNR to show it.
+    Returns None for a sampler that draws noise.
     """
     grid = sampler.grid(bed.schedule, steps, 0.0)
     context = bed.contexts(torch.float64)[0][:1]

@@ -1,4 +1,4 @@
-"""What a check says: a terminal table, JSON, JUnit XML, and Markdown for the summary of a CI job."""
+"""The reports of a check: a terminal table, JSON, JUnit XML, and Markdown for the summary of a CI job."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sdbench.regression.exact import ExactResult
 from sdbench.regression.policy import Policy
 from sdbench.regression.verdicts import CaseResult, Verdict
 
-__all__ = ["Outcome", "as_json", "as_junit", "as_markdown", "as_table"]
+__all__ = ["CheckResult", "as_json", "as_junit", "as_markdown", "as_table"]
 
 HEADINGS = ("case", "verdict", "allowed", "first step", "why")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Everything that one check found, with the environment of the baseline and of this run."""
+class CheckResult:
+    """Everything that a check found, with the environments of the baseline and of this run."""
 
     results: tuple[CaseResult, ...]
     exact: tuple[ExactResult, ...]
@@ -34,13 +34,13 @@ class Outcome:
 
     @property
     def failed(self) -> list[str]:
-        """Names of the cases that are worse than allowed beyond doubt, and of exact answers missed."""
+        """Names of cases that are worse than allowed (without undecided ones) and of exact answers missed."""
         cases = [r.case.name for r in self.results if not self.passes(r) and r.verdict != Verdict.UNDECIDED]
         return [*cases, *(_exact_name(result) for result in self.exact if not result.passed)]
 
     @property
     def undecided(self) -> list[str]:
-        """Names of the cases that moved, where the prompts cannot say if it matters."""
+        """Names of the cases that moved with too few prompts to tell whether it matters."""
         return [r.case.name for r in self.results if r.verdict == Verdict.UNDECIDED]
 
     def passes(self, result: CaseResult) -> bool:
@@ -48,68 +48,68 @@ class Outcome:
         return self.policy.passes(result.case, result.verdict)
 
 
-def as_table(outcome: Outcome) -> Table:
-    """For the terminal."""
-    table = Table(title=_headline(outcome), title_justify="left")
+def as_table(checked: CheckResult) -> Table:
+    """Return a table for the terminal."""
+    table = Table(title=_headline(checked), title_justify="left")
     for heading in HEADINGS:
         table.add_column(heading, overflow="fold", no_wrap=heading != HEADINGS[-1])
-    for result in outcome.results:
-        style = "" if outcome.passes(result) else "bold red"
-        table.add_row(*_row(outcome, result), style=style)
-    for exact in outcome.exact:
+    for result in checked.results:
+        style = "" if checked.passes(result) else "bold red"
+        table.add_row(*_row(checked, result), style=style)
+    for exact in checked.exact:
         if not exact.passed:
             table.add_row(_exact_name(exact), "changed", "", "", _exact_reason(exact), style="bold red")
     return table
 
 
-def as_markdown(outcome: Outcome) -> str:
-    """For $GITHUB_STEP_SUMMARY and the like."""
-    lines = [f"### {_headline(outcome)}", "", _markdown_row(HEADINGS), _markdown_row(["---"] * len(HEADINGS))]
-    for result in outcome.results:
-        mark = "" if outcome.passes(result) else "**"
-        name, *others = _row(outcome, result)
+def as_markdown(checked: CheckResult) -> str:
+    """Return Markdown, for $GITHUB_STEP_SUMMARY and the like."""
+    lines = [f"### {_headline(checked)}", "", _markdown_row(HEADINGS), _markdown_row(["---"] * len(HEADINGS))]
+    for result in checked.results:
+        mark = "" if checked.passes(result) else "**"
+        name, *others = _row(checked, result)
         lines.append(_markdown_row([f"{mark}{name}{mark}", *others]))
-    if outcome.exact:
+    if checked.exact:
         columns = ("exact answer", "value", "expected", "holds")
         lines += ["", _markdown_row(columns), _markdown_row(["---"] * len(columns))]
-        for e in outcome.exact:
+        for e in checked.exact:
             held = "yes" if e.passed else "**no**"
             lines.append(_markdown_row([_exact_name(e), f"{e.value:.3g}", e.expected, held]))
     return "\n".join(lines) + "\n"
 
 
-def as_json(outcome: Outcome) -> str:
-    """The whole report; null where a number is not finite."""
+def as_json(checked: CheckResult) -> str:
+    """Return the whole report as JSON, with null for numbers that are not finite."""
     content = {
-        "passed": not outcome.failed and not outcome.undecided,
-        "cases": [_facts(outcome, result) for result in outcome.results],
+        "passed": not checked.failed and not checked.undecided,
+        "cases": [_facts(checked, result) for result in checked.results],
         "exact": [
             {**asdict(result), "value": result.value if math.isfinite(result.value) else None}
-            for result in outcome.exact
+            for result in checked.exact
         ],
-        "environment": outcome.environment,
-        "baseline_environment": outcome.baseline_environment,
+        "environment": checked.environment,
+        "baseline_environment": checked.baseline_environment,
     }
     return json.dumps(content, indent=1) + "\n"
 
 
-def as_junit(outcome: Outcome) -> str:
-    """A test case for each case and each exact answer."""
-    bad = len(outcome.failed)
+def as_junit(checked: CheckResult) -> str:
+    """Return JUnit XML with a test case for each case and each exact answer."""
+    bad = len(checked.failed)
     suite = ElementTree.Element(
         "testsuite",
         name="sdbench regress",
-        tests=str(len(outcome.results) + len(outcome.exact)),
+        tests=str(len(checked.results) + len(checked.exact)),
         failures=str(bad),
-        errors=str(len(outcome.undecided)),
+        errors=str(len(checked.undecided)),
     )
-    for result in outcome.results:
+    for result in checked.results:
         case = ElementTree.SubElement(suite, "testcase", classname="regression", name=result.case.name)
-        if not outcome.passes(result):
+        if not checked.passes(result):
             kind = "error" if result.verdict == Verdict.UNDECIDED else "failure"
             words = f"{result.verdict} at step {result.first_step}: {result.reason}"
             ElementTree.SubElement(case, kind, message=words)
-    for exact in outcome.exact:
+    for exact in checked.exact:
         case = ElementTree.SubElement(suite, "testcase", classname="exact", name=_exact_name(exact))
         if not exact.passed:
             ElementTree.SubElement(case, "failure", message=_exact_reason(exact))
@@ -117,15 +117,15 @@ def as_junit(outcome: Outcome) -> str:
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _headline(outcome: Outcome) -> str:
-    words = f"{len(outcome.results)} cases, {len(outcome.exact)} exact answers: "
-    if outcome.failed:
-        return f"{words}{len(outcome.failed)} worse than allowed"
-    return f"{words}{len(outcome.undecided)} undecided" if outcome.undecided else f"{words}all as allowed"
+def _headline(checked: CheckResult) -> str:
+    words = f"{len(checked.results)} cases, {len(checked.exact)} exact answers: "
+    if checked.failed:
+        return f"{words}{len(checked.failed)} worse than allowed"
+    return f"{words}{len(checked.undecided)} undecided" if checked.undecided else f"{words}all as allowed"
 
 
-def _row(outcome: Outcome, result: CaseResult) -> list[str]:
-    allowed = outcome.policy.allowed(result.case)
+def _row(checked: CheckResult, result: CaseResult) -> list[str]:
+    allowed = checked.policy.allowed(result.case)
     return [result.case.name, result.verdict, allowed, result.first_step, result.reason]
 
 
@@ -141,13 +141,13 @@ def _exact_reason(result: ExactResult) -> str:
     return f"{result.value:.3g}, must be {result.expected}"
 
 
-def _facts(outcome: Outcome, result: CaseResult) -> dict[str, Any]:
+def _facts(checked: CheckResult, result: CaseResult) -> dict[str, Any]:
     return {
         "name": result.case.name,
         "case": asdict(result.case),
         "verdict": result.verdict,
-        "allowed": outcome.policy.allowed(result.case),
-        "passed": outcome.passes(result),
+        "allowed": checked.policy.allowed(result.case),
+        "passed": checked.passes(result),
         "first_step": result.first_step,
         "reason": result.reason,
         "errors": {name: _finite(values) for name, values in result.errors.items()},

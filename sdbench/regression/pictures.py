@@ -1,4 +1,4 @@
-"""Figures of a check: the error at each step against its budget, and the images that differ most."""
+"""Figures of a check: the error of each step against its budget, and the images that differ most."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["error_plot", "worst_images"]
 
 WORST = 4
 SMALLEST = 1e-9
-"""Where a logarithmic axis shows that nothing differs."""
+"""Plotted instead of 0 on the logarithmic axis."""
 
 STYLES = curve_styles(("x", "pred_x0"))
 BEYOND = "#B00020"
 LETTERS = 78
-"""Of a prompt, in a line over its images."""
+"""Letters of a prompt per line above its images."""
 
 
 def error_plot(results: Sequence[CaseResult]) -> bytes:
-    """A panel a case: root mean square differences of x and pred_x0 from the baseline; PNG."""
+    """Plot root mean square differences of x and pred_x0 from the baseline, one panel per case; PNG."""
     with matplotlib.rc_context(RC):
         columns = min(3, len(results))
         rows = -(-len(results) // columns)
@@ -47,7 +47,7 @@ def error_plot(results: Sequence[CaseResult]) -> bytes:
 
 
 def worst_images(result: CaseResult, prompts: Sequence[str]) -> bytes:
-    """The traced prompts whose images differ most: baseline, now, and the difference made visible; PNG."""
+    """Show the traced prompts whose images differ most: baseline, now, and the amplified difference; PNG."""
     apart = np.abs(result.images.astype(int) - result.baseline_images)
     worst = np.argsort(-apart.mean(axis=(1, 2, 3)), kind="stable")[:WORST]
     factor = max(1, 255 // max(1, int(apart[worst].max())))
@@ -85,7 +85,7 @@ def _draw_errors(axes: Any, result: CaseResult) -> None:
 
 
 def _keys() -> list[Line2D]:
-    """One key a line; budgets have the colour of what they are for."""
+    """Return the entries of the legend; a budget is drawn in the colour of its curve."""
     keys = [
         Line2D([], [], color=style.colour, marker=style.marker, ms=4, label=name)
         for name, style in STYLES.items()

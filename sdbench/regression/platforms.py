@@ -1,4 +1,4 @@
-"""Where cases run, and in which precision: what a baseline holds for."""
+"""The device and precision that cases run on, and that a baseline is valid for."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 @dataclass(frozen=True)
 class Platform:
-    """``device`` is "cpu" or "cuda", ``dtype`` one of DTYPES: that of latents, denoiser and decoder."""
+    """A device, "cpu" or "cuda", and the dtype of latents, denoiser and decoder, one of ``DTYPES``."""
 
     device: str = "cpu"
     dtype: str = "float32"
 
     @property
     def key(self) -> str:
-        """Such as "cpu-float32": the name of the baseline."""
+        """The name of the baseline's files, such as "cpu-float32"."""
         return f"{self.device}-{self.dtype}"
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """The dtype as torch names it."""
+        """The dtype as a torch dtype."""
         return DTYPES[self.dtype]
 
     @property
@@ -36,6 +36,6 @@ class Platform:
         return torch.finfo(self.torch_dtype).eps / 2
 
     def require(self) -> None:
-        """Raise InputError where this machine has no such device."""
+        """Raise InputError if this machine lacks the device."""
         if self.device == "cuda" and not torch.cuda.is_available():
-            raise InputError("there is no CUDA device here; --device cpu runs on the processor")
+            raise InputError("--device cuda: this machine has no CUDA device; use --device cpu")

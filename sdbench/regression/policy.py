@@ -1,4 +1,4 @@
-"""What is allowed: the worst verdict that passes, case by case."""
+"""The policy of a check: the worst verdict that passes, per case."""
 
 from __future__ import annotations
 
@@ -22,31 +22,35 @@ ORDER = (Verdict.IDENTICAL, Verdict.ROUNDING, Verdict.DRIFT)
 
 @dataclass(frozen=True)
 class Policy:
-    """The default and what differs from it: patterns of case names, of which the last that fits counts."""
+    """A default verdict, and verdicts by pattern of case names; the last matching pattern wins."""
 
     default: Verdict = Verdict.ROUNDING
     cases: dict[str, Verdict] = field(default_factory=dict)
 
     def allowed(self, case: Case) -> Verdict:
-        """The worst verdict that the case may get."""
+        """Return the worst verdict that passes for a case."""
         fitting = [verdict for pattern, verdict in self.cases.items() if fnmatchcase(case.name, pattern)]
         return fitting[-1] if fitting else self.default
 
     def require_fit(self, cases: Iterable[Case]) -> None:
-        """Raise InputError where a pattern fits none of the cases: it would allow or forbid nothing."""
+        """Raise InputError if a pattern matches none of the cases, as it would have no effect."""
         names = [case.name for case in cases]
         for pattern in self.cases:
             if not any(fnmatchcase(name, pattern) for name in names):
                 hint = did_you_mean(pattern, names)
-                raise InputError(f"policy: {pattern!r} fits no case of the baseline; {hint}")
+                raise InputError(f"policy: {pattern!r} matches no case of the baseline; {hint}")
 
     def passes(self, case: Case, verdict: Verdict) -> bool:
-        """Whether the verdict is no worse than what is allowed; never so for CHANGED and UNDECIDED."""
+        """Whether the verdict is no worse than allowed; CHANGED and UNDECIDED never pass."""
         return verdict in ORDER[: ORDER.index(self.allowed(case)) + 1]
 
 
 def load_policy(path: Path) -> Policy:
-    """Read a policy: the keys `default` and `cases`; InputError in one line for anything else."""
+    """Read a policy file with the keys `default` and `cases`.
+
+    Raises:
+        InputError: The file cannot be read or contains anything else.
+    """
     try:
         content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -65,5 +69,5 @@ def load_policy(path: Path) -> Policy:
 
 def _verdict(path: Path, word: Any) -> Verdict:
     if word not in ORDER:
-        raise InputError(f"policy {path}: {word!r} cannot be allowed; {did_you_mean(str(word), ORDER)}")
+        raise InputError(f"policy {path}: cannot allow {word!r}; {did_you_mean(str(word), ORDER)}")
     return Verdict(word)

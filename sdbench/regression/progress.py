@@ -1,4 +1,4 @@
-"""How far a recording or a check is."""
+"""Progress of a recording or a check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 def announced(items: Mapping[str, Item], display: Display | None) -> Iterator[Item]:
-    """The items one by one, each shown by its number and name when it begins; without a display silently."""
+    """Yield the items one by one, and show the number and name of each on the display, if there is one."""
     total = len(items)
     try:
         for done, (name, item) in enumerate(items.items()):

@@ -1,4 +1,4 @@
-"""What a baseline holds of one case."""
+"""What a baseline stores of one case."""
 
 from __future__ import annotations
 
@@ -9,30 +9,38 @@ from numpy.typing import NDArray
 
 from sdbench.digest import digest_pixels
 from sdbench.regression.cases import Case
-from sdbench.regression.rounding import Budget
+from sdbench.regression.rounding import ErrorBudget
 from sdbench.regression.sketches import DIGITS, sketch, step_digests, thumbnails
 from sdbench.regression.testbeds import Testbed
 from sdbench.regression.trace import TRACED, Trace
 
-__all__ = ["Digests", "Record", "digests", "record_of"]
+__all__ = ["CaseRecord", "Digests", "digests", "record_of"]
 
 Digests = dict[str, list[str]]
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
-    """A case as it ran once: K steps, P traced prompts of n.
+class CaseRecord:
+    """One recorded run of a case, with K steps, n prompts and P traced prompts.
 
-    testbed: the digest of its testbed. calls: of the denoiser. digests: of x and pred_x0 after each step and
-    of all images. x, pred_x0 [K, P, d]: sketches. images uint8 [P, H, W, 3]; thumbnails [n, h, w, 3],
-    float32, or uint8 where they are the images; features float32 [n, D].
+    Attributes:
+        case: The case.
+        testbed: Digest of its testbed.
+        calls: Number of denoiser calls.
+        digests: Digests of x and pred_x0 after each step, and of all images.
+        budget: How far rounding may move a run.
+        x: Sketches of the latents [K, P, d].
+        pred_x0: Sketches of the predicted x_0 [K, P, d].
+        images: Images [P, H, W, 3] of the traced prompts.
+        thumbnails: Block means [n, h, w, 3]; uint8 if they are the images themselves.
+        features: Features [n, D] of all images.
     """
 
     case: Case
     testbed: str
     calls: int
     digests: Digests
-    budget: Budget
+    budget: ErrorBudget
     x: NDArray[np.float64]
     pred_x0: NDArray[np.float64]
     images: NDArray[np.uint8]
@@ -40,9 +48,9 @@ class Record:
     features: NDArray[np.float32]
 
 
-def record_of(case: Case, trace: Trace, budget: Budget, testbed: Testbed) -> Record:
-    """Reduce a trace to what is kept of it."""
-    return Record(
+def record_of(case: Case, trace: Trace, budget: ErrorBudget, testbed: Testbed) -> CaseRecord:
+    """Reduce a trace to what a baseline stores."""
+    return CaseRecord(
         case=case,
         testbed=testbed.digest,
         calls=trace.calls,
@@ -57,7 +65,7 @@ def record_of(case: Case, trace: Trace, budget: Budget, testbed: Testbed) -> Rec
 
 
 def digests(trace: Trace) -> Digests:
-    """Of every step and of all images together."""
+    """Return digests of every step and of all images together."""
     return {
         "x": step_digests(trace.x),
         "pred_x0": step_digests(trace.pred_x0),

@@ -1,4 +1,4 @@
-"""A whole recording and a whole check: which cases, by whose code, and what is written."""
+"""A whole recording or check: choose the cases and their samplers, run them, write the reports."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sdbench.regression.baseline import Baseline
 from sdbench.regression.cases import DEFAULT_CASES, QUICK_CASES, QUICK_TESTBEDS, Case, cases_of
 from sdbench.regression.check import check_case, record_case
 from sdbench.regression.exact import ExactResult, check_exactly
-from sdbench.regression.outputs import Outcome, as_json, as_junit, as_markdown
+from sdbench.regression.outputs import CheckResult, as_json, as_junit, as_markdown
 from sdbench.regression.pictures import error_plot, worst_images
 from sdbench.regression.platforms import Platform
 from sdbench.regression.policy import Policy
 from sdbench.regression.progress import announced
-from sdbench.regression.record import Record
+from sdbench.regression.record import CaseRecord
 from sdbench.regression.subject import Subject
 from sdbench.regression.testbeds import TESTBEDS, load_testbed
 from sdbench.regression.verdicts import Verdict
@@ -34,7 +34,7 @@ class ChangedError(SdbenchError):
 
 
 class UndecidedError(SdbenchError):
-    """The trajectory moved, and there are too few prompts to say whether that matters."""
+    """A trajectory moved, and there are too few prompts to tell whether it matters."""
 
     exit_code = 2
 
@@ -47,9 +47,18 @@ def record(
     platform: Platform | None = None,
     display: Display | None = None,
 ) -> Baseline:
-    """Record the default cases, or those of the samplers ``given`` as "name=source".
+    """Record a baseline.
 
-    A source is a name that `resolve_sampler` knows. Raises InputError for one that it does not.
+    Args:
+        given: Samplers as "name=source", with sources that `resolve_sampler` knows; none records the default
+            cases of the built-in samplers.
+        quick: Use only testbeds with a closed form.
+        seed: Seed of all noise.
+        platform: Device and precision.
+        display: Shows progress.
+
+    Raises:
+        InputError: A source is unknown, or a case cannot be run.
     """
     platform = platform or Platform()
     platform.require()
@@ -69,8 +78,19 @@ def check(
     *,
     quick: bool = False,
     display: Display | None = None,
-) -> Outcome:
-    """Check the baseline's cases, or those of the samplers ``given``, and hold these to exact answers."""
+) -> CheckResult:
+    """Check the cases of a baseline, and their samplers against exact answers.
+
+    Args:
+        baseline: What to compare with.
+        given: Samplers as "name=source" to run under names of the baseline; only their cases are checked.
+        policy: What is allowed.
+        quick: Check only cases with a closed form.
+        display: Shows progress.
+
+    Raises:
+        InputError: The baseline lacks what is asked for, or a case cannot be run.
+    """
     policy = policy or Policy()
     baseline.platform.require()
     policy.require_fit(record.case for record in baseline.records)
@@ -83,30 +103,30 @@ def check(
     )
     names = sorted({record.case.sampler for record in chosen.values()})
     exact = tuple(result for name in names for result in _exact(name, sources))
-    return Outcome(results, exact, policy, baseline.environment, machine(baseline.platform.device))
+    return CheckResult(results, exact, policy, baseline.environment, machine(baseline.platform.device))
 
 
-def require(outcome: Outcome) -> None:
-    """Raise ChangedError or UndecidedError unless all is as allowed."""
-    if outcome.failed:
-        raise ChangedError(f"{len(outcome.failed)} worse than allowed: {', '.join(outcome.failed)}")
-    if outcome.undecided:
+def require(checked: CheckResult) -> None:
+    """Raise ChangedError or UndecidedError unless the policy allows every result."""
+    if checked.failed:
+        raise ChangedError(f"{len(checked.failed)} worse than allowed: {', '.join(checked.failed)}")
+    if checked.undecided:
         raise UndecidedError(
-            f"{len(outcome.undecided)} moved, and the prompts cannot say if it matters: "
-            f"{', '.join(outcome.undecided)}"
+            f"{len(checked.undecided)} moved, with too few prompts to tell whether it matters: "
+            f"{', '.join(checked.undecided)}"
         )
 
 
-def write_reports(folder: Path, outcome: Outcome) -> list[Path]:
-    """Write report.json, junit.xml, summary.md, errors.png, and images of the cases that moved."""
+def write_reports(folder: Path, checked: CheckResult) -> list[Path]:
+    """Write report.json, junit.xml, summary.md, errors.png and images of moved cases; return the paths."""
     store = LocalStore(folder)
     files = {
-        "report.json": as_json(outcome).encode(),
-        "junit.xml": as_junit(outcome).encode(),
-        "summary.md": as_markdown(outcome).encode(),
-        "errors.png": error_plot(outcome.results),
+        "report.json": as_json(checked).encode(),
+        "junit.xml": as_junit(checked).encode(),
+        "summary.md": as_markdown(checked).encode(),
+        "errors.png": error_plot(checked.results),
     }
-    for result in outcome.results:
+    for result in checked.results:
         if result.verdict not in (Verdict.IDENTICAL, Verdict.ROUNDING):
             name = f"images/{result.case.name.replace('/', '-')}.png"
             files[name] = worst_images(result, load_testbed(result.case.testbed).prompts)
@@ -116,14 +136,14 @@ def write_reports(folder: Path, outcome: Outcome) -> list[Path]:
 
 
 def _sources(given: Sequence[str]) -> dict[str, str]:
-    """Names and what stands for them."""
+    """Split "name=source" into a dict from name to source."""
     sources: dict[str, str] = {}
     for text in given:
         name, equals, source = text.partition("=")
         if not (name and equals and source):
-            raise InputError(f"--sampler {text!r} is not written NAME=SOURCE")
+            raise InputError(f"--sampler {text!r}: expected NAME=SOURCE")
         if name in sources:
-            raise InputError(f"--sampler: {name!r} is given twice")
+            raise InputError(f"--sampler: {name!r} is given twice; give each name once")
         resolve_sampler(source)
         sources[name] = source
     return sources
@@ -138,7 +158,7 @@ def _cases_of(sources: Mapping[str, str], quick: bool) -> tuple[Case, ...]:
     )
 
 
-def _chosen(baseline: Baseline, replaced: Mapping[str, str], quick: bool) -> list[Record]:
+def _chosen(baseline: Baseline, replaced: Mapping[str, str], quick: bool) -> list[CaseRecord]:
     chosen = [
         record
         for record in baseline.records
@@ -147,16 +167,20 @@ def _chosen(baseline: Baseline, replaced: Mapping[str, str], quick: bool) -> lis
     ]
     names = {record.case.sampler for record in chosen}
     missing = next((name for name in replaced if name not in names), None)
+    kind = "--quick case" if quick else "case"
     if missing is not None:
         known = sorted({record.case.sampler for record in baseline.records})
-        raise InputError(f"the baseline has no such case of {missing!r}: {did_you_mean(missing, known)}")
+        raise InputError(f"the baseline has no {kind} of {missing!r}; {did_you_mean(missing, known)}")
     if not chosen:
-        raise InputError("the baseline has no such case at all; record it again")
+        raise InputError(f"the baseline has no {kind}; record it again")
     return chosen
 
 
 def _subject(case: Case, sources: Mapping[str, str], recorded: Mapping[str, str] | None = None) -> Subject:
-    """What runs a case. A scheduler says only in part where a step points to, so its latents count alone."""
+    """Return the subject of a case.
+
+    diffusers schedulers do not all expose pred_x0, so only latents are compared if one is involved.
+    """
     source = sources.get(case.sampler, case.sampler)
     involved = (source, (recorded or {}).get(case.sampler, ""))
     return Subject(

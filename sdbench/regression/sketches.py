@@ -1,4 +1,4 @@
-"""Small stand-ins for tensors: the whole where it is small, a random projection where it is not."""
+"""Sketches of tensors: the tensor itself if it is small, otherwise a random projection."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from sdbench.digest import digest_bytes
 __all__ = ["DIGITS", "root_mean_square", "sketch", "step_digests", "thumbnails"]
 
 FULL = 64
-"""Latents of up to so many numbers an image are kept whole."""
+"""Latents with at most this many numbers per image are stored unprojected."""
 
 ROWS = 32
-"""Of a projection: the size of a difference is known to sqrt(2 / 32) = 25% an image."""
+"""Dimensions of a projection; it preserves the size of an image's difference to sqrt(2 / 32) = 25%."""
 
 BLOCKS = 8
 DIGITS = 16
 
 
 def sketch(x: Tensor) -> NDArray[np.float64]:
-    """Latents [K, P, C, h, w] -> [K, P, d], of the same root mean square (Johnson and Lindenstrauss 1984).
+    """Reduce latents [K, P, C, h, w] to [K, P, d] of the same root mean square (Johnson, Lindenstrauss 1984).
 
-    Linear: the sketch of a difference is the difference of the sketches.
+    Sketching is linear: the sketch of a difference is the difference of the sketches.
     """
     rows = x.flatten(2).double().cpu().numpy()
     return rows if rows.shape[2] <= FULL else np.asarray(rows @ _projection(rows.shape[2]))
 
 
 def root_mean_square(sketches: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of sketches [K, P, d]: the largest of any image, [K]."""
+    """Return the root mean square of sketches [K, P, d], the largest of any image, per step [K]."""
     return np.asarray(np.sqrt((sketches**2).mean(axis=2)).max(axis=1))
 
 
 def step_digests(x: Tensor) -> list[str]:
-    """A digest of the bits of each step: K strings from [K, P, C, h, w]."""
-    steps = x.cpu().contiguous().view(torch.uint8)  # bfloat16 has no like in NumPy
+    """Return a digest of the bits of each of the K steps of [K, P, C, h, w]."""
+    steps = x.cpu().contiguous().view(torch.uint8)  # NumPy has no bfloat16
     return [digest_bytes(step.numpy().tobytes())[:DIGITS] for step in steps]
 
 
 def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32] | NDArray[np.uint8]:
-    """Means of blocks, [n, h, w, 3] with h, w <= 8; images uint8 [n, H, W, 3] as they are where so small."""
+    """Reduce images uint8 [n, H, W, 3] to block means [n, h, w, 3], h, w <= 8; small ones stay unchanged."""
     if max(images.shape[1:3]) <= BLOCKS:
         return images
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()

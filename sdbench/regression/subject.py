@@ -1,4 +1,4 @@
-"""What is under test: a sampler, and the parts of a pipeline that can go wrong beside it."""
+"""What is under test: a sampler and the other parts of a pipeline that can be wrong."""
 
 from __future__ import annotations
 
@@ -18,15 +18,20 @@ Unet = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(x [B, C, h, w], timesteps [B], context [B, L, D]) -> eps [B, C, h, w]."""
 
 Guide = Callable[[Unet, Tensor, Tensor, float], Denoise]
-"""(unet, context [B, L, D], uncond_context [1, L, D], guidance scale) -> the denoiser that a sampler sees."""
+"""(unet, context [B, L, D], uncond_context [1, L, D], guidance scale) -> the denoiser of the sampler."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A sampler with its surroundings, which are the reference model's unless told otherwise.
+    """A sampler with the parts of a pipeline around it, by default those of the reference model.
 
-    ``step_noise`` makes the source of fresh noise of a batch from (seed, prompt ids, shape of one image).
-    ``predicts``: its pred_x0 is the method's own word; where it is not, only the latents are compared.
+    Attributes:
+        sampler: The sampler.
+        guide: Combines conditional and unconditional predictions.
+        step_noise: Makes the source of a batch's fresh noise from (seed, prompt ids, shape of one image).
+        to_pixels: Converts decoded images to 8 bits.
+        batch_size: Prompts per batch.
+        predicts: Whether the sampler's pred_x0 is its own prediction; if not, only latents are compared.
     """
 
     sampler: Sampler

@@ -1,4 +1,4 @@
-"""Run a case and keep what it passes through."""
+"""Run a case and keep its trajectory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ from sdbench.regression.testbeds import Testbed
 __all__ = ["TRACED", "Trace", "run"]
 
 TRACED = 8
-"""Prompts whose whole trajectory is kept, the first ones; all others count by their images."""
+"""Number of prompts, from the first on, whose trajectory is kept; of the others only images count."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A case as it ran, K steps, P traced prompts of n.
+    """One run of a case, with K steps, n prompts and P traced prompts.
 
-    x, pred_x0 [K, P, C, h, w] in the precision of the run; decoded [n, 3, H, W], about [-1, 1];
-    images uint8 [n, H, W, 3], black where they are not finite; calls: of the denoiser, per image;
-    predicts: as the subject says.
+    Attributes:
+        x: Latents after each step [K, P, C, h, w], in the precision of the run.
+        pred_x0: The predicted x_0 of each step [K, P, C, h, w].
+        decoded: Decoded images [n, 3, H, W], about [-1, 1].
+        images: 8-bit images [n, H, W, 3]; values that are not finite are black.
+        calls: Denoiser calls per image.
+        finite: Whether all images are finite.
+        predicts: As in `Subject`.
     """
 
     x: Tensor
@@ -50,7 +55,7 @@ def run(
     """Run a case on the first ``count`` prompts of its testbed (default: all).
 
     Raises:
-        ValueError: steps or eta that the sampler cannot use.
+        ValueError: The sampler cannot use the case's steps or eta.
     """
     count = count or len(testbed.prompts)
     batches = [
@@ -72,7 +77,7 @@ def run(
 
 
 def _at_least_float32(images: Tensor) -> Tensor:
-    """Half precision cannot tell neighbouring pixel levels apart."""
+    """Convert half precision to float32, because it cannot resolve neighbouring pixel levels."""
     return images.to(torch.promote_types(images.dtype, torch.float32))
 
 

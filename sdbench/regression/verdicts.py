@@ -1,4 +1,4 @@
-"""The verdict on a case: what became of its trajectory, and what that matters."""
+"""The verdict on a case: whether its trajectory moved, and whether that matters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sdbench.regression.cases import Case
 from sdbench.regression.equivalence import Equivalence, equivalence
-from sdbench.regression.record import Record, digests
+from sdbench.regression.record import CaseRecord, digests
 from sdbench.regression.sketches import root_mean_square, sketch, thumbnails
 from sdbench.regression.testbeds import Testbed
 from sdbench.regression.trace import Trace
@@ -20,7 +20,7 @@ __all__ = ["CaseResult", "Verdict", "judge"]
 
 
 class Verdict(StrEnum):
-    """From harmless to not. UNDECIDED: the trajectory moved, and the prompts cannot say if it matters."""
+    """Verdicts from best to worst. UNDECIDED: it moved, with too few prompts to tell whether it matters."""
 
     IDENTICAL = "identical"
     ROUNDING = "rounding"
@@ -33,9 +33,17 @@ class Verdict(StrEnum):
 class CaseResult:
     """A verdict with its reasons.
 
-    first_step: where the run leaves the baseline, from 1 on, or "images"; beyond rounding where the verdict
-    is worse than that; "" where nothing differs. errors, budget: by the name of what is compared ("x",
-    "pred_x0") the root mean square [K] over the steps that both have.
+    Attributes:
+        case: The case.
+        verdict: The verdict.
+        first_step: The first step that differs, from "1", or "images"; for verdicts worse than ROUNDING the
+            first one beyond the budget; "" if nothing differs.
+        reason: Why, in one line.
+        errors: Root mean square difference [K] of "x" and "pred_x0", over the steps that both runs have.
+        budget: Error budgets [K] by the same names.
+        comparisons: Equivalence tests of the metrics, if the trajectory moved.
+        baseline_images: Images of the traced prompts in the baseline.
+        images: Images of the traced prompts now.
     """
 
     case: Case
@@ -49,22 +57,22 @@ class CaseResult:
     images: NDArray[np.uint8]
 
 
-def judge(record: Record, trace: Trace, testbed: Testbed) -> CaseResult:
-    """Compare a run with what the baseline holds of the case."""
+def judge(record: CaseRecord, trace: Trace, testbed: Testbed) -> CaseResult:
+    """Compare a run with the baseline's record of the case."""
     compared = ("x", "pred_x0") if trace.predicts else ("x",)
     differing = _first_differing(record, trace, compared)
     common = min(len(record.x), len(trace.x))
     errors = {name: _errors(getattr(record, name), getattr(trace, name), common) for name in compared}
     budget = {name: getattr(record.budget, name)[:common] for name in compared}
-    found, allowed = (np.stack(list(figures.values())) for figures in (errors, budget))
+    found, allowed = (np.stack(list(values.values())) for values in (errors, budget))
     comparisons: tuple[Equivalence, ...] = ()
     if not differing:
-        verdict, first, reason = Verdict.IDENTICAL, "", "the same bits"
+        verdict, first, reason = Verdict.IDENTICAL, "", "bit-identical"
     elif not (first := _first_beyond(record, trace, ~(found <= allowed))):
         verdict, first = Verdict.ROUNDING, differing
-        reason = f"{(found / allowed).max():.0%} of the error budget at most"
+        reason = f"at most {(found / allowed).max():.0%} of the error budget"
     elif not trace.finite:
-        verdict, reason = Verdict.CHANGED, "images that are not finite"
+        verdict, reason = Verdict.CHANGED, "some images are not finite"
     else:
         comparisons = _compare(record, trace, testbed)
         verdict, reason = _weigh(comparisons)
@@ -83,7 +91,7 @@ def judge(record: Record, trace: Trace, testbed: Testbed) -> CaseResult:
     )
 
 
-def _first_differing(record: Record, trace: Trace, compared: tuple[str, ...]) -> str:
+def _first_differing(record: CaseRecord, trace: Trace, compared: tuple[str, ...]) -> str:
     now = digests(trace)
     both, steps = (list(zip(*(d[name] for name in compared), strict=True)) for d in (record.digests, now))
     for number, (before, after) in enumerate(zip(both, steps, strict=False), start=1):
@@ -98,7 +106,7 @@ def _errors(before: NDArray[np.float64], now: Tensor, common: int) -> NDArray[np
     return root_mean_square(sketch(now)[:common] - before[:common])
 
 
-def _first_beyond(record: Record, trace: Trace, beyond: NDArray[np.bool_]) -> str:
+def _first_beyond(record: CaseRecord, trace: Trace, beyond: NDArray[np.bool_]) -> str:
     steps = np.flatnonzero(beyond.any(axis=0))
     if steps.size:
         return str(steps[0] + 1)
@@ -114,7 +122,7 @@ def _first_beyond(record: Record, trace: Trace, beyond: NDArray[np.bool_]) -> st
     return "images" if traced.any() or every.sum() > record.budget.strays else ""
 
 
-def _compare(record: Record, trace: Trace, testbed: Testbed) -> tuple[Equivalence, ...]:
+def _compare(record: CaseRecord, trace: Trace, testbed: Testbed) -> tuple[Equivalence, ...]:
     now = testbed.features(trace.images)
     return (
         equivalence("score", testbed.scores(record.features), testbed.scores(now)),
@@ -123,7 +131,11 @@ def _compare(record: Record, trace: Trace, testbed: Testbed) -> tuple[Equivalenc
 
 
 def _weigh(comparisons: tuple[Equivalence, ...]) -> tuple[Verdict, str]:
-    """Drift needs both figures equivalent, so it errs no more often than either; one is enough for change."""
+    """Turn the comparisons into a verdict and its reason.
+
+    DRIFT needs both metrics to be equivalent, so it is wrong no more often than one test. One alarm suffices
+    for CHANGED.
+    """
     failing = [comparison for comparison in comparisons if not comparison.equivalent]
     if not failing:
         return Verdict.DRIFT, "; ".join(map(str, comparisons))
@@ -133,6 +145,6 @@ def _weigh(comparisons: tuple[Equivalence, ...]) -> tuple[Verdict, str]:
     return Verdict.UNDECIDED, "; ".join(map(str, failing))
 
 
-def _lengths(record: Record, trace: Trace) -> str:
+def _lengths(record: CaseRecord, trace: Trace) -> str:
     before, now = len(record.x), len(trace.x)
-    return f"{now} steps for {before}; " if before != now else ""
+    return f"{now} steps instead of {before}; " if before != now else ""

@@ -1,7 +1,7 @@
-"""What `sdbench txt2img` and `sdbench img2img` share: the original scripts' flags, noise, files and grid.
+"""`sdbench txt2img` and `sdbench img2img`: the flags, noise, files and grid of the original scripts.
 
-Unlike a sweep, these commands draw noise batch by batch from one generator, as the original scripts do:
-an image depends on the seed, the batch size and its place in the run.
+Like the original scripts, and unlike a sweep, these commands draw noise batch by batch from one generator:
+an image depends on the seed, the batch size and its position in the run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The flags that both commands have, with the names and defaults of the original scripts."""
+"""The flags that both commands share, with the names and defaults of the original scripts."""
 
 from __future__ import annotations
 
@@ -28,82 +28,86 @@ CHECKER = "CompVis/stable-diffusion-safety-checker"
 
 
 def add_output(parser: argparse.ArgumentParser, *, outdir: str, n_iter: int, n_samples: int) -> None:
-    """Which prompts, how many images, and where they go."""
+    """Add the flags for the prompts, the number of images and the output folder."""
     parser.add_argument("--prompt", default=PROMPT, help="what to draw (default: %(default)s)")
-    parser.add_argument("--from-file", metavar="FILE", help="take the prompts from a file, one a line")
-    parser.add_argument("--outdir", metavar="DIR", help=f"where the images go (default: {outdir})")
-    parser.add_argument("--skip_grid", action="store_true", help="save no grid")
-    parser.add_argument("--skip_save", action="store_true", help="save no single images")
+    parser.add_argument("--from-file", metavar="FILE", help="read the prompts from a file, one per line")
+    parser.add_argument("--outdir", metavar="DIR", help=f"folder for the images (default: {outdir})")
+    parser.add_argument("--skip_grid", action="store_true", help="do not save a grid")
+    parser.add_argument("--skip_save", action="store_true", help="do not save single images")
     parser.add_argument(
-        "--n_iter", type=positive, default=n_iter, help="so many times over (default: %(default)s)"
+        "--n_iter", type=positive, default=n_iter, help="repeat all batches N times (default: %(default)s)"
     )
     parser.add_argument(
         "--n_samples",
         type=positive,
         default=n_samples,
-        help="images of a batch: so many of the prompt, or so many lines of the file (default: %(default)s)",
+        help="batch size: images of the prompt, or lines of the file, per batch (default: %(default)s)",
     )
     parser.add_argument(
-        "--n_rows", type=_count, default=0, help="images side by side in the grid (default: --n_samples)"
+        "--n_rows", type=_count, default=0, help="images per row of the grid (default: --n_samples)"
     )
 
 
 def add_sampling(parser: argparse.ArgumentParser, *, scale: float) -> None:
-    """How the images are sampled."""
-    parser.add_argument("--ddim_steps", type=positive, default=50, help="steps (default: %(default)s)")
+    """Add the flags for sampling."""
+    parser.add_argument(
+        "--ddim_steps", type=positive, default=50, help="sampling steps (default: %(default)s)"
+    )
     parser.add_argument(
         "--ddim_eta",
         type=fraction,
         default=0.0,
-        help="noise of each DDIM step, from 0 for none to 1 (default: %(default)s)",
+        help="noise added in each DDIM step, from 0 (none) to 1 (default: %(default)s)",
     )
     parser.add_argument(
-        "--scale", type=_finite, default=scale, help="guidance scale, 1 for none (default: %(default)s)"
+        "--scale", type=_finite, default=scale, help="guidance scale; 1 is no guidance (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=_seed, default=42, help="of all noise (default: %(default)s)")
+    parser.add_argument("--seed", type=_seed, default=42, help="seed of all noise (default: %(default)s)")
     parser.add_argument(
         "--precision",
         choices=["full", "autocast"],
         default="autocast",
-        help="autocast is half precision on a GPU and full on a CPU (default: %(default)s)",
+        help="full: float32; autocast: half precision on a GPU, float32 on a CPU (default: %(default)s)",
     )
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Which model."""
+    """Add the flags for the model."""
     parser.add_argument(
         "--ckpt",
         metavar="FILE|NAME",
-        help=f"weights: a file, or a name such as shapes-v1-4 (default: {CKPT})",
+        help=f"weights: a file or folder, or a name such as shapes-v1-4 (default: {CKPT})",
     )
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help=f"the model's YAML (default: {CONFIG}; Stable Diffusion v1 where that is missing)",
+        help=f"the model's YAML (default: {CONFIG}; Stable Diffusion v1 if that is missing)",
     )
     parser.add_argument("--C", type=positive, default=4, help="latent channels (default: %(default)s)")
-    parser.add_argument("--f", type=positive, default=8, help="pixels a latent (default: %(default)s)")
+    parser.add_argument(
+        "--f", type=positive, default=8, help="pixels per latent along a side (default: %(default)s)"
+    )
 
 
 def add_checks(parser: argparse.ArgumentParser) -> None:
-    """What happens to finished images."""
+    """Add the flags for the safety checker and the watermark."""
     parser.add_argument(
         "--safety-checker",
         metavar="auto|off|MODEL",
         default="auto",
-        help=f"replace unsafe images by black ones; auto: with {CHECKER}, where it has been downloaded; "
-        "MODEL: with this folder or hub id (default: %(default)s)",
+        help=f"replace unsafe images with black ones; auto: use {CHECKER} if it has been downloaded; "
+        "MODEL: use this folder or hub id (default: %(default)s)",
     )
     parser.add_argument(
         "--watermark",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="put the invisible watermark on saved images, where its package is installed (default: yes)",
+        help="put the invisible watermark on saved images if its package is installed (default: yes)",
     )
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """Parse a whole number of at least 1."""
     number = _count(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is less than 1")
@@ -111,16 +115,16 @@ def positive(text: str) -> int:
 
 
 def fraction(text: str) -> float:
-    """A number from 0 to 1."""
+    """Parse a number from 0 to 1."""
     number = _finite(text)
     if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not within 0..1")
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return number
 
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
 

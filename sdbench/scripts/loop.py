@@ -1,4 +1,4 @@
-"""Batches through the sampler, the checks and into the output folder."""
+"""The main loop: batches go through the sampler and the checks into the output folder."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from sdbench.memory import is_out_of_memory
 from sdbench.progress import ImageProgress
 from sdbench.scripts.outputs import OutputFolder, image_grid
 from sdbench.scripts.safety import safety_checker
-from sdbench.scripts.settings import Settings
+from sdbench.scripts.settings import Options
 from sdbench.scripts.watermark import watermark
 
-__all__ = ["Outcome", "Sample", "within_memory", "write_images"]
+__all__ = ["Output", "Sample", "within_memory", "write_images"]
 
 Sample = Callable[[list[str], Callable[[int, int], None]], np.ndarray]
-"""(prompts of a batch, on_step) -> uint8 [B, H, W, 3]; ValueError where images are not finite."""
+"""(prompts of a batch, on_step) -> uint8 [B, H, W, 3]; raises ValueError if images are not finite."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What has been written: how many images into which folder, and the grid."""
+class Output:
+    """What a command wrote: how many images to which folder, and the path of the grid."""
 
     saved: int
     samples: Path
@@ -33,7 +33,7 @@ class Outcome:
 
     @property
     def summary(self) -> str:
-        """A line for each thing written."""
+        """One line for the images and one for the grid."""
         lines = [f"{self.saved} images: {self.samples}"] if self.saved else []
         lines += [f"grid: {self.grid}"] if self.grid else []
         return "\n".join(lines) or "nothing was saved"
@@ -41,51 +41,51 @@ class Outcome:
 
 @contextmanager
 def within_memory(sides: str) -> Iterator[None]:
-    """Turn a full memory into InputError; `sides` are the flags that the size of the images comes from."""
+    """Turn out-of-memory errors into InputError; `sides` names the flags that set the image size."""
     try:
         yield
     except (MemoryError, RuntimeError, TypeError) as error:
-        # Sides that overflow the library's integers are not its OutOfMemoryError.
+        # Sides that overflow torch's integers raise no OutOfMemoryError.
         if not (is_out_of_memory(error) or "overflow" in str(error).lower()):
             raise
-        raise InputError(f"{sides}: out of memory: give smaller sides, or a smaller --n_samples") from error
+        raise InputError(f"{sides}: out of memory: use smaller sides or a smaller --n_samples") from error
 
 
 def write_images(
-    settings: Settings,
+    options: Options,
     outdir: str,
     batches: list[list[str]],
     sample: Sample,
     device: str,
     progress: ImageProgress,
-) -> Outcome:
-    """Sample every batch `n_iter` times; save the images one by one as they come, the grid at the end.
+) -> Output:
+    """Sample all batches `n_iter` times; save each batch's images as it finishes, the grid at the end.
 
-    The grid is made of images as they were checked; the watermark goes on what is saved.
+    The grid is composed of checked images without a watermark; each saved file gets one watermark.
     """
 
     def note(line: str) -> None:
         progress.notes([line])
 
-    check = safety_checker(settings.safety_checker, device, note)
-    mark = watermark(settings.watermark, note)
+    check = safety_checker(options.safety_checker, device, note)
+    mark = watermark(options.watermark, note)
     folder = OutputFolder(Path(outdir).expanduser())
     saved = 0
     for_grid: list[np.ndarray] = []
-    progress.start(settings.n_iter * sum(map(len, batches)))
-    for prompts in batches * settings.n_iter:
+    progress.start(options.n_iter * sum(map(len, batches)))
+    for prompts in batches * options.n_iter:
         images = check(_sampled(sample, prompts, progress))
-        if not settings.skip_save:
+        if not options.skip_save:
             for image in images:
                 folder.save_sample(mark(image))
             saved += len(images)
-        if not settings.skip_grid:
+        if not options.skip_grid:
             for_grid.extend(images)
         progress.finished(len(images))
     grid = None
     if for_grid:
-        grid = folder.save_grid(mark(image_grid(for_grid, settings.n_rows or settings.n_samples)))
-    return Outcome(saved, folder.samples, grid)
+        grid = folder.save_grid(mark(image_grid(for_grid, options.n_rows or options.n_samples)))
+    return Output(saved, folder.samples, grid)
 
 
 def _sampled(sample: Sample, prompts: list[str], progress: ImageProgress) -> np.ndarray:

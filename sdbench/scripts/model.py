@@ -19,7 +19,7 @@ from sdbench.paths import existing_file
 from sdbench.progress import ImageProgress
 from sdbench.registry import known_names, locate_all
 from sdbench.scripts.arguments import CKPT, CONFIG
-from sdbench.scripts.settings import Settings
+from sdbench.scripts.settings import Options
 
 __all__ = ["ModelSource", "model_source", "open_model", "precision_scope"]
 
@@ -28,14 +28,17 @@ LAION_CKPT = "models/ldm/text2img-large/model.ckpt"
 LAION_PAGE = "https://ommer-lab.com/files/latent-diffusion/nitro/txt2img-f8-large/model.ckpt"
 
 SILENCE = 2.0
-"""Seconds that weights are hashed for before a line says so."""
+"""Seconds of hashing after which a line reports it."""
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Weights that are there, and what describes them.
+    """Existing weights and their configuration.
 
-    `config` None: what a folder says; Stable Diffusion v1 for a file. `use_ema` None: what the config says.
+    Attributes:
+        weights: A file or a diffusers folder.
+        config: None means the folder's own config, or Stable Diffusion v1 for a file.
+        use_ema: None means what the config says.
     """
 
     weights: Path
@@ -44,9 +47,10 @@ class ModelSource:
 
 
 def model_source(ckpt: str | None, config: str | None, *, laion400m: bool = False) -> ModelSource:
-    """Find the files. Explicit paths win over `laion400m`, which the original lets override them.
+    """Find the files. Explicit paths win over `laion400m`; in the original it overrides them.
 
-    Raises InputError, in one line that says where to get the weights, when they are not there.
+    Raises:
+        InputError: A file is missing; the line says where to get the weights.
     """
     described = existing_file(config, "--config") if config is not None else None
     found = _default_weights(laion400m) if ckpt is None else _named_weights(ckpt)
@@ -59,7 +63,7 @@ def _named_weights(ckpt: str) -> ReferenceSource:
     entry = ModelEntry(name=ckpt) if named else ModelEntry(name="ckpt", path=ckpt)
     found = locate_all([entry])[0]
     if not isinstance(found, ReferenceSource):
-        raise InputError(f"--ckpt {ckpt}: holds no weights for the reference model")
+        raise InputError(f"--ckpt {ckpt}: contains no weights for the reference model")
     return found
 
 
@@ -68,10 +72,10 @@ def _default_weights(laion400m: bool) -> ReferenceSource:
     if path.is_file():
         return ReferenceSource("ckpt", path)
     if laion400m:
-        raise InputError(f"{path} not found: download it from {LAION_PAGE}, or name another with --ckpt")
+        raise InputError(f"{path} not found: download it from {LAION_PAGE}, or choose another with --ckpt")
     raise InputError(
-        f"{path} not found: name weights with --ckpt: shapes-v1-4 needs no download, "
-        "sd-v1-4 comes with 'sdbench models fetch sd-v1-4', or give a file"
+        f"{path} not found: choose weights with --ckpt: shapes-v1-4 (no download), sd-v1-4 (after "
+        "'sdbench models fetch sd-v1-4') or a file"
     )
 
 
@@ -83,12 +87,12 @@ def _default_config(found: ReferenceSource, laion400m: bool) -> Path | ModelConf
 
 
 def open_model(
-    source: ModelSource, settings: Settings, device: str, progress: ImageProgress
+    source: ModelSource, options: Options, device: str, progress: ImageProgress
 ) -> LatentDiffusion:
     """Load the model.
 
-    Raises InputError where the files are not what was fetched or hold no model, or where `C` and `f` are not
-    the model's.
+    Raises:
+        InputError: The files differ from what was fetched or contain no model, or `C` and `f` do not fit it.
     """
     _check_record(source.weights, progress)
     try:
@@ -96,19 +100,19 @@ def open_model(
     except CheckpointError as error:
         raise InputError(f"--ckpt: {error}") from None
     channels, f = model.config.unet.in_channels, model.config.autoencoder.downsampling
-    if (settings.C, settings.f) != (channels, f):
+    if (options.C, options.f) != (channels, f):
         raise InputError(
-            f"--C {settings.C} --f {settings.f} do not fit the model, which has {channels} latent channels "
-            f"and {f} pixels a latent"
+            f"--C {options.C} --f {options.f} do not fit the model, which has {channels} latent channels "
+            f"and {f} pixels per latent"
         )
     return model
 
 
 def _check_record(weights: Path, progress: ImageProgress) -> None:
-    """Hold the weights against the digests that were recorded when they were fetched, if any were."""
+    """Compare the weights with the digests recorded when they were fetched, if there is a record."""
     if read_record(weights) is None:
         return
-    line = f"checking that {weights} is what was fetched"
+    line = f"verifying the digests of {weights}"
     slow = Timer(SILENCE, progress.notes, [[line]])
     slow.start()
     try:

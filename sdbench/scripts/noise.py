@@ -11,10 +11,9 @@ __all__ = ["BatchNoise"]
 
 
 class BatchNoise:
-    """Standard normal float32 tensors of one shape, [n_samples, C, h, w].
+    """Draws standard normal float32 tensors of one shape, [n_samples, C, h, w].
 
-    Every draw is of a whole batch, so that an image of a short last batch has the noise that its place
-    in a full one would have.
+    Each draw covers a full batch: an image in a short last batch gets the same noise as in a full one.
     """
 
     def __init__(self, seed: int, device: str, shape: Sequence[int]) -> None:
@@ -28,10 +27,10 @@ class BatchNoise:
         return torch.randn(self._shape, generator=self._generator, device=self._device)
 
     def advance_to(self, draws: int) -> None:
-        """Draw and throw away until `draws` tensors have been drawn in all.
+        """Draw and discard until `draws` tensors have been drawn in total.
 
-        The original draws noise for every step, even where it is multiplied by zero; the noise of the next
-        batch comes after it.
+        The original draws noise for every step, even if it is multiplied by zero, and the next batch's noise
+        after it.
         """
         while self.drawn < draws:
             self()

@@ -1,4 +1,4 @@
-"""The folder that images go to: samples/00000.png, grid-0000.png, numbered on from what is there."""
+"""The output folder: samples/00000.png, grid-0000.png, numbered after existing files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["OutputFolder", "image_grid"]
 
 
 class OutputFolder:
-    """An output folder of the original scripts. Files appear when they are complete; none is replaced.
+    """An output folder with the original scripts' file names. Files appear once complete; none is replaced.
 
-    Numbers go on after the highest one there; the original goes by the count of files and may replace some.
+    Numbering continues after the highest existing number; the original counts files and may replace some.
     """
 
     def __init__(self, root: Path) -> None:
@@ -34,13 +34,13 @@ class OutputFolder:
         self._next_grid = _after_highest(root, r"grid-(\d{4,})\.png")
 
     def save_sample(self, image: np.ndarray) -> Path:
-        """Save uint8 [H, W, 3] under the next number."""
+        """Save an image uint8 [H, W, 3] under the next number."""
         key = f"samples/{self._next_sample:05}.png"
         self._next_sample += 1
         return self._save(key, image)
 
     def save_grid(self, image: np.ndarray) -> Path:
-        """Save uint8 [H, W, 3] under the next number of grids."""
+        """Save a grid uint8 [H, W, 3] under the next number of grids."""
         key = f"grid-{self._next_grid:04}.png"
         self._next_grid += 1
         return self._save(key, image)
@@ -56,9 +56,9 @@ def _after_highest(folder: Path, pattern: str) -> int:
 
 
 def image_grid(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Images uint8 [H, W, 3], so many side by side, with a black frame of two pixels -> uint8 [H', W', 3].
+    """Arrange images uint8 [H, W, 3] in rows of `columns`, with black borders of two pixels.
 
-    A single image is its own grid, without a frame.
+    A single image is returned without a border.
     """
     stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     return make_grid(stacked, nrow=columns).permute(1, 2, 0).contiguous().numpy()

@@ -1,4 +1,4 @@
-"""What the two commands are asked to do. Field names are the flags' names."""
+"""The options of the two commands. Fields have the names of the flags."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import argparse
 from dataclasses import dataclass, fields
 from typing import Self
 
-__all__ = ["Img2ImgSettings", "Settings", "Txt2ImgSettings"]
+__all__ = ["Img2ImgOptions", "Options", "Txt2ImgOptions"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What both commands need to know. None in `outdir`, `config`, `ckpt`: the command's own default."""
+class Options:
+    """Options of both commands. None in `outdir`, `config` or `ckpt` means the command's default."""
 
     prompt: str
     outdir: str | None
@@ -37,13 +37,13 @@ class Settings:
 
     @classmethod
     def parsed(cls, args: argparse.Namespace) -> Self:
-        """From the parsed command line."""
+        """Take the options from a parsed command line."""
         return cls(**{field.name: getattr(args, field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Txt2ImgSettings(Settings):
-    """Images from prompts alone; `H` and `W` are pixels."""
+class Txt2ImgOptions(Options):
+    """Options of txt2img; `H` and `W` are in pixels."""
 
     dpm_solver: bool
     laion400m: bool
@@ -52,15 +52,15 @@ class Txt2ImgSettings(Settings):
 
     @property
     def sampler(self) -> str:
-        """The sampler that the flags choose; the first of the two wins, as in the original."""
+        """The sampler that the flags choose; `dpm_solver` wins over `plms`, as in the original."""
         if self.dpm_solver:
             return "dpm-solver"
         return "plms" if self.plms else "ddim"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Img2ImgSettings(Settings):
-    """Variations of the picture `init_img`."""
+class Img2ImgOptions(Options):
+    """Options of img2img; `init_img` is the picture to vary."""
 
     init_img: str
     strength: float

@@ -1,4 +1,4 @@
-"""The invisible watermark of the original script: "StableDiffusionV1", by wavelets and cosines (dwtDct)."""
+"""The original script's invisible watermark: the text "StableDiffusionV1", embedded by dwtDct."""
 
 from __future__ import annotations
 
@@ -14,41 +14,46 @@ __all__ = ["Watermark", "watermark"]
 MESSAGE = b"StableDiffusionV1"
 METHOD = "dwtDct"
 SMALLEST = 256 * 256
-"""Pixels below which the library refuses an image."""
+"""The library refuses images with fewer pixels."""
 
 
 class Watermark:
-    """Puts the watermark on images that can carry it."""
+    """Puts the watermark on images that are large enough."""
 
     def __init__(self, encoder: Any, note: Callable[[str], None]) -> None:
         self._encoder = encoder
         self._encoder.set_watermark("bytes", MESSAGE)
         self._note = note
-        self._said = False
+        self._noted = False
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """uint8 [H, W, 3] -> the same with the watermark, or unchanged where the image is too small."""
+        """Return the image uint8 [H, W, 3] with the watermark, or unchanged if it is too small."""
         height, width, _ = image.shape
         if height * width < SMALLEST:
-            if not self._said:
-                self._note(f"no watermark: {width} x {height} is below the 256 x 256 pixels that it needs")
-            self._said = True
+            if not self._noted:
+                self._note(f"no watermark: it needs 256 x 256 pixels, the images have {width} x {height}")
+            self._noted = True
             return image
-        # The library works on blue, green, red.
+        # The library expects blue, green, red.
         marked = self._encoder.encode(np.ascontiguousarray(image[:, :, ::-1]), METHOD)
         return np.ascontiguousarray(marked[:, :, ::-1])
 
 
 def watermark(wanted: bool, note: Callable[[str], None]) -> Callable[[np.ndarray], np.ndarray]:
-    """What images go through before they are saved; `note` is told once where that is nothing."""
+    """Return the function that images pass through before they are saved.
+
+    Args:
+        wanted: Whether to embed a watermark.
+        note: Receives one line if a watermark is wanted but cannot be embedded.
+    """
     if not wanted:
         return lambda image: image
     try:
         from imwatermark import WatermarkEncoder
-    except Exception as error:  # a library that it is built on may fail in any way
+    except Exception as error:  # its dependencies may fail in any way
         note(
-            f"no watermark ({one_line(error)}): install it with pip install 'sdbench[watermark]', "
-            "or give --no-watermark"
+            f"no watermark ({one_line(error)}): pip install 'sdbench[watermark]', "
+            "or give --no-watermark to hide this note"
         )
         return lambda image: image
     return Watermark(WatermarkEncoder(), note)

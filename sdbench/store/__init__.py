@@ -1,6 +1,6 @@
-"""A run folder as keys and bytes, on a disk or in an object store. Writing is all or nothing.
+"""Stores: a run folder as keys and bytes, on a disk or in an object store. Writing is all or nothing.
 
-A new kind of store is another class with the methods of `Store`. Keys are relative paths with forward
+To add a kind of store, write a class with the methods of `Store`. Keys are relative paths with forward
 slashes, such as "shards/CELL/UNIT.parquet".
 """
 
@@ -15,64 +15,68 @@ from sdbench.store.local import LocalStore
 __all__ = ["READERS", "LocalStore", "Store", "existing_store", "is_there", "is_url", "open_store"]
 
 READERS = 16
-"""So many keys are read at a time, since a store may be far away."""
+"""Number of keys that are read at a time, since a store may be far away."""
 
 
 class Store(Protocol):
-    """What the harness asks of a store. Names that end in .tmp are writes under way, never keys."""
+    """The interface of a store. Names that end in .tmp belong to unfinished writes and are never keys.
+
+    All methods that access data raise StoreError if that fails; the message names the key.
+    """
 
     @property
     def url(self) -> str:
-        """What `open_store` takes, in another process too."""
+        """The argument with which `open_store` opens this store in another process."""
 
     def where(self, key: str) -> str:
-        """Where a key lies, for people."""
+        """Return the path or URL of a key, to be shown."""
 
     def exists(self, key: str) -> bool:
-        """Whether the key has been written, which means completely."""
+        """Whether the key has been written completely."""
 
     def names(self, folder: str) -> frozenset[str]:
-        """The names of the keys that lie directly in `folder`; empty where there is no such folder."""
+        """Return the names of the keys directly in `folder`; none if it does not exist."""
 
     def folders(self, folder: str) -> frozenset[str]:
-        """The names of the folders that lie directly in `folder`; empty where there is no such folder."""
+        """Return the names of the folders directly in `folder`; none if it does not exist."""
 
     def temporaries(self) -> list[str]:
-        """The keys of writes that were begun and never ended."""
+        """Return the keys of writes that were begun and never finished."""
 
     def open(self, key: str) -> BinaryIO:
-        """The bytes of a key as a seekable stream; StoreError where they cannot be had."""
+        """Open a key as a seekable stream."""
 
     def read(self, key: str) -> bytes:
-        """All bytes of a key; StoreError where they cannot be had."""
+        """Return all bytes of a key."""
 
     def tail(self, key: str, size: int) -> bytes:
-        """The last `size` bytes of a key, all of them where it has fewer."""
+        """Return the last `size` bytes of a key, or all if it has fewer."""
 
     def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
-        """Write `data` under `key`, replacing what is there; a reader sees the old bytes or the new ones.
+        """Write `data` under `key`, replacing old bytes; a reader sees either the old bytes or the new ones.
 
-        `durable` waits until a disk has them. StoreError names the key where it cannot be written.
+        `durable` waits until the data is on disk.
         """
 
     def delete(self, key: str) -> None:
-        """Remove a key that is there; StoreError where that cannot be done."""
+        """Delete an existing key."""
 
 
 def is_url(place: str | Path) -> bool:
-    """Whether `place` names an object store and not a folder."""
+    """Whether `place` is the URL of an object store rather than a folder."""
     return "://" in str(place) and not str(place).startswith("file://")
 
 
 def is_there(place: str | Path) -> bool:
-    """Whether a folder exists; of an object store that cannot be said."""
+    """Whether a folder exists; always true for an object store, whose folders do not exist by themselves."""
     return is_url(place) or _folder(place).is_dir()
 
 
 def open_store(place: str | Path) -> Store:
-    """The store at a folder's path or at a URL such as s3://bucket/run or gs://bucket/run.
+    """Open the store at a folder's path or at a URL such as s3://bucket/run or gs://bucket/run.
 
-    InputError where the folder cannot be made, the URL's scheme is unknown or its library is missing.
+    Raises:
+        InputError: The folder cannot be created, the URL's scheme is unknown, or its library is missing.
     """
     if not is_url(place):
         return LocalStore(_folder(place))
@@ -82,7 +86,7 @@ def open_store(place: str | Path) -> Store:
 
 
 def existing_store(place: str | Path) -> Store:
-    """As `open_store`; InputError where a folder is not there."""
+    """Open a store like `open_store`, but raise InputError if a folder does not exist."""
     if not is_there(place):
         raise InputError(f"{place} is not a run folder")
     return open_store(place)

@@ -25,23 +25,23 @@ class LocalStore:
 
     @property
     def url(self) -> str:
-        """The absolute path: a worker need not start in this process's working directory."""
+        """The absolute path, since a worker may have another working directory."""
         return str(self.root.resolve())
 
     def path(self, key: str) -> Path:
-        """The file of a key."""
+        """Return the file of a key."""
         return self.root / key
 
     def where(self, key: str) -> str:
-        """The path of a key in words."""
+        """Return the path of a key, to be shown."""
         return str(self.path(key))
 
     def exists(self, key: str) -> bool:
-        """Whether the key has been written, which means completely."""
+        """Whether the key has been written completely."""
         return self.path(key).is_file()
 
     def names(self, folder: str) -> frozenset[str]:
-        """The names of the keys that lie directly in `folder`."""
+        """Return the names of the keys directly in `folder`."""
         return frozenset(
             entry.name
             for entry in self._entries(folder)
@@ -49,30 +49,30 @@ class LocalStore:
         )
 
     def folders(self, folder: str) -> frozenset[str]:
-        """The names of the folders that lie directly in `folder`."""
+        """Return the names of the folders directly in `folder`."""
         return frozenset(entry.name for entry in self._entries(folder) if entry.is_dir())
 
     def temporaries(self) -> list[str]:
-        """The keys of writes that were begun and never ended, sorted."""
+        """Return the keys of writes that were begun and never finished, sorted."""
         found = (path for path in self.root.rglob(f".*{TEMPORARY}") if path.is_file())
         return sorted(path.relative_to(self.root).as_posix() for path in found)
 
     def open(self, key: str) -> BinaryIO:
-        """The bytes of a key as a seekable stream; StoreError where it cannot be opened."""
+        """Open a key as a seekable stream."""
         try:
             return self.path(key).open("rb")
         except OSError as error:
             raise StoreError(f"{self.path(key)}: {error.strerror}") from None
 
     def read(self, key: str) -> bytes:
-        """All bytes of a key; StoreError where they cannot be had."""
+        """Return all bytes of a key."""
         try:
             return self.path(key).read_bytes()
         except OSError as error:
             raise StoreError(f"{self.path(key)}: {error.strerror}") from None
 
     def tail(self, key: str, size: int) -> bytes:
-        """The last `size` bytes of a key, all of them where it has fewer."""
+        """Return the last `size` bytes of a key, or all if it has fewer."""
         with self.open(key) as stream:
             stream.seek(max(0, stream.seek(0, os.SEEK_END) - size))
             return stream.read()
@@ -82,7 +82,7 @@ class LocalStore:
         write_whole(self.path(key), data, durable=durable)
 
     def delete(self, key: str) -> None:
-        """Remove the file of a key, and its folder where it was the last one there."""
+        """Delete the file of a key, and its folder if that is empty then."""
         try:
             self.path(key).unlink()
         except OSError as error:

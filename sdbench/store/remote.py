@@ -1,4 +1,4 @@
-"""A run in an object store, or in any other place that fsspec reaches."""
+"""A run in an object store, or anywhere else that fsspec can access."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sdbench.files import TEMPORARY
 __all__ = ["FsspecStore"]
 
 WHOLE_PUTS = frozenset({"abfs", "az", "gcs", "gs", "memory", "oci", "oss", "s3", "s3a"})
-"""Where an object appears when all of its bytes are there.
+"""Schemes whose objects appear only when they are complete.
 
-Elsewhere it is written aside and moved, which is a rename where the library of the scheme has one (sftp,
-hdfs, smb); for others fsspec copies and deletes, and who reads meanwhile may see the first part alone.
+With other schemes an object is written to a temporary key and moved. If the library of the scheme can rename
+(sftp, hdfs, smb), that is atomic; otherwise fsspec copies and deletes, and a reader may see a partial object.
 """
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
-"""The extra of this package that brings the library of a scheme."""
+"""The extra of this package that installs the library of a scheme."""
 
 
 class FsspecStore:
@@ -33,7 +33,7 @@ class FsspecStore:
         self.url = url.rstrip("/")
         scheme = url.partition("://")[0]
         try:
-            # Listings are never cached: other processes write into the same run.
+            # Listings are never cached, because other processes write to the same run.
             self._fs, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             extra = EXTRAS.get(scheme)
@@ -43,53 +43,53 @@ class FsspecStore:
         self._whole_puts = scheme in WHOLE_PUTS
 
     def where(self, key: str) -> str:
-        """The URL of a key."""
+        """Return the URL of a key."""
         return f"{self.url}/{key}"
 
     def exists(self, key: str) -> bool:
-        """Whether the key has been written."""
-        with self._said(key, "cannot be looked up"):
+        """Whether the key has been written completely."""
+        with self._reporting(key, "cannot be looked up"):
             return bool(self._fs.isfile(self._path(key)))
 
     def names(self, folder: str) -> frozenset[str]:
-        """The names of the keys that lie directly in `folder`."""
+        """Return the names of the keys directly in `folder`."""
         return self._entries(folder, "file")
 
     def folders(self, folder: str) -> frozenset[str]:
-        """The names of the folders that lie directly in `folder`."""
+        """Return the names of the folders directly in `folder`."""
         return self._entries(folder, "directory")
 
     def temporaries(self) -> list[str]:
-        """The keys of writes that were begun and never ended, sorted; none where puts are whole."""
+        """Return the keys of writes that were begun and never finished, sorted; none if puts are atomic."""
         if self._whole_puts:
             return []
-        with self._said("", "cannot be listed"):
+        with self._reporting("", "cannot be listed"):
             found = self._fs.find(self._root)
         return sorted(path.removeprefix(f"{self._root}/") for path in found if path.endswith(TEMPORARY))
 
     def open(self, key: str) -> BinaryIO:
-        """The bytes of a key as a seekable stream, fetched at once."""
+        """Open a key as a seekable stream; all bytes are fetched at once."""
         return io.BytesIO(self.read(key))
 
     def read(self, key: str) -> bytes:
-        """All bytes of a key: a connection that breaks on the way cannot pass for a damaged file."""
-        with self._said(key, "cannot be read"):
+        """Return all bytes of a key, fetched at once, so that a lost connection never looks like damage."""
+        with self._reporting(key, "cannot be read"):
             found: bytes = self._fs.cat_file(self._path(key))
             return found
 
     def tail(self, key: str, size: int) -> bytes:
-        """The last `size` bytes of a key, all of them where it has fewer."""
-        with self._said(key, "cannot be read"):
+        """Return the last `size` bytes of a key, or all if it has fewer."""
+        with self._reporting(key, "cannot be read"):
             found: bytes = self._fs.cat_file(self._path(key), start=-size)
             return found
 
     def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
-        """Put the object; a put is durable in any case.
+        """Put the object, which is always durable.
 
-        A reader sees the old bytes or the new ones, but for schemes that copy (see WHOLE_PUTS).
+        A reader sees either the old bytes or the new ones, except with schemes that copy (see WHOLE_PUTS).
         """
         target = self._path(key)
-        with self._said(key, "cannot be written"):
+        with self._reporting(key, "cannot be written"):
             if self._whole_puts:
                 self._fs.pipe_file(target, data)
                 return
@@ -100,15 +100,15 @@ class FsspecStore:
             self._fs.mv(aside, target)
 
     def delete(self, key: str) -> None:
-        """Remove the object of a key."""
-        with self._said(key, "cannot be deleted"):
+        """Delete the object of a key."""
+        with self._reporting(key, "cannot be deleted"):
             self._fs.rm_file(self._path(key))
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}" if key else self._root
 
     def _entries(self, folder: str, kind: str) -> frozenset[str]:
-        with self._said(folder, "cannot be listed"):
+        with self._reporting(folder, "cannot be listed"):
             try:
                 found: list[dict[str, Any]] = self._fs.ls(self._path(folder), detail=True)
             except (FileNotFoundError, NotADirectoryError):
@@ -117,8 +117,8 @@ class FsspecStore:
         return frozenset(name for name in names if not name.endswith(TEMPORARY))
 
     @contextmanager
-    def _said(self, key: str, what: str) -> Iterator[None]:
-        """Turn whatever the library of the scheme raises, each has its own kinds, into one line."""
+    def _reporting(self, key: str, what: str) -> Iterator[None]:
+        """Turn all errors in the block into StoreError: the library of each scheme raises its own types."""
         try:
             yield
         except Exception as error:

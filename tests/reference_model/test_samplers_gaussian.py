@@ -17,15 +17,7 @@ from reference_model.schedule import Schedule
 
 SCHEDULE = Schedule(ScheduleConfig())
 MU, STD = 0.3, 0.8
-ORDERS = {
-    "ddim": 1,
-    "plms": 2,
-    "dpm-solver": 2,
-    "dpm-solver++": 2,
-    "euler": 1,
-    "heun": 2,
-    "unipc": 3,  # the corrector adds one to the predictor's two
-}
+ORDERS = {name: sampler.order for name, sampler in SAMPLERS.items() if sampler.order is not None}
 
 
 def spread(power):

@@ -1,4 +1,4 @@
-"""Budgets: what a spec may say, which cells get more prompts, and where a course ends."""
+"""Budgets: valid specs, which cells get more prompts, and when a course ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENDS = list(range(32, 1025, 32))
 
 
 def scores(means: Mapping[str, float], spread: float = 1.0, seed: int = 3) -> Scores:
-    """Scores of 1024 images a cell, most of whose noise the cells share."""
+    """Scores of 1024 images per cell; the cells share most of their noise."""
     rng = np.random.default_rng(seed)
     shared = rng.normal(size=ENDS[-1])
     return {cell: mean + spread * (shared + 0.3 * rng.normal(size=ENDS[-1])) for cell, mean in means.items()}
@@ -37,7 +37,7 @@ def estimate(values: np.ndarray) -> Estimate:
 
 
 def course(rule: Any, given: Scores, ends: Sequence[int] = ENDS) -> tuple[Course[str], list[Block]]:
-    """Follow a rule over cells whose scores are given, and list the blocks of work."""
+    """Follow a rule over cells with given scores, and list the blocks of work."""
     blocks: list[Block] = []
 
     def work(cells: Sequence[str], done: int, wanted: int) -> None:
@@ -45,7 +45,7 @@ def course(rule: Any, given: Scores, ends: Sequence[int] = ENDS) -> tuple[Course
 
     def measure(cell: str, n: int) -> Estimate:
         made = [wanted for cells, _, wanted in blocks if cell in cells]
-        assert n == max(made), "a figure of images that were not made"
+        assert n == max(made), "measured images that were not made"
         return estimate(given[cell][:n])
 
     return follow(rule, list(given), ends, work, measure, lambda text: None), blocks
@@ -109,7 +109,7 @@ def test_until_gives_prompts_to_the_cells_that_need_them() -> None:
     assert blocks[-1][0] == ("loud",)
 
 
-def test_until_waits_where_rare_images_decide() -> None:
+def test_until_waits_if_rare_images_decide() -> None:
     rare = np.resize([1.0] + [0.0] * 24, 1024)
     error = estimate(rare[:544]).standard_error
     assert error is not None
@@ -167,8 +167,8 @@ def test_a_tie_is_not_settled_and_uses_up_the_prompts() -> None:
     assert took.prompts["c"] == 128
 
 
-def test_all_that_is_said_of_the_order_holds_together() -> None:
-    """Every two contenders share the chance to miss, and in it the pairs that hold a truly best cell."""
+def test_statements_about_the_order_hold_simultaneously() -> None:
+    """Pairs of contenders share the error probability, and so do pairs that contain a truly best cell."""
     base = np.resize([-1.0, 1.0], 512)
     error = standard_error_of_mean(base)
 
@@ -193,14 +193,14 @@ def test_all_that_is_said_of_the_order_holds_together() -> None:
     assert settles({name: [name, name * 2] for name in "abcd"}, 6 * 3)
 
 
-def test_contradicting_comparisons_are_no_ranking() -> None:
+def test_contradictory_comparisons_are_no_ranking() -> None:
     rule = ranking({"a": ["a"], "b": ["b"], "c": ["c"]})
     rule.settled.update({("a", "b"): 128, ("b", "c"): 128, ("c", "a"): 128})
     assert rule.order is None
     assert rule.verdict().startswith("not settled: the comparisons contradict each other")
 
 
-def test_figures_without_errors_settle_nothing_and_are_looked_at_less_often() -> None:
+def test_values_without_errors_settle_nothing_and_have_fewer_looks() -> None:
     looks: list[int] = []
     plain = Estimate(1.0, None, 2, None, note="no standard error")
 
@@ -213,7 +213,7 @@ def test_figures_without_errors_settle_nothing_and_are_looked_at_less_often() ->
     assert took.verdict == "not settled: a and b"
 
 
-def test_blocks_grow_with_what_there_is_and_end_with_units() -> None:
+def test_blocks_grow_and_end_with_units() -> None:
     assert next_look(128, ENDS, errors_known=True) == 160
     assert next_look(512, ENDS, errors_known=True) == 576
     assert next_look(512, ENDS, errors_known=False) == 1024
@@ -221,7 +221,7 @@ def test_blocks_grow_with_what_there_is_and_end_with_units() -> None:
     assert next_look(8, [4, 8, 12, 16], errors_known=True) == 12
 
 
-def test_a_prompt_set_that_is_too_small_to_look_at_is_used_up() -> None:
+def test_a_prompt_set_that_is_too_small_for_a_look_is_used_up() -> None:
     took, blocks = course(ranking({"a": ["a"], "b": ["b"]}), scores({"a": 1.0, "b": 9.0}), ends=[32, 64])
     assert blocks == [(("a", "b"), 0, 64)]
     assert took.verdict == "not settled: a and b"

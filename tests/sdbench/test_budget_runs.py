@@ -1,4 +1,4 @@
-"""Runs under a budget, from spec to results, of models that draw in microseconds."""
+"""Runs under a budget, from spec to results, with models that take microseconds."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ MODELS = """
 def painted(
     tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, Any]]:
-    """Three models of two cells; two of the models are close, one is far from the reference."""
+    """Three models with two cells each; two models are close to the reference, one is far from it."""
     (tmp_path / "painters.py").write_text(textwrap.dedent(MODELS))
     facts = tmp_path / "painters-0.dist-info"
     facts.mkdir()
@@ -77,7 +77,7 @@ def painted(
 
 @pytest.fixture
 def ranked(painted: dict[str, Any]) -> dict[str, Any]:
-    """The same, until the ranking by the distance is settled."""
+    """The same spec, until the ranking by the distance is settled."""
     return {**painted, "budget": {"resolve": "ranking"}}
 
 
@@ -92,14 +92,14 @@ def account_of(run: Path) -> dict[str, Any]:
 
 
 def content(root: Path) -> dict[str, bytes]:
-    """All files but those that hold times."""
+    """All files except those that contain times."""
     files = (path for path in sorted(root.rglob("*")) if path.is_file())
     found = {str(path.relative_to(root)): path.read_bytes() for path in files}
     return {name: data for name, data in found.items() if not name.startswith(("manifest.json", "journal/"))}
 
 
 def changed(change: Callable[[int, Iterator[UnitReport | Gap]], Iterator[UnitReport | Gap]]) -> Executor:
-    """The inline executor with its units in reverse, and something done to the reports of its nth call."""
+    """The inline executor with units in reverse order, and a hook for the reports of its nth call."""
 
     @contextmanager
     def executor(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
@@ -140,7 +140,7 @@ def test_a_settled_ranking_saves_images_and_says_where_each_cell_stopped(
     assert len(shards) * UNIT == outcome.images_made
 
 
-def test_figures_are_those_of_a_plain_run_of_so_many_prompts(
+def test_values_are_those_of_a_plain_run_with_as_many_prompts(
     ranked: dict[str, Any], tmp_path: Path, run_tiny: Run
 ) -> None:
     run_tiny(ranked, tmp_path / "run")
@@ -199,7 +199,7 @@ def test_more_prompts_take_an_open_ranking_further(
     assert account_of(tmp_path / "run") == account_of(tmp_path / "whole")
 
 
-def test_each_cell_has_prompts_until_its_own_figure_is_known(
+def test_each_cell_gets_prompts_until_its_own_value_is_known(
     painted: dict[str, Any], tmp_path: Path, run_tiny: Run
 ) -> None:
     run_tiny({**painted, "budget": {"until": "fid-inception-tf +- 0.02"}}, tmp_path / "run")

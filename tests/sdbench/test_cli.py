@@ -55,7 +55,7 @@ def test_a_wrong_count(count: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "argument --count" in one_line(capsys)
 
 
-def test_the_published_sweep_without_weights_says_where_they_are(
+def test_the_published_sweep_without_weights_says_how_to_get_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SDBENCH_HOME", str(tmp_path / "home"))
@@ -68,7 +68,7 @@ def test_the_published_sweep_without_weights_says_where_they_are(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_checkpoint_that_is_none(
+def test_a_file_that_is_no_checkpoint(
     tiny: dict[str, Any], spec_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "bad.ckpt").write_bytes(b"not weights")
@@ -88,7 +88,7 @@ def test_a_checkpoint_that_is_none(
         ({"reference": {"source": "folder", "path": "none"}}, "reference.path: none not found"),
     ],
 )
-def test_input_that_only_the_run_can_judge(
+def test_input_errors_that_only_a_run_can_find(
     change: dict[str, Any],
     expected: str,
     tiny: dict[str, Any],
@@ -104,7 +104,7 @@ def test_input_that_only_the_run_can_judge(
     assert "Traceback" not in "".join(lines)
 
 
-def test_interrupting_says_how_to_go_on(
+def test_an_interruption_says_how_to_resume(
     tiny: dict[str, Any],
     spec_file: Write,
     tmp_path: Path,
@@ -117,7 +117,7 @@ def test_interrupting_says_how_to_go_on(
     monkeypatch.setattr(runner, "run_experiment", interrupt)
     path = spec_file(tiny)
     assert main(["run", str(path), "--out", str(tmp_path / "a run")]) == 130
-    assert f"to go on: sdbench run {path} --out '{tmp_path / 'a run'}'" in capsys.readouterr().err
+    assert f"to resume: sdbench run {path} --out '{tmp_path / 'a run'}'" in capsys.readouterr().err
 
 
 def test_plot_and_report_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,7 +161,7 @@ def test_a_run_ends_with_plots_and_a_page(
         "metrics-against-scale.png",
     } < set(written)
 
-    # Both can be drawn again, by themselves, to the same bytes.
+    # Each command writes its files again, with the same bytes.
     for path in (root / "report").iterdir():
         path.unlink()
     assert main(["plot", str(root)]) == 0

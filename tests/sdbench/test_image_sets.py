@@ -1,4 +1,4 @@
-"""Image sets: where images come from, and the one line for what cannot be used."""
+"""Image sets: kinds of sources, and one-line errors for unusable input."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ def test_an_array_is_read_row_by_row(tmp_path: Path) -> None:
         (np.array([{"a": 1}], dtype=object), "(object [1])"),
     ],
 )
-def test_arrays_that_are_no_images(array: np.ndarray, expected: str, tmp_path: Path) -> None:
+def test_arrays_that_are_not_images(array: np.ndarray, expected: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "images.npz", array)
     assert expected in refusal(tmp_path / "images.npz")
 
 
-def test_archives_that_are_none(tmp_path: Path) -> None:
+def test_invalid_archives(tmp_path: Path) -> None:
     np.savez(tmp_path / "mu.npz", mu=np.zeros(3))
     assert "holds no images arr_0" in refusal(tmp_path / "mu.npz")
     for suffix, words in ((".zip", "not a readable .zip"), (".tar", "not a readable .tar"), (".npz", ".npz")):
@@ -116,7 +116,7 @@ def test_archives_that_are_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [as_zip, as_tar])
-def test_names_that_lead_out_of_an_archive_lead_nowhere(make: Make, tmp_path: Path) -> None:
+def test_names_that_point_outside_an_archive_are_harmless(make: Make, tmp_path: Path) -> None:
     before = {path for path in tmp_path.parent.rglob("*") if tmp_path not in path.parents}
     path = make(tmp_path, {"../../evil.png": FILES["a.png"], "/tmp/evil.png": FILES["d.png"]})
     assert sum(len(batch.names) for batch in opened(path).batches(1)) == 2
@@ -126,13 +126,13 @@ def test_names_that_lead_out_of_an_archive_lead_nowhere(make: Make, tmp_path: Pa
 
 @pytest.mark.parametrize("make", KINDS)
 def test_too_few(make: Make, tmp_path: Path) -> None:
-    assert "holds 1 images (.jpeg, .jpg, .png, .webp), 2 are needed" in refusal(
+    assert "contains 1 images (.jpeg, .jpg, .png, .webp), at least 2 are needed" in refusal(
         make(tmp_path, {"a.png": FILES["a.png"], "words.txt": b"a"})
     )
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    assert f"images: {tmp_path} holds 0 images" in refusal(tmp_path)
+    assert f"images: {tmp_path} contains 0 images" in refusal(tmp_path)
 
 
 def test_grey_and_palette_images_become_rgb(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_grey_and_palette_images_become_rgb(tmp_path: Path) -> None:
 
 
 def sixteen_bit_rgb() -> bytes:
-    """A PNG header that says 16 bits; more is not looked at."""
+    """The start of a PNG with 16 bits per channel; the decoder reads no further."""
     data = bytearray(FILES["a.png"])
     data[24] = 16
     return bytes(data)
@@ -166,8 +166,8 @@ def broken_pixels() -> bytes:
         (b"\x89PNG\r\n\x1a\n and then nothing", "cannot be read as an image: unknown or damaged format"),
         (b"<html>404</html>", "cannot be read as an image: unknown or damaged format"),
         (broken_pixels(), "cannot be read as an image: broken"),
-        (sixteen_bit_rgb(), "has 16 bits a channel; convert it to 8 bits first"),
-        (encoded(Image.fromarray(PIXELS[0, ..., 0].astype(np.uint16) * 256)), "has 16 bits a channel"),
+        (sixteen_bit_rgb(), "has 16 bits per channel; convert it to 8 bits first"),
+        (encoded(Image.fromarray(PIXELS[0, ..., 0].astype(np.uint16) * 256)), "has 16 bits per channel"),
         (encoded(Image.fromarray(np.dstack([PIXELS[0], PIXELS[1, ..., 0]]))), "has transparent pixels"),
         (encoded(Image.new("CMYK", (9, 6)), "JPEG"), "is CMYK, whose colours depend on a profile"),
     ],
@@ -178,7 +178,7 @@ def test_files_that_cannot_be_used(data: bytes, expected: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_a_truncated_file_is_black_and_named_so_but_no_reference(kind: str, tmp_path: Path) -> None:
+def test_a_truncated_file_is_black_and_flagged_but_refused_as_a_reference(kind: str, tmp_path: Path) -> None:
     noise = encoded(RANDOM.integers(0, 256, (64, 48, 3), dtype=np.uint8), kind)
     files = {f"{name}.{kind.lower()}": noise for name in "abc"}
     files[f"b.{kind.lower()}"] = noise[: len(noise) // 2]
@@ -194,7 +194,7 @@ def test_a_truncated_file_is_black_and_named_so_but_no_reference(kind: str, tmp_
 def test_mixed_sizes_name_the_first_two_that_differ(tmp_path: Path) -> None:
     path = folder(tmp_path, {**FILES, "b/d.png": encoded(PIXELS[0, :5]), "e.png": encoded(PIXELS[0, :4])})
     assert (
-        "a.png has 9x6 pixels and b/d.png has 9x5 pixels; images that are not resized must be of one size"
+        "a.png has 9x6 pixels and b/d.png has 9x5 pixels; images that are not resized must have the same size"
         in refusal(path)
     )
 
@@ -221,7 +221,7 @@ def test_coco_takes_the_images_that_the_captions_list(tmp_path: Path) -> None:
         return list(load_reference(spec, (6, 9)).batches(8))
 
     (batch,) = reference("d.png", "c.png")
-    assert (batch == PIXELS[[2, 3, 4]]).all()  # there are two of the name c.png
+    assert (batch == PIXELS[[2, 3, 4]]).all()  # two files are called c.png
     with pytest.raises(InputError, match=r"images\.zip lacks 2 of 3 images, the first is x\.png"):
         reference("d.png", "y.png", "x.png")
     with pytest.raises(InputError, match="lists 1 images, 2 are needed"):

@@ -1,4 +1,4 @@
-"""What a run will cost: counts against what runs do, disk against what is written, time by a known clock."""
+"""Forecasts: counts agree with runs, disk space with written shards, and times with a fake clock."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Run = Callable[[dict[str, Any], Path], Any]
 
 
 def quiet(line: str) -> None:
-    """Notes nobody reads."""
+    """Ignore a note."""
 
 
 def test_evaluations_are_those_that_a_run_counts(
@@ -68,13 +68,13 @@ def test_what_is_done_is_counted(
     assert forecast(more, tmp_path / "new", quiet, measure=False).images_done == 0
     assert not (tmp_path / "new").exists()
     assert forecast(more, f"file://{tmp_path}/run", quiet, measure=False).images_done == 12
-    assert found.pace is not None
+    assert found.speed is not None
     assert found.seconds is not None
-    whole = found.pace.load + found.pace.seconds(18, found.evaluations or 0)
-    assert found.seconds == pytest.approx(found.pace.load + (whole - found.pace.load) / 3)
+    whole = found.speed.load + found.speed.seconds(18, found.evaluations or 0)
+    assert found.seconds == pytest.approx(found.speed.load + (whole - found.speed.load) / 3)
 
 
-def test_what_is_missing_is_said_and_the_rest_is_planned(
+def test_missing_inputs_are_listed_and_the_rest_is_planned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SDBENCH_HOME", str(tmp_path))
@@ -91,18 +91,18 @@ def test_what_is_missing_is_said_and_the_rest_is_planned(
     assert any("captions_val2017.json not found" in line for line in missing)
     assert any(line.startswith("reference.path: data/coco/val2017 not found") for line in missing)
     assert any(line.startswith("weights of inception-v3") for line in missing)
-    assert missing[-1] == "no calibration: a checkpoint and the prompts are needed for it"
+    assert missing[-1] == "calibration: it needs a checkpoint and the prompts"
     assert not (tmp_path / "run").exists()
     assert main([*arguments, "--json", "--count", "10", "--no-calibrate"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert (plan["images"], plan["evaluations"], plan["pace"], plan["seconds"]) == (320, 32640, None, None)
+    assert (plan["images"], plan["evaluations"], plan["speed"], plan["seconds"]) == (320, 32640, None, None)
     assert plan["disk"]["images"] == round(320 * 512 * 512 * TYPICAL)
     assert plan["disk"]["basis"] == "an estimate"
 
 
-def test_pipelines_are_counted_by_an_assumption(capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluations_of_pipelines_are_assumed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", str(EXPERIMENTS / "mlperf-sdxl.yaml"), "--no-calibrate"]) == 0
-    assert "200,000 UNet evaluations, guidance included, one a step assumed" in capsys.readouterr().out
+    assert "200,000 UNet evaluations, guidance included, assuming one per step" in capsys.readouterr().out
 
 
 def test_under_a_budget_everything_is_at_most(
@@ -116,7 +116,7 @@ def test_under_a_budget_everything_is_at_most(
 
 
 class Clock:
-    """Time that only a model moves."""
+    """A clock that only the model advances."""
 
     now = 0.0
 
@@ -125,7 +125,7 @@ class Clock:
 
 
 class ClockedModel:
-    """Takes `fixed` seconds an image and `each` an evaluation; two evaluations a step, and two more."""
+    """Takes `fixed` seconds per image and `each` per evaluation; two evaluations per step, and two more."""
 
     digest = ""
 
@@ -150,7 +150,7 @@ class ClockedModel:
 def clocked(
     tiny: dict[str, Any], spec_file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[Any, ClockedModel]]:
-    """Calibrate with a clocked model of 50 steps in batches of up to 4; returns the pace and the model."""
+    """Calibrate with a clocked model of 50 steps in batches of up to 4; returns the speed and the model."""
 
     def run(
         fixed: float,
@@ -179,39 +179,39 @@ def clocked(
 
 
 def test_the_parts_of_an_image_are_told_apart(clocked: Callable[..., tuple[Any, ClockedModel]]) -> None:
-    pace, model = clocked(0.05, 0.01)
-    assert pace.fixed == pytest.approx(0.05)
-    assert pace.per_evaluation == pytest.approx(0.01)
-    assert pace.seconds(1000, 102_000) == pytest.approx(1000 * (0.05 + 102 * 0.01))
+    speed, model = clocked(0.05, 0.01)
+    assert speed.fixed == pytest.approx(0.05)
+    assert speed.per_evaluation == pytest.approx(0.01)
+    assert speed.seconds(1000, 102_000) == pytest.approx(1000 * (0.05 + 102 * 0.01))
     assert model.calls[-1] == (4, 50)
-    assert pace.basis.startswith("4 images at 2 and 50 steps of tiny plms, without the features of ")
-    assert pace.bytes_per_pixel is not None
+    assert speed.basis.startswith("4 images at 2 and 50 steps of tiny plms, without the features of ")
+    assert speed.bytes_per_pixel is not None
 
 
 def test_a_slow_device_makes_single_images_of_few_steps(
     clocked: Callable[..., tuple[Any, ClockedModel]],
 ) -> None:
-    pace, model = clocked(4.0, 3.0)
+    speed, model = clocked(4.0, 3.0)
     assert model.calls == [(1, 2), (1, 5)]
-    assert pace.fixed == pytest.approx(4.0)
-    assert pace.per_evaluation == pytest.approx(3.0)
-    assert pace.bytes_per_pixel is None  # an unfinished image says nothing of a finished one's PNG
-    assert pace.basis.startswith("1 image at 2 and 5 steps of tiny plms")
+    assert speed.fixed == pytest.approx(4.0)
+    assert speed.per_evaluation == pytest.approx(3.0)
+    assert speed.bytes_per_pixel is None  # an unfinished image does not predict the PNG of a finished one
+    assert speed.basis.startswith("1 image at 2 and 5 steps of tiny plms")
 
 
-def test_compiling_is_no_part_of_the_measurement(
+def test_compiling_is_not_timed(
     clocked: Callable[..., tuple[Any, ClockedModel]],
 ) -> None:
-    pace, model = clocked(0.05, 0.01, compiling=90.0, compile="on")
-    assert pace.fixed == pytest.approx(0.05)
-    assert pace.per_evaluation == pytest.approx(0.01)
+    speed, model = clocked(0.05, 0.01, compiling=90.0, compile="on")
+    assert speed.fixed == pytest.approx(0.05)
+    assert speed.per_evaluation == pytest.approx(0.01)
     assert {size for size, _ in model.calls} == {4}  # no other size is compiled
     assert model.calls[-1] == (4, 50)
-    assert pace.basis.startswith("4 images at 2 and 50 steps of tiny plms after compiling, without")
+    assert speed.basis.startswith("4 images at 2 and 50 steps of tiny plms after compiling, without")
 
 
 @pytest.mark.parametrize(("device", "size"), [("cpu", 20), ("cuda", 16)])
-def test_compiled_batches_are_those_of_a_run(
+def test_compiled_batches_have_the_size_of_a_run(
     clocked: Callable[..., tuple[Any, ClockedModel]], monkeypatch: pytest.MonkeyPatch, device: str, size: int
 ) -> None:
     monkeypatch.setattr(calibration, "extractor_names", lambda spec: [])
@@ -221,16 +221,16 @@ def test_compiled_batches_are_those_of_a_run(
     assert {size for size, _ in model.calls} == {size}
 
 
-def test_a_model_that_cannot_be_watched_is_timed_whole(
+def test_a_model_with_uncounted_evaluations_is_timed_as_a_whole(
     clocked: Callable[..., tuple[Any, ClockedModel]],
 ) -> None:
     for fixed, each in ((0.05, 0.01), (4.0, 3.0)):
-        pace, _ = clocked(fixed, each, counted=False)
-        assert pace.per_evaluation == 0
-        assert pace.seconds(10, 0) == pytest.approx(10 * (fixed + 102 * each))
+        speed, _ = clocked(fixed, each, counted=False)
+        assert speed.per_evaluation == 0
+        assert speed.seconds(10, 0) == pytest.approx(10 * (fixed + 102 * each))
 
 
-def test_shards_take_what_was_said(tmp_path: Path) -> None:
+def test_shards_take_the_forecast_space(tmp_path: Path) -> None:
     spec = load_spec(EXPERIMENTS / "sd-v1-variants.yaml").with_count(128)
     names = {"clip-vit-l-14": "a", "inception-v3": "b"}
     prompts = [Prompt(f"coco-{i:07d}", f"a photo of {i} people on a crowded beach") for i in range(128)]

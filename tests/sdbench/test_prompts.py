@@ -1,4 +1,4 @@
-"""Prompt sources: order, ids that last, and clear refusals."""
+"""Prompt sources: order, permanent ids, and clear error messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def captions(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_text_file_has_a_prompt_a_line(tmp_path: Path) -> None:
+def test_a_text_file_has_one_prompt_per_line(tmp_path: Path) -> None:
     path = tmp_path / "prompts.txt"
     path.write_text("a red circle\n\n  ein grüner Stern \r\na red circle\n", encoding="utf-8")
     prompts = load_prompts(FilePrompts(source="file", path=str(path)))
@@ -43,14 +43,14 @@ def test_an_edited_line_gets_another_id_and_the_others_keep_theirs() -> None:
 def test_an_empty_file_is_an_error(text: str, tmp_path: Path) -> None:
     path = tmp_path / "prompts.txt"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"prompts\.path: .*prompts\.txt: holds no prompts"):
+    with pytest.raises(InputError, match=r"prompts\.path: .*prompts\.txt: contains no prompts"):
         load_prompts(FilePrompts(source="file", path=str(path)))
 
 
-def test_fewer_prompts_than_asked_for_is_an_error(tmp_path: Path, captions: Path) -> None:
-    with pytest.raises(InputError, match="holds 2 prompts, and 3 are asked for"):
+def test_too_few_prompts_are_an_error(tmp_path: Path, captions: Path) -> None:
+    with pytest.raises(InputError, match="contains 2 prompts, but 3 are requested"):
         load_prompts(ListPrompts(source="list", prompts=("a", "b"), count=3))
-    with pytest.raises(InputError, match="holds 100 prompts, and 101 are asked for"):
+    with pytest.raises(InputError, match="contains 100 prompts, but 101 are requested"):
         load_prompts(coco(captions, 101))
 
 
@@ -75,7 +75,7 @@ def test_coco_ids_do_not_depend_on_the_order_of_the_file(captions: Path) -> None
     assert load_prompts(coco(captions, 20)) == before
 
 
-def test_an_edited_coco_caption_gets_an_id_of_its_own(captions: Path) -> None:
+def test_an_edited_coco_caption_gets_another_id(captions: Path) -> None:
     before = load_prompts(coco(captions, 100))
     content = json.loads(captions.read_text())
     content["annotations"][7]["caption"] = "another caption"
@@ -85,7 +85,7 @@ def test_an_edited_coco_caption_gets_an_id_of_its_own(captions: Path) -> None:
     assert {prompt.id for prompt in edited}.isdisjoint(prompt.id for prompt in before)
 
 
-def test_two_coco_captions_of_one_id_are_refused(captions: Path) -> None:
+def test_two_coco_captions_with_the_same_id_are_refused(captions: Path) -> None:
     content = json.loads(captions.read_text())
     content["annotations"][7]["id"] = content["annotations"][8]["id"]
     captions.write_text(json.dumps(content))
@@ -94,14 +94,14 @@ def test_two_coco_captions_of_one_id_are_refused(captions: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"annotations": 3}', '{"annotations": [{"id": 1}]}'])
-def test_what_is_no_captions_file(content: str, tmp_path: Path) -> None:
+def test_invalid_captions_files(content: str, tmp_path: Path) -> None:
     path = tmp_path / "captions.json"
     path.write_text(content)
     with pytest.raises(InputError, match="is not a COCO captions file"):
         load_prompts(coco(path, 1))
 
 
-def test_missing_captions_say_where_they_are(tmp_path: Path) -> None:
+def test_missing_captions_are_an_error_that_says_where_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"not found.*images\.cocodataset\.org"):
         load_prompts(coco(tmp_path / "none.json", 1))
 

@@ -1,4 +1,4 @@
-"""Prompt sets as people have them: tables, lines of JSON, Parquet, data sets of Hugging Face."""
+"""Prompts from files: tables, JSON lines, Parquet, Hugging Face datasets."""
 
 from __future__ import annotations
 
@@ -85,18 +85,18 @@ def test_the_same_prompts_have_the_same_ids_in_every_kind_of_file(
     assert load_prompts(spec.model_copy(update={"count": 2})) == prompts[:2]
 
 
-def test_a_csv_file_that_is_named_tsv_has_tabs(tmp_path: Path) -> None:
+def test_a_file_named_tsv_has_tabs(tmp_path: Path) -> None:
     path = tmp_path / "prompts.tsv"
     path.write_text('n\tprompt\n1\ta "quoted" cat, sitting\n')
     assert texts(CsvPrompts(source="csv", path=str(path), column="prompt")) == ['a "quoted" cat, sitting']
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^prompts\.path: .* is a folder; name a file in it$"):
         load_prompts(FilePrompts(source="file", path=str(tmp_path)))
 
 
-def test_a_field_may_hold_line_breaks(tmp_path: Path) -> None:
+def test_a_field_may_contain_line_breaks(tmp_path: Path) -> None:
     path = tmp_path / "prompts.csv"
     path.write_text('prompt,n\n"a cat\non a mat",1\na\u2028dog,2\n', encoding="utf-8")
     read = texts(CsvPrompts(source="csv", path=str(path), column="prompt"))
@@ -117,14 +117,14 @@ CSV = {
         "caption,n\na cat, sitting,1\n",
         "line 2: 3 fields under 2 headings; put a text",
     ),
-    "an open quote": ('caption,n\n"a,1\n', "line 2: no CSV: unexpected end of data"),
-    "a heading alone": ("caption,n\n", "holds no prompts"),
-    "another encoding": (b"caption\nfine\nM\xfcnchen\n", "line 3: is not UTF-8 text; save it as UTF-8"),
+    "an open quote": ('caption,n\n"a,1\n', "line 2: not CSV: unexpected end of data"),
+    "a heading alone": ("caption,n\n", "contains no prompts"),
+    "another encoding": (b"caption\nfine\nM\xfcnchen\n", "line 3: not UTF-8 text; save it as UTF-8"),
 }
 
 
 @pytest.mark.parametrize("case", CSV)
-def test_wrong_tables_name_file_and_line(case: str, tmp_path: Path) -> None:
+def test_errors_in_tables_name_file_and_line(case: str, tmp_path: Path) -> None:
     content, expected = CSV[case]
     path = tmp_path / "wrong.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -136,17 +136,17 @@ def test_wrong_tables_name_file_and_line(case: str, tmp_path: Path) -> None:
 
 
 JSONL = {
-    "no JSON": ('{"p": "a"}\n{"p": \n', "line 2: is not JSON: "),
-    "no object": ('["a"]\n', 'line 1: is not a JSON object such as {"p": ...}'),
-    "no key": ('{"p": "a"}\n\n{"q": "b"}\n', "line 3: has no key 'p': "),
+    "no JSON": ('{"p": "a"}\n{"p": \n', "line 2: not JSON: "),
+    "no object": ('["a"]\n', 'line 1: not a JSON object such as {"p": ...}'),
+    "no key": ('{"p": "a"}\n\n{"q": "b"}\n', "line 3: no key 'p': "),
     "no text": ('{"p": 3}\n', "line 1: key 'p' is int, not text"),
     "null": ('{"p": null}\n', "line 1: key 'p' is empty"),
-    "half a character": ('{"p": "a \\ud83d"}\n', "line 1: key 'p' holds half a character"),
+    "half a character": ('{"p": "a \\ud83d"}\n', "line 1: key 'p' contains half a character"),
 }
 
 
 @pytest.mark.parametrize("case", JSONL)
-def test_wrong_lines_of_json_name_file_and_line(case: str, tmp_path: Path) -> None:
+def test_errors_in_json_lines_name_file_and_line(case: str, tmp_path: Path) -> None:
     content, expected = JSONL[case]
     path = tmp_path / "wrong.jsonl"
     path.write_text(content)
@@ -155,7 +155,7 @@ def test_wrong_lines_of_json_name_file_and_line(case: str, tmp_path: Path) -> No
     assert str(error.value).startswith(f"prompts.path: {path}, {expected}")
 
 
-def test_wrong_parquet(tmp_path: Path) -> None:
+def test_errors_in_parquet_files(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
     spec = ParquetPrompts(source="parquet", path=str(path), column="p")
     with pytest.raises(InputError, match=r"prompts\.path: .*p\.parquet not found"):
@@ -173,7 +173,7 @@ def test_wrong_parquet(tmp_path: Path) -> None:
 
 
 def captions(path: Path, images: int = 40) -> Path:
-    """Image i has five captions, the first image has fifty."""
+    """Captions of 40 images: fifty for the first image, five for each other."""
     sizes = [50] + [5] * (images - 1)
     pairs = [image for image, size in enumerate(sizes) for _ in range(size)]
     annotations = [{"id": i, "image_id": image, "caption": f"{image}:{i}"} for i, image in enumerate(pairs)]
@@ -191,10 +191,10 @@ def test_one_caption_per_image(tmp_path: Path) -> None:
     assert sorted(images(40), key=int) == [str(i) for i in range(40)]
     assert images(10) == images(40)[:10]
     assert len(set(images(40, pick="any"))) < 40
-    # An image with ten times as many captions is drawn no more often: 10 of 40 images, 60 seeds.
+    # An image with ten times as many captions is not drawn more often: 10 of 40 images, 60 seeds.
     hits = sum("0" in images(10, seed) for seed in range(60))
     assert 6 <= hits <= 24
-    with pytest.raises(InputError, match="holds 40 prompts, and 41 are asked for"):
+    with pytest.raises(InputError, match="contains 40 prompts, but 41 are requested"):
         images(41)
 
 
@@ -209,7 +209,7 @@ def test_the_caption_of_an_image_is_random_too(tmp_path: Path) -> None:
 
 @pytest.fixture
 def data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of data files, as one has it beside a hub repository; nothing is cached outside."""
+    """A folder of data files; nothing is cached outside."""
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     folder = tmp_path / "set"
@@ -224,12 +224,12 @@ def hub(dataset: Path | str, **more: str) -> HuggingFacePrompts:
     )
 
 
-def test_a_data_set_of_hugging_face(data_set: Path, tmp_path: Path) -> None:
+def test_a_hugging_face_dataset(data_set: Path, tmp_path: Path) -> None:
     import datasets
 
     prompts = load_prompts(hub(data_set))
     assert prompts == load_prompts(as_text(tmp_path / "prompts.txt"))
-    assert load_prompts(hub(data_set, split="train[1:3]")) != prompts[1:3]  # another place, another id
+    assert load_prompts(hub(data_set, split="train[1:3]")) != prompts[1:3]  # other positions have other ids
     with pytest.raises(InputError, match="has no column 'caption': known: prompt"):
         load_prompts(hub(data_set, column="caption"))
     with pytest.raises(InputError, match="split test: cannot be loaded: "):
@@ -248,7 +248,7 @@ def test_a_data_set_of_hugging_face(data_set: Path, tmp_path: Path) -> None:
         ("train.jsonl", '{"prompt": "a"}\n{"prompt"', "cannot be loaded: An error occurred .*: .*JSON"),
     ],
 )
-def test_data_sets_that_cannot_be_loaded(name: str, content: str, expected: str, tmp_path: Path) -> None:
+def test_datasets_that_cannot_be_loaded(name: str, content: str, expected: str, tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     folder = tmp_path / "set"
     folder.mkdir()
@@ -258,13 +258,15 @@ def test_data_sets_that_cannot_be_loaded(name: str, content: str, expected: str,
     assert "\n" not in str(error.value)
 
 
-def test_the_extra_is_named_where_it_is_missing(data_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_named(data_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(InputError, match=r"huggingface needs an extra: pip install 'sdbench\[datasets\]'"):
+    with pytest.raises(
+        InputError, match=r"huggingface needs the datasets package: pip install 'sdbench\[datasets\]'"
+    ):
         load_prompts(hub(data_set))
 
 
-def test_offline_is_said_in_one_line(data_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_being_offline_is_one_line(data_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
     import huggingface_hub.constants
 
@@ -276,7 +278,7 @@ def test_offline_is_said_in_one_line(data_set: Path, monkeypatch: pytest.MonkeyP
     assert "\n" not in str(error.value)
 
 
-def test_separators_of_unicode_belong_to_a_prompt(tmp_path: Path) -> None:
+def test_unicode_separators_belong_to_a_prompt(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a red\u2028circle\r\nb\n", encoding="utf-8", newline="")
     found = load_prompts(FilePrompts(source="file", path=str(tmp_path / "a.txt")))
     assert [prompt.text for prompt in found] == ["a red\u2028circle", "b"]

@@ -122,7 +122,7 @@ def test_the_same_request_is_the_same_file_and_another_seed_is_not(tmp_path: Pat
     ("changed", "message"),
     [
         (["--models", "shapes-v1-9"], "--models: checkpoints.0: unknown checkpoint 'shapes-v1-9'"),
-        (["--models", "a,,b"], "--models: 'a,,b' holds an empty name"),
+        (["--models", "a,,b"], "--models: 'a,,b' contains an empty name"),
         (["--samplers", "plmz"], "--samplers and --steps: samplers.0.name: "),
         (["--scales", "0"], "--scales: guidance_scales.0: "),
         (["--steps", "3"], "checkpoint shapes-v1-4: steps=3 gives a last timestep"),

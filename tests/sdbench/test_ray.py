@@ -1,4 +1,4 @@
-"""Ray's workers make what this process makes, and lose nothing when they are lost."""
+"""Ray workers make the same files as this process, and losing workers loses no work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.sdbench.synthetic import plan_of
 from tests.sdbench.tiny_runs import files
 
 pytestmark = [
-    # Ray's own: it leaves files and sockets to the end of the process, and says what will change one day.
+    # From Ray: it keeps files and sockets open until the process ends, and announces future changes.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Tip. In future versions of Ray:FutureWarning"),
 ]
@@ -35,7 +35,7 @@ JOB = Job("unused", {}, "cpu", 1, 2, 0, 2)
 
 
 class Watching(RunProgress):
-    """Does something once when the first unit is done; keeps what was said."""
+    """Does something once when the first unit is done; keeps the notes."""
 
     def __init__(self, then: Callable[[], None] = lambda: None) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Watching(RunProgress):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of a run by the inline executor."""
+    """The files of a run with the inline executor."""
     folder = tmp_path_factory.mktemp("inline")
     tiny_runs.run(folder, folder / "run")
     return files(folder / "run")
@@ -63,7 +63,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A node with two cores, and this process joined to it."""
+    """A node with two cores that this process has joined."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -160,7 +160,7 @@ def test_a_node_that_is_removed_loses_nothing(
 
 
 def actor_processes() -> list[int]:
-    """The workers that this process's cluster runs."""
+    """The workers of this process's cluster."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -202,11 +202,11 @@ def test_a_unit_that_kills_every_worker_is_given_up_and_the_others_are_made(
         assert [gap.unit for gap in gaps] == [units[1]]
         assert f"lost {TRIES} times" in gaps[0].why
         assert {result.unit.name for result in results} == {unit.name for unit in units}
-        # ... and the pool goes on to work.
+        # The pool still works.
         assert len(list(pool(units[2:], lambda unit, done: None, lambda: False))) == 2
 
 
-def test_what_a_unit_raises_ends_the_run_in_its_own_words(
+def test_an_error_in_a_unit_ends_the_run_with_its_message(
     cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Refusing:
@@ -227,7 +227,7 @@ def test_what_a_unit_raises_ends_the_run_in_its_own_words(
         list(pool(plan_of([2], ["a"]).units, lambda unit, done: None, lambda: False))
 
 
-def test_a_busy_cluster_is_said_once_and_waited_for(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_cluster_is_noted_once_and_waited_for(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
     class Quick:

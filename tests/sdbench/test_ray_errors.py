@@ -1,4 +1,4 @@
-"""What Ray's executor refuses, each time in one line."""
+"""What the Ray executor refuses, in one line each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JOB = Job("unused", {}, "cpu", 1, 2, 0, 2)
 
 
 class FakeRay:
-    """Notes who is joined, and fails as told."""
+    """Records which cluster is joined, and fails on request."""
 
     def __init__(self, failure: Exception | None) -> None:
         self.addresses: list[str] = []
@@ -66,11 +66,11 @@ class TestOneLineErrors:
         assert closed.addresses == []
 
     @pytest.mark.parametrize("address", ["127.0.0.1:99999", "a..b:6379", "auto"])
-    def test_an_address_that_is_none(self, address: str) -> None:
+    def test_an_invalid_address(self, address: str) -> None:
         with pytest.raises(InputError, match=f"^--address {address}: no Ray cluster answers"):
             _connect(FakeRay(ConnectionError("none")), address)
 
-    def test_a_cluster_of_its_own_that_cannot_be_started(self) -> None:
+    def test_a_local_cluster_that_cannot_be_started(self) -> None:
         with pytest.raises(
             SdbenchError, match=r"^ray: cannot be started on this machine \(no room\)$"
         ) as error:

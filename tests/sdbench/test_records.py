@@ -244,7 +244,7 @@ def test_a_run_without_records_says_so(scored: Scored, capsys: pytest.CaptureFix
     spec = load_spec(folder / "spec.yaml").model_copy(update={"records": ()})
     (folder / "spec.yaml").write_text(spec.to_yaml())
     assert main(["records", str(folder)]) == 2
-    assert "its spec names no records" in capsys.readouterr().err
+    assert "its spec lists no records" in capsys.readouterr().err
 
 
 def test_a_run_survives_a_record_that_fails(

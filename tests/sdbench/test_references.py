@@ -62,10 +62,10 @@ def test_folders_without_usable_images(tmp_path: Path) -> None:
         load_reference(folder(tmp_path / "none"), (64, 64))
     (tmp_path / "notes.txt").write_text("none here")
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(InputError, match="holds 0 images"):
+    with pytest.raises(InputError, match="contains 0 images"):
         load_reference(folder(tmp_path), (64, 64))
     (tmp_path / "broken.png").write_bytes(b"\x89PNG and then nothing")
-    with pytest.raises(InputError, match=r"holds 1 images .* 2 are needed"):
+    with pytest.raises(InputError, match=r"contains 1 images .* at least 2 are needed"):
         load_reference(folder(tmp_path), (64, 64))
     (tmp_path / "twin.png").write_bytes(b"\x89PNG and then nothing")
     reference = load_reference(folder(tmp_path), (64, 64))

@@ -134,7 +134,7 @@ def test_what_differs_between_protocols_of_one_formula_is_said(
     lines = capsys.readouterr().out.splitlines()
     (heading,) = [place for place, line in enumerate(lines) if line.startswith("what differs")]
     tf, clip = lines[heading + 1 : heading + 3]
-    assert "what differs between the 2 figures of one formula (Fréchet distance" in lines[heading]
+    assert "what differs between the 2 protocols of one formula (Fréchet distance" in lines[heading]
     assert tf.startswith("fid-inception-tf   ")
     assert "bilinear without antialiasing" in tf
     assert "bicubic antialiased" in clip

@@ -31,7 +31,7 @@ def test_statistics_stand_for_their_images(
     file = tmp_path / f"stats.{kind}"
     make = ["stats", "make", str(reference_folder), "--protocol=fid-inception-tf", f"--out={file}"]
     assert main(make) == 2  # its images differ in size
-    assert "must be of one size" in capsys.readouterr().err
+    assert "must have the same size" in capsys.readouterr().err
     assert main([*make, "--size=7x9"]) == 0
     assert capsys.readouterr().out == f"12 images, 3 dimensions: {file}\n"
     assert score(metrics="fid-inception-tf", out=tmp_path / "images") == 0

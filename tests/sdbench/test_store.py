@@ -1,4 +1,4 @@
-"""Writing is all or nothing, wherever a run lies."""
+"""Writing is all or nothing, in every kind of store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdbench.store import LocalStore, existing_store, open_store
 
 
 class TestEveryStore:
-    def test_what_is_written_is_there_and_nothing_else(self, place: str) -> None:
+    def test_written_keys_exist_and_no_others(self, place: str) -> None:
         store = open_store(place)
         store.write("shards/cell/unit.parquet", b"one")
         store.write("shards/cell/unit.parquet", b"two", durable=False)
@@ -27,7 +27,7 @@ class TestEveryStore:
         assert store.folders("shards") == {"cell"}
         assert store.temporaries() == []
 
-    def test_what_is_not_there(self, place: str) -> None:
+    def test_missing_keys_and_folders(self, place: str) -> None:
         store = open_store(place)
         assert not store.exists("none")
         assert store.names("no/such") == store.folders("no/such") == frozenset()
@@ -110,18 +110,18 @@ class TestLocalStore:
         with pytest.raises(InputError, match="is not a run folder"):
             existing_store(f"file://{tmp_path / 'other'}")
 
-    def test_looking_at_a_run_that_is_not_there_makes_no_folder(self, tmp_path: Path) -> None:
+    def test_opening_a_missing_run_creates_no_folder(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="none is not a run folder"):
             existing_store(tmp_path / "none")
         assert not (tmp_path / "none").exists()
 
-    def test_what_cannot_be_deleted_is_named(self, tmp_path: Path) -> None:
+    def test_an_error_in_deleting_names_the_file(self, tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="none: cannot be deleted: No such file"):
             LocalStore(tmp_path).delete("none")
 
 
-class TestFarAway:
-    def test_a_rename_that_never_came_leaves_a_temporary_and_no_key(
+class TestRemoteStore:
+    def test_a_move_that_fails_leaves_a_temporary_and_no_key(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def lost(*args: object, **options: object) -> None:
@@ -137,7 +137,7 @@ class TestFarAway:
         store.delete(left)
         assert store.temporaries() == []
 
-    def test_a_bucket_that_is_not_there(self, s3: str) -> None:
+    def test_a_missing_bucket(self, s3: str) -> None:
         with pytest.raises(StoreError, match=r"s3://other/run/key: cannot be written: .*bucket"):
             open_store("s3://other/run").write("key", b"")
 
@@ -156,11 +156,11 @@ class TestFarAway:
             open_store(f"{s3}/broken").tail("key", 10)
         kind.clear_instance_cache()
 
-    def test_a_scheme_that_nobody_knows(self) -> None:
+    def test_an_unknown_scheme(self) -> None:
         with pytest.raises(InputError, match="run nowhere://a/b: Protocol not known: nowhere"):
             open_store("nowhere://a/b")
 
-    def test_a_library_that_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_missing_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def missing(*args: object, **options: object) -> None:
             raise ImportError("Install gcsfs")
 

@@ -123,8 +123,8 @@ class TestGaps:
         assert main(["run", str(spec_file(tiny)), "--out", str(tmp_path / "run")]) == 1
         said = capsys.readouterr().err.splitlines()
         assert said[-1] == (
-            "sdbench: 2 units could not be made, and the results say so; "
-            "run the command again to try them again"
+            "sdbench: 2 units could not be made; the results note the gaps; "
+            "run the command again to retry them"
         )
         assert sum(line.startswith("given up: cell tiny_plms2") for line in said) == 2
 

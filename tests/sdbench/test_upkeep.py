@@ -226,7 +226,7 @@ class TestVerify:
         store = open_store(tmp_path)
         key = sorted(make_units(store, plan, 5))[0]
         assert main(["verify", str(tmp_path)]) == 0
-        assert "4 shards and 10 images read: all as they were written" in capsys.readouterr().out
+        assert "4 shards and 10 images read: all intact" in capsys.readouterr().out
         store.write(key, b"")
         (tmp_path / "shards" / ".half.parquet.tmp").write_bytes(b"PAR1")
         assert main(["verify", str(tmp_path)]) == 1

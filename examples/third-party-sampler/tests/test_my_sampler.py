@@ -1,4 +1,4 @@
-"""All that the project needs."""
+"""The project's whole test."""
 
 
 def test_my_sampler(sampler_regression):

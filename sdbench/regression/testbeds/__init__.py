@@ -1,6 +1,6 @@
-"""Testbeds: denoisers with prompts, and what their images are judged by.
+"""Testbeds: denoisers with prompts, and metrics to judge their images.
 
-A new one is a file and a line in ``TESTBEDS``.
+To add one, add a file and a line in ``TESTBEDS``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TESTBEDS: dict[str, Callable[[str], Testbed]] = {
 
 @cache
 def load_testbed(name: str, device: str = "cpu") -> Testbed:
-    """The testbed ``name``, made once a process and device; InputError for an unknown name."""
+    """Return the testbed ``name``, made once per process and device; an unknown name raises InputError."""
     if name not in TESTBEDS:
         raise InputError(f"unknown testbed {name!r}: {did_you_mean(name, TESTBEDS)}")
     return TESTBEDS[name](device)

@@ -1,4 +1,4 @@
-"""What a testbed is, and what those with a closed form share."""
+"""The interface of a testbed, and what testbeds with a closed form share."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sdbench.regression.subject import Unet
 __all__ = ["ClosedFormTestbed", "Testbed", "signal_power"]
 
 PIXELS_PER_UNIT = 1 / 3
-"""Images of a closed-form testbed show latents from -3 to 3; a few pixels lie outside and are clamped."""
+"""Images of a closed-form testbed show latents from -3 to 3; the few values outside are clamped."""
 
 
 class Testbed(Protocol):
-    """A denoiser, n prompts, and two figures for each image: agreement with its prompt, and distance.
+    """A denoiser, n prompts, and two metrics of each image: a score for its prompt, a distance to true data.
 
-    What is run lies on its device, what judges on the CPU. ``digest`` changes when results may. ``shape`` is
-    (C, h, w) of the latents of one image.
+    The denoiser runs on the testbed's device, the metrics on the CPU. ``shape`` is (C, h, w) of the latents
+    of one image.
     """
 
     prompts: tuple[str, ...]
@@ -32,42 +32,43 @@ class Testbed(Protocol):
 
     @property
     def budget_prompts(self) -> int:
-        """How many prompts, from the first on, are run again for the error budget."""
+        """How many prompts, from the first on, are run in float64 for the error budget."""
 
     @property
     def digest(self) -> str:
-        """Identity of the data and the weights."""
+        """Identity of data and weights; differs whenever results may differ."""
 
     def unet(self, dtype: torch.dtype) -> Unet:
-        """The denoiser in that precision."""
+        """Return the denoiser in a precision."""
 
     def contexts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Of all prompts [n, L, D] and of the empty one [1, L, D]."""
+        """Return the contexts of all prompts [n, L, D] and of the empty prompt [1, L, D]."""
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents [B, C, h, w] -> images [B, 3, H, W], about [-1, 1], in the precision of the latents."""
+        """Decode latents [B, C, h, w] to images [B, 3, H, W], about [-1, 1], in the latents' precision."""
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Images uint8 [n, H, W, 3] of all prompts in order -> features [n, d]."""
+        """Return features [n, d] of images uint8 [n, H, W, 3], one per prompt in order."""
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """How well each image fits its prompt [n], higher is better."""
+        """Return how well each image fits its prompt [n]; higher is better."""
 
     def distances(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """How far each image's features lie from those of true data of its prompt [n]."""
+        """Return the distance of each image's features from those of true data of its prompt [n]."""
 
 
 def signal_power(schedule: Schedule, timesteps: Tensor) -> Tensor:
-    """Alpha at timesteps [B], float64 [B]; between two of the schedule its logarithm is linear."""
+    """Return alpha at timesteps [B], float64 [B], with the logarithm interpolated linearly."""
     logs = schedule.alphas_cumprod.log().numpy()
     powers = np.exp(np.interp(timesteps.double().cpu().numpy(), np.arange(len(logs)), logs))
     return torch.from_numpy(powers).to(timesteps.device)
 
 
 class ClosedFormTestbed:
-    """What testbeds share whose denoiser has a closed form: latents [4, 4, 4], of which images show three.
+    """Base of testbeds with a closed form. Latents are [4, 4, 4]; images show the first three channels.
 
-    All prompts are rerun: they cost little, and on a mixture a few pixels stand between two components.
+    All prompts are run for the error budget: they are cheap, and in a mixture a few pixels are between two
+    components.
     """
 
     shape = (4, 4, 4)
@@ -80,15 +81,15 @@ class ClosedFormTestbed:
 
     @property
     def budget_prompts(self) -> int:
-        """All of them."""
+        """All prompts."""
         return len(self.prompts)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """The first three channels of latents [B, 4, h, w] as an image [B, 3, h, w]."""
+        """Return the first three channels of latents [B, 4, h, w] as images [B, 3, h, w]."""
         return latents[:, :3] * PIXELS_PER_UNIT
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Mean and mean square of each channel in latent units: [n, 6] from uint8 [n, H, W, 3]."""
+        """Return mean and mean square of each channel of uint8 [n, H, W, 3], in latent units [n, 6]."""
         values = ((images + 0.5) / 127.5 - 1) / PIXELS_PER_UNIT
         moments = [values.mean(axis=(1, 2)), (values**2).mean(axis=(1, 2))]
         return np.concatenate(moments, axis=1, dtype=np.float32)

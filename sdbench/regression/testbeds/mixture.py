@@ -1,6 +1,6 @@
-"""A mixture of four normal distributions at each pixel: a denoiser in closed form that is not linear.
+"""A mixture of four normal distributions at each pixel: its denoiser has a closed form and is not linear.
 
-A prompt says which component is likely; the empty prompt finds all equally likely.
+A prompt makes one component likely; for the empty prompt all are equally likely.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PROMPTS = 512
 CENTRES = ((1.2, 1.2, 1.2, 1.2), (1.2, -1.2, -1.2, 1.2), (-1.2, 1.2, -1.2, -1.2), (-1.2, -1.2, 1.2, -1.2))
 SPREAD = 0.5
 LIKELY, UNLIKELY = 0.7, 0.1
-"""Probability of the component that a prompt names, and of each other one."""
+"""Probability of the component that a prompt names, and of each of the others."""
 
 
 class MixtureTestbed(ClosedFormTestbed):
@@ -36,11 +36,11 @@ class MixtureTestbed(ClosedFormTestbed):
 
     @property
     def digest(self) -> str:
-        """Of the components and the prompts' weights."""
+        """Digest of the components and the prompts' weights."""
         return digest_value(["mixture", CENTRES, SPREAD, LIKELY, UNLIKELY])
 
     def unet(self, dtype: torch.dtype) -> Unet:
-        """The posterior mean of eps."""
+        """Return the posterior mean of eps."""
         centres = self.centres.to(self.device, dtype)
 
         def denoise(x: Tensor, t: Tensor, context: Tensor) -> Tensor:
@@ -56,18 +56,18 @@ class MixtureTestbed(ClosedFormTestbed):
         return denoise
 
     def contexts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Logarithms of the components' weights."""
+        """Return the logarithms of the components' weights."""
         named = self.weights.log()[:, None].to(self.device, dtype)
         return named, torch.full((1, 1, 4), 0.25, device=self.device, dtype=dtype).log()
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Mean logarithm of the density of the named component, up to a constant."""
+        """Return the mean log density of the named component, up to a constant."""
         mean, square = np.split(features.astype(np.float64), 2, axis=1)
         named = self.centres[self.weights.argmax(dim=1), :3].numpy()
         return -((square - 2 * named * mean + named**2) / (2 * SPREAD**2)).mean(axis=1)
 
     def distances(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Euclidean distance to the moments of the prompt's mixture."""
+        """Return the Euclidean distance to the moments of the prompt's mixture."""
         centres, weights = self.centres[:, :3].numpy(), self.weights.numpy()
         expected = np.concatenate([weights @ centres, weights @ (centres**2 + SPREAD**2)], axis=1)
         return np.asarray(np.linalg.norm(features - expected, axis=1))

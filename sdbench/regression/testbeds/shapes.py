@@ -1,4 +1,4 @@
-"""The embedded family's last checkpoint, judged by its own CLIP: quality on a trained model, in a minute."""
+"""The embedded family's last checkpoint, judged by its own CLIP: a trained model that runs in a minute."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IMAGE_SIZE = 64
 
 
 class ShapesTestbed:
-    """shapes-v1-4 on the captions of 32 clean scenes, whose pictures are the true data of the prompts."""
+    """shapes-v1-4 on the captions of 32 scenes, whose rendered images are the true data of the prompts."""
 
     budget_prompts = 8
 
@@ -46,32 +46,32 @@ class ShapesTestbed:
 
     @cached_property
     def digest(self) -> str:
-        """Of both models' weights and the prompts."""
+        """Digest of the weights of both models and of the prompts."""
         return digest_value([self._model.weights_digest, self._clip.digest, self.prompts])
 
     def unet(self, dtype: torch.dtype) -> Unet:
-        """The UNet; the embedding of timesteps keeps its float32 values in any precision."""
+        """Return the UNet; timestep embeddings are computed in float32 in every precision."""
         return self._in(dtype)[0]
 
     def contexts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """From the text encoder."""
+        """Return the text encoder's outputs."""
         context, uncond = self._contexts
         return context.to(dtype), uncond.to(dtype)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Through the autoencoder."""
+        """Decode with the autoencoder."""
         return self._in(latents.dtype)[1].decode(latents / self._model.config.scale_factor)
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """CLIP features of the embedded CLIP."""
+        """Return image features of the embedded CLIP."""
         return self._clip.images(images)
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """CLIP score: cosine of image and prompt."""
+        """Return the CLIP score: the cosine between image and prompt."""
         return np.asarray((_unit(features) * self._texts).sum(axis=1))
 
     def distances(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """1 - cosine of the image and the true picture of its prompt."""
+        """Return 1 - cosine between the image and the true image of its prompt."""
         return np.asarray(1 - (_unit(features) * self._truth).sum(axis=1))
 
     @cached_property
@@ -79,7 +79,7 @@ class ShapesTestbed:
         return self._model.encode_prompts(list(self.prompts)), self._model.encode_prompts([""])
 
     def _converted(self, dtype: torch.dtype) -> tuple[UNet, Autoencoder]:
-        """UNet and autoencoder in a precision."""
+        """Return copies of UNet and autoencoder in a precision; the originals for float32."""
         unet, autoencoder = self._model.unet, self._model.first_stage_model
         if dtype == torch.float32:
             return unet, autoencoder

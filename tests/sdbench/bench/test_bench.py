@@ -1,4 +1,4 @@
-"""The benchmarks measure the same work on both sides, and say what they measured."""
+"""The benchmarks give all tools the same workload, and report what they measured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sdbench.bench.floor import floor_seconds
 from sdbench.bench.machine import Bench
 from sdbench.bench.peer import build_pipeline
 from sdbench.bench.rows import Row, rows_of, table
-from sdbench.bench.sampling import Inputs, compile_pipeline, sampling_rows
+from sdbench.bench.sampling import SharedInputs, compile_pipeline, sampling_rows
 from sdbench.cli import main
 from sdbench.store import LocalStore
 
@@ -34,7 +34,7 @@ def model() -> LatentDiffusion:
     return load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG)
 
 
-def test_works_are_done_in_turn_after_a_warm_up() -> None:
+def test_workloads_alternate_after_a_warm_up() -> None:
     done: list[str] = []
     works = {name: lambda name=name: done.append(name) for name in "ab"}
     timings = interleaved(works, 2, lambda text: None)
@@ -42,7 +42,7 @@ def test_works_are_done_in_turn_after_a_warm_up() -> None:
     assert {len(timing.seconds) for timing in timings.values()} == {2}
 
 
-def test_another_tool_that_fails_takes_no_figure_of_ours_with_it() -> None:
+def test_our_rows_survive_a_failure_of_another_tool() -> None:
     def fail() -> None:
         raise RuntimeError("no graph\nfor this")
 
@@ -71,7 +71,7 @@ def test_a_sweep_is_measured_from_prompts_to_shards(monkeypatch: pytest.MonkeyPa
     assert 90 < sum(float(share.rstrip("%")) for share in shares.values()) <= 100.1
 
 
-def test_a_slow_work_is_done_once_and_its_output_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_workload_runs_once_and_its_output_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     done: list[str] = []
@@ -89,7 +89,7 @@ def test_a_slow_work_is_done_once_and_its_output_kept(monkeypatch: pytest.Monkey
     assert [timing.output for timing in timings.values()] == ["slow 1", "fast 2"]
 
 
-def test_peak_memory_leaves_out_what_was_held_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peak_memory_excludes_what_was_held_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for name in ("synchronize", "reset_peak_memory_stats"):
         monkeypatch.setattr(torch.cuda, name, lambda: None)
@@ -107,7 +107,7 @@ def test_a_ratio_says_how_many_times_as_fast() -> None:
 
 
 def test_diffusers_makes_the_same_pictures_of_the_same_weights(model: LatentDiffusion) -> None:
-    inputs = Inputs(model, BENCH, 2)
+    inputs = SharedInputs(model, BENCH, 2)
     ours, theirs = inputs.ours(model)(), inputs.theirs(build_pipeline(model, "full"))()
     assert np.ptp(ours.astype(int)) > 50
     assert np.abs(ours.astype(int) - theirs).max() <= 1
@@ -130,7 +130,7 @@ def test_ratios_of_sampling_are_to_the_best_of_diffusers() -> None:
     rows = sampling_rows("sampling", 2, timings, floor=0.25)
     assert {row.against for row in rows[:-1]} == {"diffusers b"}
     assert [row.ratio for row in rows] == [2.0, 4 / 6, 4.0, 1.0, None]
-    assert rows[0].note == "pixels beside diffusers a: 100.00% differ, by 1 levels at most"
+    assert rows[0].note == "pixels against diffusers a: 100.00% differ, by 1 levels at most"
     assert "50% of our best" in rows[-1].note
 
 
@@ -144,25 +144,25 @@ def test_without_diffusers_our_own_rows_are_left(monkeypatch: pytest.MonkeyPatch
 
 def test_what_needs_a_compiler_is_left_out_without_one() -> None:
     parts = [name for name in runs.PARTS if name.endswith("-compiled") or name == "norms"]
-    outcome = runs.run_parts(parts, BENCH, lambda part, outcome: None, Deadline(None))
-    assert set(outcome.missing) == {"norms", "single-compiled", "fidelity-compiled"}
-    assert all(why.startswith("left out: ") for why in outcome.missing.values())
-    assert not outcome.failed
+    measured = runs.run_parts(parts, BENCH, lambda part, measured: None, Deadline(None))
+    assert set(measured.missing) == {"norms", "single-compiled", "fidelity-compiled"}
+    assert all(why.startswith("left out: ") for why in measured.missing.values())
+    assert not measured.failed
 
 
-def test_the_floor_lies_below_the_whole_work(model: LatentDiffusion) -> None:
-    inputs = Inputs(model, BENCH, 2)
+def test_the_floor_lies_below_the_whole_workload(model: LatentDiffusion) -> None:
+    inputs = SharedInputs(model, BENCH, 2)
     shares = []
-    for _ in range(3):  # a busy machine can hold up a call that counts fifty times
+    for _ in range(3):  # a busy machine can delay a call that counts fifty times
         floor = floor_seconds(model, BENCH, inputs.x, inputs.context)
         shares.append(floor / interleaved({"ours": inputs.ours(model)}, 3, lambda text: None)["ours"].median)
         if 0.02 < shares[-1] < 1.5:
             return
-    pytest.fail(f"the floor is {shares} of the whole work")
+    pytest.fail(f"the floor is {shares} of the whole workload")
 
 
 def test_fidelity_tells_rounding_from_damage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Walks of poor pictures: the precision "slight" moves them a little, "ruined" makes noise of them."""
+    """Both settings start from poor images: "slight" moves them a little, "ruined" turns them into noise."""
     random = np.random.default_rng(0)
     pictures = shapes.reference_set(32, 0)[0] * random.uniform(0.4, 1, (32, 1, 1, 1))
     latents = torch.from_numpy(random.standard_normal((32, 4, 8, 8)))
@@ -185,7 +185,7 @@ def test_fidelity_tells_rounding_from_damage(monkeypatch: pytest.MonkeyPatch) ->
     assert lost.count("not harmless, 3 images lost") == lost.count("harmless") == len(slight.comparisons)
 
 
-def test_the_ways_to_a_frechet_distance_agree() -> None:
+def test_the_algorithms_of_the_frechet_distance_agree() -> None:
     rows = frechet.measure(BENCH, dim=32)
     assert {float(row.note.split()[-1]) < 1e-6 for row in rows} == {True}
 
@@ -214,7 +214,7 @@ def test_bad_input_is_one_line(flags: list[str], capsys: pytest.CaptureFixture[s
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_a_part_that_fails_leaves_a_line_and_the_rest_goes_on(
+def test_a_part_that_fails_leaves_a_line_and_the_others_still_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "b.json"
@@ -254,21 +254,21 @@ def test_when_the_time_is_over_parts_are_stopped_and_left_out(monkeypatch: pytes
         try:
             time.sleep(60)
         except Exception:  # as compilers do
-            pytest.fail("a part must not take the end of the time for an error of its own")
+            pytest.fail("a part must not mistake the time limit for an error of its own")
         return []
 
     monkeypatch.setitem(runs.PARTS, "store", lambda bench: [Row("store", "sdbench", "image", 0.002)])
     monkeypatch.setitem(runs.PARTS, "load", endless)
     began, told = time.monotonic(), []
-    outcome = runs.run_parts(
-        ["store", "load", "single"], BENCH, lambda part, outcome: told.append(part), Deadline(0.02)
+    measured = runs.run_parts(
+        ["store", "load", "single"], BENCH, lambda part, measured: told.append(part), Deadline(0.05)
     )
     assert time.monotonic() - began < 30
-    assert list(outcome.results) == ["store"]
-    assert outcome.missing == {
-        "load": "stopped: 0.02 minutes were over",
-        "single": "left out: 0.02 minutes were over",
+    assert list(measured.results) == ["store"]
+    assert measured.missing == {
+        "load": "stopped: the limit of 0.05 minutes was reached",
+        "single": "left out: the limit of 0.05 minutes was reached",
     }
     assert told == ["store", "load", "single"]
-    assert not outcome.failed
+    assert not measured.failed
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""Planted faults and harmless changes: what each does to a subject, and where it must show first."""
+"""Planted faults and harmless changes: what each does to a subject, and in which step it must show first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALL = ("plms", "ddim", "dpm-solver++")
 
 @dataclass(frozen=True)
 class Change:
-    """`first`: the step that leaves the baseline; `eta`: of the case that shows it."""
+    """`first`: the first step that differs from the baseline; `eta`: of the case that shows the change."""
 
     plant: Callable[[str, Subject], Subject]
     first: str = "1"
@@ -33,7 +33,7 @@ def subject_of(name: str) -> Subject:
 
 
 def on_grid(change):
-    """A fault in the numbers that the sampler walks along."""
+    """A fault in the grid."""
 
     def plant(name, subject):
         made = subject.sampler.grid
@@ -72,7 +72,7 @@ def without_one_step(grid):
 
 
 class LinearSchedule(Schedule):
-    """beta itself is linear between the ends, not its root."""
+    """Beta itself is linear, not its square root."""
 
     @cached_property
     def betas(self):
@@ -115,7 +115,7 @@ def swapped(unet, context, uncond, scale):
 
 
 def math_attention(unet, context, uncond, scale):
-    """Attention as matrix products and a softmax, where the default on CPUs is one fused kernel."""
+    """Attention as matrix products and a softmax; the default on CPUs is one fused kernel."""
 
     def denoise(x, t, context):
         with sdpa_kernel(SDPBackend.MATH):
@@ -162,4 +162,4 @@ IN_THE_NETWORK: dict[str, Change] = {
     "batches of 5": Change(surroundings(batch_size=5)),
     "torch.compile": Change(surroundings(guide=compiled)),
 }
-"""Harmless as well, and of use where the denoiser is a network."""
+"""Also harmless; these apply to denoisers that are networks."""

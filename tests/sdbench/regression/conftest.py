@@ -1,4 +1,4 @@
-"""Records of the cases that tests look at, made once, and the folder of the catalogue on the path."""
+"""Records of the cases that tests use, made once; puts the folder of the catalogue on the path."""
 
 from __future__ import annotations
 

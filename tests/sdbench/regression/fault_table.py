@@ -1,4 +1,4 @@
-"""Print the tables of changes and verdicts of docs/regression.md; run this file to make them anew."""
+"""Print the tables of changes and verdicts in docs/regression.md."""
 
 from __future__ import annotations
 

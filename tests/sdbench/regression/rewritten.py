@@ -1,7 +1,7 @@
-"""PLMS, DDIM and DPM-Solver++ written another way: the same formulas in another order of operations.
+"""PLMS, DDIM and DPM-Solver++ rewritten: the same formulas with another order of operations.
 
-The keywords plant faults inside the loop, where no wrapper reaches. `store` is applied to the state after
-every step.
+Keywords plant faults inside the loop, out of reach of a wrapper. `store` is applied to the state after every
+step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def ask(denoise, x, grid, index):
 
 
 def ddim_step(grid, index, x, eps, draw=None):
-    """x' = c x + d eps with both coefficients in float64, instead of the detour over pred_x0."""
+    """x' = c x + d eps with both coefficients in float64, instead of going through pred_x0."""
     alpha, alpha_prev = grid.alphas[index].double(), grid.alphas_prev[index]
     sigma = grid.sigmas[index]
     scale = (alpha_prev / alpha).sqrt()
@@ -41,7 +41,7 @@ NUMERATORS = {0: ((1,), 1), 1: ((3, -1), 2), 2: ((23, -16, 5), 12), 3: ((55, -59
 
 
 def plms(denoise, x, grid, draw, *, store=keep, late=False, corrected=True):
-    """`late`: the history lags one step behind. `corrected`: the first step asks at both of its ends."""
+    """`late`: the history lags one step behind. `corrected`: the first step asks at both ends."""
     history, seen = [], []
     for index in reversed(range(len(grid.timesteps))):
         eps = ask(denoise, x, grid, index)
@@ -59,7 +59,7 @@ def plms(denoise, x, grid, draw, *, store=keep, late=False, corrected=True):
 
 
 def dpm_solver(denoise, x, grid, draw, *, store=keep, late=False):
-    """`late`: the prediction of two steps before is taken for that of one step before."""
+    """`late`: the prediction from two steps ago is used as that from one step ago."""
     lambdas = (grid.alphas / (1 - grid.alphas)).sqrt().log()
     seen = []
     for index in reversed(range(len(grid.timesteps))):

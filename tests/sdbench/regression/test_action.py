@@ -1,4 +1,4 @@
-"""The GitHub Action: its file fits together, and bash runs its shell steps without GitHub."""
+"""The GitHub Action: its file is consistent, and its shell steps run in bash without GitHub."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ sys.exit(int(os.environ.get("ENDS_WITH", "0")))
 
 @pytest.fixture
 def shell(tmp_path):
-    """Run a step's script, with stubs for the programs that it calls -> (exit code, their arguments)."""
+    """Run a step's script with stubs for the programs that it calls; returns (exit code, their arguments)."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("sdbench", "python"):
@@ -56,13 +56,13 @@ def shell(tmp_path):
     return run
 
 
-def test_the_file_fits_together():
-    """What GitHub asks of a composite action, and no input that nothing reads or nobody declared."""
+def test_the_file_is_consistent():
+    """It has what GitHub requires of a composite action, and exactly the inputs that it reads."""
     assert ACTION["runs"]["using"] == "composite"
     for step in ACTION["runs"]["steps"]:
         assert ("run" in step) != ("uses" in step)
         assert "run" not in step or step["shell"] == "bash"
-        assert "${{" not in step.get("run", "")  # an input in a script could bring its own commands
+        assert "${{" not in step.get("run", "")  # an input in a script could inject commands
     text = (ROOT / "action.yml").read_text(encoding="utf-8")
     assert set(re.findall(r"inputs\.(\w+)", text)) == set(ACTION["inputs"])
     assert all(value["description"] for value in ACTION["inputs"].values())
@@ -90,7 +90,7 @@ def test_check_passes_on_what_is_given(shell, tmp_path):
 def test_a_failed_check_fails_the_job_and_is_still_reported(shell, tmp_path, code):
     assert shell("Check", ends_with=code)[0] == code
     assert [STEPS[name]["if"] for name in ("Summary", "Report")] == ["always()"] * 2
-    assert shell("Summary")[0] == 0  # nothing was written, as for bad input
+    assert shell("Summary")[0] == 0  # no summary exists, as after bad input
     report = tmp_path / "sdbench-regress"
     report.mkdir()
     (report / "summary.md").write_text("### all well\n")
@@ -110,7 +110,7 @@ def blocks_of(page):
     ]
 
 
-def test_what_the_docs_and_the_example_show_fits_the_action():
+def test_docs_and_example_use_inputs_of_the_action():
     example = ROOT / "examples" / "third-party-sampler" / ".github" / "workflows" / "samplers.yml"
     shown = next(block for block in blocks_of(ROOT / "docs" / "regression.md") if isinstance(block, list))
     steps = yaml.safe_load(example.read_text(encoding="utf-8"))["jobs"]["samplers"]["steps"]
@@ -120,7 +120,7 @@ def test_what_the_docs_and_the_example_show_fits_the_action():
     assert set(used[1]) <= set(ACTION["inputs"])
 
 
-def test_the_commands_of_the_gitlab_snippet_are_ours():
+def test_the_gitlab_snippet_parses():
     from sdbench.cli import _parser
 
     jobs = next(b for b in blocks_of(ROOT / "docs" / "regression.md") if "samplers" in b)

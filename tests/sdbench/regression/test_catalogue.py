@@ -17,14 +17,14 @@ VERDICTS = {
     "guidance applied twice": (C, C, C),
     "cond and uncond swapped": (C, C, C),
     "eta ignored": (C,),
-    "noise re-seeded per batch": (U,),  # each image by itself is as good as before
+    "noise re-seeded per batch": (U,),  # each single image is as good as before
     "fp16 accumulation": (D, D, D),
     "linear betas for scaled_linear": (C, C, C),
     "step 11 of 20 skipped": (C, C, C),
     "x_T times 1.01": (D, D, D),
     "final clamp left out": (D, D, D),
 }
-"""On the mixture, in the order of each fault's samplers."""
+"""Verdicts on the mixture, in the order of each fault's samplers."""
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ VERDICTS = {
         for sampler, verdict in zip(change.samplers, VERDICTS[fault], strict=True)
     ],
 )
-def test_fault_is_caught_where_it_starts(record, fault, sampler, verdict):
+def test_fault_is_caught_in_its_first_step(record, fault, sampler, verdict):
     change = FAULTS[fault]
     result = check_case(record(sampler, eta=change.eta), change.plant(sampler, subject_of(sampler)))
     assert (result.verdict, result.first_step) == (verdict, change.first)
@@ -51,14 +51,14 @@ def test_harmless_change_passes(record, harmless, sampler):
     assert Policy().passes(result.case, result.verdict)
 
 
-def test_clamp_matters_where_many_pixels_are_cut(record):
+def test_the_clamp_matters_if_it_affects_many_pixels(record):
     change = FAULTS["final clamp left out"]
     result = check_case(record("ddim", "gaussian"), change.plant("ddim", subject_of("ddim")))
     assert (result.verdict, result.first_step) == (Verdict.CHANGED, "images")
 
 
 def repeat(sampler: str, seed: int) -> None:
-    """Unchanged code gives the same bits, reordered operations rounding, other noise other images as good."""
+    """Unchanged code is identical, reordered operations are rounding, other noise is never changed."""
     subject: Subject = subject_of(sampler)
     fresh = record_case(Case("mixture", sampler, 20, 3.0), subject, seed)
     assert check_case(fresh, subject, seed).verdict == Verdict.IDENTICAL

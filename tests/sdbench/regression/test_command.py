@@ -1,4 +1,4 @@
-"""The command: what is written, and how it ends."""
+"""The command: what it writes, and its exit codes."""
 
 from __future__ import annotations
 
@@ -87,11 +87,12 @@ def test_policy_allows_drift_only_where_it_says_so(check, tmp_path):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--sampler", "ddim"), "is not written NAME=SOURCE"),
-        (("--sampler", "plms=rewritten:plms"), "the baseline has no such case of 'plms'"),
+        (("--sampler", "ddim"), "expected NAME=SOURCE"),
+        (("--sampler", "plms=rewritten:plms"), "the baseline has no case of 'plms'"),
+        (("--quick", "--sampler", "plms=rewritten:plms"), "the baseline has no --quick case of 'plms'"),
         (("--baseline", "nowhere"), "no baseline: nowhere/cpu-float32.json"),
         (("--policy", "nowhere.yaml"), "policy nowhere.yaml"),
-        (("--policy", "policy.yaml"), "policy: 'shapes/*' fits no case of the baseline"),
+        (("--policy", "policy.yaml"), "policy: 'shapes/*' matches no case of the baseline"),
         (("--device", "cuda"), "no baseline for cuda-float32 in"),
         (("--sampler", "ddim=ddim", "--sampler", "ddim=plms"), "'ddim' is given twice"),
         (("--sampler", "ddim=diffusers:DDIMSchedulr"), "did you mean 'DDIMScheduler'?"),
@@ -111,12 +112,12 @@ def test_bad_input_is_one_line(check, capsys, tmp_path, monkeypatch, more, words
 @pytest.mark.parametrize(
     ("name", "damage", "words"),
     [
-        ("safetensors", lambda data: data[:-1] + b"x", "not the file that cpu-float32.json was written with"),
+        ("safetensors", lambda data: data[:-1] + b"x", "does not belong to cpu-float32.json"),
         ("json", lambda data: data[:-20], "not JSON"),
-        ("json", lambda data: b"[]", "a baseline of format None, not 2; record it again"),
-        ("json", lambda data: data.replace(b'"format": 2', b'"format": 1'), "a baseline of format 1, not 2"),
-        ("json", lambda data: data.replace(b'"steps": 20', b'"steps": 30'), "not as it was written"),
-        ("json", lambda data: data.replace(b'"sha256"', b'"sha"'), "not as it was written"),
+        ("json", lambda data: b"[]", "baseline has format None, not 2; record it again"),
+        ("json", lambda data: data.replace(b'"format": 2', b'"format": 1'), "baseline has format 1, not 2"),
+        ("json", lambda data: data.replace(b'"steps": 20', b'"steps": 30'), "changed since it was written"),
+        ("json", lambda data: data.replace(b'"sha256"', b'"sha"'), "changed since it was written"),
     ],
 )
 def test_a_damaged_baseline_is_refused(baseline, tmp_path, capsys, name, damage, words):
@@ -135,5 +136,5 @@ def test_a_damaged_baseline_is_refused(baseline, tmp_path, capsys, name, damage,
 
 def test_a_testbed_with_other_data_is_refused(baseline):
     record = load_baseline(baseline).records[0]
-    with pytest.raises(InputError, match="made with other weights or data of the testbed 'gaussian'"):
+    with pytest.raises(InputError, match="with different weights or data of the testbed 'gaussian'"):
         check_case(replace(record, testbed="0"), Subject(SAMPLERS["ddim"]))

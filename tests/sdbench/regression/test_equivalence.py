@@ -1,4 +1,4 @@
-"""The paired tests against scipy, and what they conclude."""
+"""The paired tests: agreement with scipy, and conclusions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy import stats
 from sdbench.regression.equivalence import equivalence
 
 
-def test_interval_is_that_of_a_paired_t_test():
+def test_the_interval_is_that_of_a_paired_t_test():
     random = np.random.default_rng(0)
     before = random.normal(size=40)
     after = before + random.normal(0.05, 0.2, size=40)
@@ -34,7 +34,7 @@ def test_small_shifts_are_equivalent_and_large_ones_apart():
     noise = np.random.default_rng(2).normal(scale=0.1, size=500)
     small, large = (equivalence("score", before, before + noise + shift) for shift in (0.05, 0.4))
     assert small.equivalent
-    assert small.apart  # a difference that is there beyond doubt, and too small to matter
+    assert small.apart  # beyond doubt, but too small to matter
     assert not large.equivalent
     assert large.apart
 

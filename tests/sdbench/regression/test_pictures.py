@@ -1,4 +1,4 @@
-"""What a reader sees of a failed case."""
+"""The figures of a failed case."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def result_of(baseline, now):
 
 @pytest.fixture
 def moved():
-    """Five prompts, of which the last moved most and the first not at all."""
+    """A result with five prompts; the last moved most and the first not at all."""
     baseline = np.full((5, 8, 8, 3), BEFORE, dtype=np.uint8)
     now = baseline.copy()
     now[1:4, 0, 0] = NOW
@@ -36,7 +36,7 @@ def pixels(png):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
-def test_before_now_and_difference_stand_side_by_side(moved):
+def test_before_now_and_difference_are_side_by_side(moved):
     sheet = pixels(worst_images(moved, [PROMPT] * 5))
     places = [np.argwhere((sheet == colour).all(axis=2)) for colour in (BEFORE, NOW, DIFFERENCE)]
     columns = [place[:, 1] for place in places]

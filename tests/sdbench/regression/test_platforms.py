@@ -1,4 +1,4 @@
-"""Baselines for a device and a precision: what they hold, and that each is asked for by its own key."""
+"""Baselines per device and precision: their budgets, and that each is found by its own key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_half_precision_has_budgets_of_its_own(dtype, fault, verdict):
     assert (found.verdict, found.first_step) == (verdict, "1")
 
 
-def test_a_folder_holds_several_and_names_them_where_none_fits(tmp_path, capsys):
+def test_a_folder_may_have_several_and_the_error_names_them(tmp_path, capsys):
     half = Platform("cpu", "float16")
     for platform in (Platform(), half):
         record = record_case(CASE, subject_of("ddim"), platform=platform)
@@ -42,18 +42,18 @@ def test_a_folder_holds_several_and_names_them_where_none_fits(tmp_path, capsys)
     capsys.readouterr()
     assert main([*check, "--dtype", "bfloat16"]) == 2
     assert capsys.readouterr().err == (
-        f"sdbench: no baseline for cpu-bfloat16 in {tmp_path}, which has cpu-float16, cpu-float32; "
-        "sdbench regress record --device cpu --dtype bfloat16 makes one\n"
+        f"sdbench: no baseline for cpu-bfloat16 in {tmp_path}, only for cpu-float16, cpu-float32; "
+        "create one with sdbench regress record --device cpu --dtype bfloat16\n"
     )
 
 
-def test_the_command_offers_what_there_is():
+def test_the_command_offers_all_dtypes():
     assert tuple(DTYPES) == regress.DTYPES
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there():
-    with pytest.raises(InputError, match="there is no CUDA device here; --device cpu"):
+    with pytest.raises(InputError, match="--device cuda: this machine has no CUDA device; use --device cpu"):
         Platform("cuda").require()
 
 

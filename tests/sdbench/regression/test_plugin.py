@@ -1,4 +1,4 @@
-"""The demonstration project, run by its own pytest and its own command line."""
+"""The example project, run through its own pytest and its own command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded family as a testbed: both precisions, and figures that tell good images from bad ones."""
+"""The embedded family as a testbed: both precisions, and metrics that tell good images from bad ones."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def bed():
     return load_testbed("shapes")
 
 
-def test_both_precisions_walk_the_same_way(bed):
-    """Far closer than the first step is long, and yet not equal."""
+def test_both_precisions_follow_the_same_trajectory(bed):
+    """They are close but not equal."""
     case = Case("shapes", "ddim", 2, 3.0)
     single, double = (
         run(bed, case, subject_of("ddim"), 0, count=2, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Samplers from files and schedulers of diffusers, held to what the built-in samplers do."""
+"""Samplers from files and schedulers of diffusers, compared with the built-in samplers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def against(record, name, source, testbed="mixture", eta=0.0, **fields):
     ],
 )
 def test_schedulers_are_the_built_in_samplers_up_to_rounding(record, name, source, eta):
-    """Also with fresh noise, so theirs is ours; and step by step, so predictor calls are no steps."""
+    """Fresh noise is the same too, and steps correspond one to one, so predictor calls are not steps."""
     result = against(record, name, source, eta=eta)
     assert result.verdict == "rounding", result.reason
     assert list(result.errors) == ["x"]
@@ -54,7 +54,7 @@ def test_dpm_solver_is_at_the_edge_of_the_budget(record):
 @pytest.mark.parametrize(
     ("setting", "verdict"), [("steps_offset=0", "drift"), ("beta_schedule=linear", "changed")]
 )
-def test_a_wrong_setting_shows_from_the_first_step(record, setting, verdict):
+def test_a_wrong_setting_shows_in_the_first_step(record, setting, verdict):
     result = against(record, "plms", f"diffusers:PNDMScheduler?skip_prk_steps=true&{setting}")
     assert (result.verdict, result.first_step) == (verdict, "1")
 
@@ -65,13 +65,14 @@ def test_fresh_noise_of_a_scheduler_does_not_depend_on_the_batch(record):
     assert (whole.errors["x"] == split.errors["x"]).all()
 
 
-def test_exact_answers_know_a_scheduler_that_clips_latents():
-    assert all(result.passed for result in check_exactly("plms", resolve_sampler(PNDM), SAMPLERS["plms"]))
+def test_exact_answers_find_a_scheduler_that_clips_latents():
+    for name, source in (("plms", PNDM), ("unipc", "diffusers:UniPCMultistepScheduler")):
+        assert all(result.passed for result in check_exactly(name, resolve_sampler(source), SAMPLERS[name]))
     clipped = check_exactly("ddim", resolve_sampler("diffusers:DDIMScheduler"), SAMPLERS["ddim"])
     assert [result.passed for result in clipped] == [False, False, True]
 
 
-def test_a_baseline_remembers_what_it_was_recorded_of(tmp_path):
+def test_a_baseline_remembers_its_source(tmp_path):
     subject = Subject(resolve_sampler(PNDM), predicts=False)
     record = session.record_case(Case("gaussian", "theirs", 20, 3.0), subject)
     save_baseline(tmp_path, Baseline(0, (record,), {}, Platform(), {"theirs": PNDM}))
@@ -82,8 +83,8 @@ def test_a_baseline_remembers_what_it_was_recorded_of(tmp_path):
     assert moved.verdict == "drift"
 
 
-def test_the_budget_of_a_scheduler_knows_rounded_coefficients(record):
-    """One recorded of PNDM lets our PLMS pass, whose coefficients are rounded elsewhere."""
+def test_the_budget_of_a_scheduler_covers_rounded_coefficients(record):
+    """With a baseline recorded from PNDM, our PLMS passes, which rounds its coefficients differently."""
     subject = Subject(resolve_sampler(PNDM), predicts=False)
     theirs = session.record_case(Case("mixture", "plms", 20, 3.0), subject)
     assert check_case(theirs, replace(subject_of("plms"), predicts=False)).verdict == "rounding"

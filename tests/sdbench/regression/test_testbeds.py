@@ -1,4 +1,4 @@
-"""The closed forms are right, and so is what is kept of a run."""
+"""The closed forms and the sketches of a run are correct."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdbench.regression.testbeds import GaussianTestbed, MixtureTestbed, signal_
 @pytest.mark.parametrize("testbed", [GaussianTestbed(), MixtureTestbed()], ids=["gaussian", "mixture"])
 @pytest.mark.parametrize("timestep", [20, 500])
 def test_denoiser_is_the_score_of_the_noisy_density(testbed, timestep):
-    """eps = -sqrt(1 - a) times the gradient of the logarithm of the density (Song et al. 2021)."""
+    """eps = -sqrt(1 - a) times the gradient of the log density (Song et al. 2021)."""
     context = testbed.contexts(torch.float64)[0][:2]
     x = torch.randn(2, *testbed.shape, dtype=torch.float64, requires_grad=True)
     t = torch.full((2,), timestep)
@@ -24,7 +24,7 @@ def test_denoiser_is_the_score_of_the_noisy_density(testbed, timestep):
 
 
 def log_density(testbed, x, power, context):
-    """Up to a constant, of noisy latents."""
+    """Log density of noisy latents, up to a constant."""
     if isinstance(testbed, GaussianTestbed):
         variance = torch.tensor([0.3, 0.6, 0.9, 1.2], dtype=torch.float64) ** 2 * power + 1 - power
         offsets = x - power.sqrt() * context[:, 0, :, None, None]

@@ -1,4 +1,4 @@
-"""Runs of the original scripts, repeated with the command line here while it is watched."""
+"""Recorded runs of the original scripts, and a fixture that repeats them with our commands and watches."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Golden:
             return dict(file)
 
     def argv(self, outdir: Path) -> list[str]:
-        """The same command for `main`, with paths that lead to the files here."""
+        """The same command for `main`, with the paths of this checkout."""
         script, *flags = self.record["command"][1:]
         flags = [str(GOLDENS / f) if f.startswith(("tiny/", "cli/")) else f for f in flags]
         flags[flags.index("--outdir") + 1] = str(outdir)
@@ -50,8 +50,8 @@ class Golden:
 class Watched:
     """What a command did: exit code, files, and per batch the latents, decoded images and UNet calls.
 
-    Of img2img also mean and standard deviation of the picture's latents, its latents as they were sampled,
-    and per batch the same with noise on them.
+    For img2img also the mean and standard deviation of the picture's latents, the latents sampled from them,
+    and per batch those latents with noise.
     """
 
     outdir: Path
@@ -70,13 +70,13 @@ class Watched:
 
 
 def said(capsys: pytest.CaptureFixture[str], start: str) -> list[str]:
-    """Lines of stderr that begin so."""
+    """Lines of stderr that begin with `start`."""
     return [line for line in capsys.readouterr().err.splitlines() if line.startswith(start)]
 
 
 @pytest.fixture(autouse=True)
 def _on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The goldens' noise is a CPU generator's."""
+    """Run on the CPU: a CPU generator drew the goldens' noise."""
     for command in (txt2img, img2img):
         monkeypatch.setattr(command, "best_device", lambda: "cpu")
     monkeypatch.setattr(model, "load_checkpoint", load_once)
@@ -137,7 +137,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
 
 @pytest.fixture
 def command(watch: Callable[..., Watched], tmp_path: Path) -> Callable[..., Watched]:
-    """Run a command on the tiny model: 64 x 64 pixels, 4 steps, one image unless the flags say otherwise."""
+    """Run a command on the tiny model; by default 64 x 64 pixels, 4 steps and one image."""
 
     def run(name: str, *flags: str) -> Watched:
         small = ["--ddim_steps", "4", "--n_iter", "1", "--n_samples", "1", "--outdir", str(tmp_path / "out")]

@@ -1,4 +1,4 @@
-"""Safety checker and watermark: a small checker with random weights, and the real watermark library."""
+"""Safety checker and watermark, tested with a small random checker and the real watermark library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONCEPTS = 17
 
 @pytest.fixture(scope="module")
 def checker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checker in the published layout that finds nothing: no cosine is above 2."""
+    """A checker in the published layout that finds nothing, since no cosine exceeds 2."""
     pytest.importorskip("diffusers", reason="the safety checker comes with diffusers")
     from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
     from transformers import CLIPConfig, CLIPImageProcessor
@@ -44,7 +44,7 @@ def checker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pictures() -> np.ndarray:
-    """A red and a striped one, uint8 [2, 64, 64, 3]."""
+    """One red and one striped image, uint8 [2, 64, 64, 3]."""
     images = np.zeros((2, 64, 64, 3), np.uint8)
     images[0, :, :, 0] = 255
     images[1, ::8] = 200
@@ -52,7 +52,7 @@ def pictures() -> np.ndarray:
 
 
 def find_first(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """The checker of the folder, taught the first picture as its only concept."""
+    """The folder's checker, with the first of `pictures` as its only concept."""
     notes: list[str] = []
     check = safety_checker(str(folder), "cpu", notes.append)
     model, processor = check._checker, check._processor  # type: ignore[attr-defined]
@@ -71,15 +71,15 @@ def test_the_checker_lets_images_through(checker_folder: Path) -> None:
     assert np.array_equal(check(pictures()), pictures())
 
 
-def test_the_checker_blackens_what_it_finds_and_says_so(checker_folder: Path) -> None:
+def test_the_checker_blackens_and_reports_what_it_finds(checker_folder: Path) -> None:
     check = find_first(checker_folder)
     checked = check(pictures())
     assert not checked[0].any()
     assert np.array_equal(checked[1], pictures()[1])
-    assert check.notes == ["the safety checker replaced 1 of 2 images by black ones"]  # type: ignore[attr-defined]
+    assert check.notes == ["the safety checker replaced 1 of 2 images with black ones"]  # type: ignore[attr-defined]
 
 
-def test_a_checker_that_cannot_be_had(checker_folder: Path, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_checker_is_an_error(checker_folder: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     shutil.copytree(checker_folder, damaged)
     (damaged / "model.safetensors").write_bytes(b"not weights")
@@ -104,7 +104,7 @@ def test_offline_the_line_names_the_variable(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
 def test_the_keys_of_the_published_files_are_read(file: str, checker_folder: Path, tmp_path: Path) -> None:
-    """There the vision tower lies one level deeper than the libraries may save it now."""
+    """Published files nest the vision tower one level deeper than the libraries may save it now."""
     folder = tmp_path / "published"
     shutil.copytree(checker_folder, folder)
     tensors = load_file(folder / "model.safetensors")
@@ -126,7 +126,7 @@ def test_the_keys_of_the_published_files_are_read(file: str, checker_folder: Pat
 
 
 @pytest.mark.parametrize("cached", [None, "config.json"])
-def test_without_the_published_checker_one_line_says_so(
+def test_a_missing_published_checker_is_reported_in_one_line(
     cached: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes: list[str] = []
@@ -174,7 +174,7 @@ def test_the_command_checks_before_it_saves(
 
 
 @pytest.mark.parametrize("code", ["import no_such_module", "raise RuntimeError('two\\nlines')", "None.array"])
-def test_without_a_watermark_package_that_works_one_line_says_so(
+def test_a_watermark_package_that_fails_is_reported_in_one_line(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes: list[str] = []
@@ -193,27 +193,27 @@ class TestWatermark:
 
     @pytest.fixture(autouse=True)
     def _library(self) -> None:
-        # Its OpenCV needs libraries of the system, which may be missing.
+        # Its OpenCV needs system libraries, which may be missing.
         pytest.importorskip("imwatermark", reason="needs the extra sdbench[watermark]", exc_type=ImportError)
 
     def test_the_message_can_be_read_back(self) -> None:
         from imwatermark import WatermarkDecoder
 
-        # Texture carries it best; in the library's order of colours, which is not ours.
+        # Texture carries the watermark best. The library expects blue, green, red.
         image = np.random.default_rng(0).integers(40, 200, (512, 512, 3), dtype=np.uint8)
         marked = watermark(True, pytest.fail)(image)
         assert (marked.dtype, marked.shape) == (np.uint8, image.shape)
         decoder = WatermarkDecoder("bytes", 8 * 17)
         assert decoder.decode(np.ascontiguousarray(marked[:, :, ::-1]), "dwtDct") == b"StableDiffusionV1"
 
-    def test_it_is_hardly_seen(self) -> None:
+    def test_it_is_barely_visible(self) -> None:
         image = np.full((300, 300, 3), (200, 120, 60), np.uint8)
         difference = np.abs(watermark(True, pytest.fail)(image).astype(int) - image)
         assert 0 < difference.mean() < 5
 
-    def test_small_images_stay_as_they_are_and_one_line_says_so(self) -> None:
+    def test_small_images_stay_unchanged_and_are_reported_in_one_line(self) -> None:
         notes: list[str] = []
         mark = watermark(True, notes.append)
         for image in pictures():
             assert np.array_equal(mark(image), image)
-        assert notes == ["no watermark: 64 x 64 is below the 256 x 256 pixels that it needs"]
+        assert notes == ["no watermark: it needs 256 x 256 pixels, the images have 64 x 64"]

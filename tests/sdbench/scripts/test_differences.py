@@ -1,4 +1,4 @@
-"""Where the original scripts fail or surprise: what is done instead, and the line that says so."""
+"""Cases in which the original scripts fail or surprise: what happens instead, and the line that says so."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def test_what_cannot_be_done_is_one_line(
 @pytest.mark.parametrize(
     ("name", "line", "size"),
     [
-        ("W96", "note: --W, --H: sides are multiples of 64: making 64 x 64", (64, 64)),
-        ("H68_floors", "note: --W, --H: sides are multiples of 64: making 64 x 64", (64, 64)),
-        ("img2img_100x70", "note: --init-img: sides are multiples of 64: making 64 x 64", (64, 64)),
+        ("W96", "note: --W, --H: sides must be multiples of 64: making 64 x 64", (64, 64)),
+        ("H68_floors", "note: --W, --H: sides must be multiples of 64: making 64 x 64", (64, 64)),
+        ("img2img_100x70", "note: --init-img: sides must be multiples of 64: making 64 x 64", (64, 64)),
     ],
 )
 def test_sides_are_rounded_down(
@@ -114,11 +114,11 @@ def test_strength_0_runs_no_step(command: Command, capsys: pytest.CaptureFixture
 
 
 def test_a_picture_at_strength_1(watch: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The original fails after it has encoded the picture: its latents are met."""
+    """The original fails after it has encoded the picture; our latents of the picture match."""
     golden = Golden("img2img_strength1")
     seen = watch(golden.argv(tmp_path / "out"), golden.trace["init/posterior_noise"])
     assert (seen.code, seen.unet_calls) == (0, [50])
-    assert said(capsys, "note:") == ["note: --strength 1 runs all steps, from the schedule's last grid point"]
+    assert said(capsys, "note:") == ["note: --strength 1 runs all steps, from the last point of the grid"]
     for name, moment in seen.moments.items():
         np.testing.assert_allclose(moment, golden.trace[f"init/{name}"], rtol=0, atol=2e-5)
     assert set(seen.moments) == {"mean", "std"}
@@ -131,8 +131,8 @@ def test_a_strength_is_a_share_of_the_steps_asked_for(
     seen = command("img2img", f"--init-img={PICTURE}", f"--strength={strength}", "--ddim_steps=30")
     assert seen.unet_calls == [count]
     assert said(capsys, "note:") == [
-        "note: --ddim_steps 30 makes 31 grid points, since its stride through the schedule is rounded down; "
-        f"--strength {strength} runs {count} of them"
+        "note: --ddim_steps 30 makes 31 grid points, because the stride through the schedule is rounded "
+        f"down; --strength {strength} runs {count} of them"
     ]
 
 
@@ -140,7 +140,7 @@ def test_strength_1_runs_all_steps(command: Command, capsys: pytest.CaptureFixtu
     seen = command("img2img", f"--init-img={PICTURE}", "--strength=1", "--fixed_code")
     assert seen.unet_calls == [4]
     notes = said(capsys, "note:")
-    assert notes[0] == "note: --fixed_code has no effect: every batch is noised anew"
+    assert notes[0] == "note: --fixed_code has no effect: every batch gets new noise"
     assert notes[1].startswith("note: --strength 1 runs all steps")
 
 
@@ -150,7 +150,7 @@ def test_img2img_of_a_short_batch_and_its_own_posterior_noise(command: Command, 
         "img2img", f"--init-img={PICTURE}", f"--from-file={tmp_path / 'prompts.txt'}", "--n_samples=2"
     )
     assert len(images(seen.outdir)) == 3
-    # The posterior's, then two batches of one for the latents and three for the steps.
+    # One for the posterior, then for each of two batches one for the latents and three for the steps.
     assert len(seen.draws) == 1 + 2 * (1 + 3)
     assert not np.array_equal(seen.draws[0], seen.draws[1])
 
@@ -160,7 +160,8 @@ def test_explicit_paths_win_over_laion400m(
 ) -> None:
     assert command("txt2img", "--laion400m", f"--outdir={tmp_path / 'mine'}").code == 0
     assert (tmp_path / "mine/grid-0000.png").is_file()
-    assert said(capsys, "note:") == ["note: --laion400m: --ckpt, --config and --outdir stay as given"]
+    line = "note: --laion400m does not change a --ckpt, --config or --outdir that is given"
+    assert said(capsys, "note:") == [line]
 
 
 def test_laion400m_has_its_own_defaults(
@@ -184,7 +185,7 @@ def test_laion400m_has_its_own_defaults(
 
 
 def test_named_checkpoints_bring_their_own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even where the original's default config lies about; a config that is given wins."""
+    """Even if the original's default config exists; an explicit config wins."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / arguments.CONFIG).parent.mkdir(parents=True)
     (tmp_path / arguments.CONFIG).write_bytes(b"")
@@ -211,7 +212,7 @@ def test_an_interruption_keeps_what_is_complete(
     assert len(said(capsys, "sdbench: interrupted")) == 1
 
 
-def test_numbers_go_on_after_a_gap(command: Command, tmp_path: Path) -> None:
+def test_numbers_continue_after_the_highest(command: Command, tmp_path: Path) -> None:
     """The original counts files, and would replace 00003.png here."""
     samples = tmp_path / "out/samples"
     samples.mkdir(parents=True)

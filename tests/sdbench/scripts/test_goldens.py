@@ -1,4 +1,4 @@
-"""Every run of the original scripts that succeeded is met: files, pixels, latents, noise and UNet calls."""
+"""Every successful run of the original scripts is reproduced: files, pixels, latents, noise, UNet calls."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.sdbench.scripts.conftest import GOLDENS, TINY, Golden, Watched, load_
 RUNS = sorted(path.parent.name for path in (GOLDENS / "cli").glob("*/run.json"))
 MET = [name for name in RUNS if json.loads((GOLDENS / "cli" / name / "run.json").read_text())["ok"]]
 FAILED_LATE = ["from_file_5_n2", "from_file_5_n2_scale1"]
-"""The original made the full batches before it failed on the short one."""
+"""Runs in which the original made the full batches before it failed on the short one."""
 
 
 def tolerance(golden: Golden) -> float:
-    """Of latents. At ten steps the original's own float32 is up to 5e-4 from float64 arithmetic."""
+    """Tolerance of latents. At ten steps the original in float32 is up to 5e-4 from float64 arithmetic."""
     return 1e-3 if "10" in golden.record["command"] else 5e-4
 
 
@@ -65,14 +65,14 @@ def test_golden(name: str, watch: Callable[..., Watched], tmp_path: Path) -> Non
 
 
 def check_draws(golden: Golden, seen: Watched, complete: bool) -> None:
-    """Every tensor that the original drew on the device was drawn, in its order."""
+    """Check that we draw the tensors that the original drew on the device, in the same order."""
     logged = [(shape, count) for source, shape, count in golden.record["draw_log"] if source == "device"]
     expected = [shape for shape, count in logged for _ in range(count)]
     drawn = [list(draw.shape) for draw in seen.draws]
     assert (drawn if complete else drawn[: len(expected)]) == expected
     position = 0
     for i, call in enumerate(golden.record["calls"]):
-        if call["unet_calls"] is None:  # where the original failed
+        if call["unet_calls"] is None:  # the original failed here
             continue
         start = 0 if call.get("x_T_given") else position
         first = "encode_noise" if f"call{i}/encode_noise" in golden.trace else "x_T"
@@ -85,8 +85,8 @@ def check_draws(golden: Golden, seen: Watched, complete: bool) -> None:
         position = start + 1 + call[of_steps]
 
 
-def test_what_the_original_made_of_a_picture_before_it_failed() -> None:
-    """Of a size that its UNet cannot halve; here such pictures are made smaller."""
+def test_latents_of_a_picture_that_the_original_fails_on_later() -> None:
+    """The original's UNet cannot halve this size; our command rounds it down further."""
     golden = Golden("img2img_100x70")
     model = load_once(Path(TINY[3]), Path(TINY[1]), "cpu", None)
     with Image.open(GOLDENS / "tiny/init-100x70.png") as picture:

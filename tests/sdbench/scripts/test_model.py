@@ -1,4 +1,4 @@
-"""Which weights a name stands for, and what is held against them before they are used."""
+"""Which weights a name stands for, and how they are verified before use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Command = Callable[..., Watched]
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of weights and models, empty."""
+    """An empty folder of weights and models."""
     monkeypatch.setenv("SDBENCH_HOME", str(tmp_path / "home"))
     for name in ("weights", "models"):
         (tmp_path / "home" / name).mkdir(parents=True)
@@ -50,7 +50,7 @@ def test_a_model_of_the_users_says_which_weights_count(
 
 
 def fetched(target: Path, sha256: str) -> None:
-    """Tiny weights at `target`, and a record that they were fetched with that digest."""
+    """Put tiny weights at `target`, with a record that they were fetched with that digest."""
     shutil.copy(TINY[3], target)
     write_record(target, Record("CompVis/it", "c0ffee", "a licence", "2024-05-01", {target.name: sha256}))
 
@@ -82,7 +82,7 @@ def test_only_weights_with_a_record_are_hashed(command: Command, monkeypatch: py
     assert command("txt2img").code == 0
 
 
-def test_hashing_that_takes_long_is_said(
+def test_hashing_that_takes_long_is_reported(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = Event()
@@ -100,13 +100,13 @@ def test_hashing_that_takes_long_is_said(
     monkeypatch.setattr(model, "file_digests", lambda path: said.wait(60))
     with ImageProgress(Shown()) as progress:  # type: ignore[arg-type]
         model._check_record(weights, progress)
-    assert capsys.readouterr().out == f"note: checking that {weights} is what was fetched\n"
+    assert capsys.readouterr().out == f"note: verifying the digests of {weights}\n"
 
 
-def test_the_vocabulary_of_laion400m_may_lie_under_its_older_name(
+def test_the_vocabulary_of_laion400m_may_be_cached_under_its_older_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a cache that other programs filled, and without asking the hub."""
+    """Another program filled the cache; the hub is not asked."""
     file = tmp_path / "vocab.txt"
     file.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\ncat\n")
     cache = {("bert-base-uncased", "vocab.txt"): str(file)}

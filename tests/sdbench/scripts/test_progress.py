@@ -21,7 +21,7 @@ class Shown:
     def close(self) -> None: ...
 
 
-def test_images_count_in_fractions_while_a_batch_is_under_way() -> None:
+def test_progress_counts_fractions_of_images_during_a_batch() -> None:
     shown = Shown()
     with ImageProgress(shown) as progress:
         progress.notes(["one", "two"])

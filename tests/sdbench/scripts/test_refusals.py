@@ -1,4 +1,4 @@
-"""What the two commands refuse: wrong input and too little memory, in one line and without a file."""
+"""What the two commands refuse, with one line and without writing a file: wrong input, too little memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def test_sides_that_vanish(command: Command, capsys: pytest.CaptureFixture[str])
         (["--from-file", "nowhere.txt"], "--from-file nowhere.txt: No such file"),
         (["--ckpt", "nowhere.ckpt"], "checkpoint ckpt: nowhere.ckpt not found"),
         (["--config", "nowhere.yaml"], "--config: nowhere.yaml not found"),
-        (["--C", "3"], "--C 3 --f 8 do not fit the model, which has 4 latent channels and 8 pixels"),
+        (
+            ["--C", "3"],
+            "--C 3 --f 8 do not fit the model, which has 4 latent channels and 8 pixels per latent",
+        ),
         (["--outdir", __file__], f"--outdir {__file__}: Not a directory"),
         (["--ddim_steps", "1001"], "--ddim_steps: steps must lie in 1..1000"),
     ],
@@ -42,7 +45,7 @@ def test_wrong_input_is_one_line(
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"])
-def test_a_picture_that_is_none(
+def test_an_initial_picture_that_is_no_image(
     content: bytes, command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "init.png").write_bytes(content)
@@ -94,15 +97,17 @@ def test_numbers_out_of_range(flags: list[str], capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("side", [str(10**power) for power in (8, 9, 20)])
-def test_sides_that_no_memory_holds(side: str, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sides_that_exceed_any_memory(
+    side: str, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
     seen = command("txt2img", "--H", side, "--W", side)
     assert seen.code == 2
-    line = "sdbench: --H, --W: out of memory: give smaller sides, or a smaller --n_samples"
+    line = "sdbench: --H, --W: out of memory: use smaller sides or a smaller --n_samples"
     assert said(capsys, "sdbench:") == [line]
     assert not seen.files
 
 
-def test_a_memory_that_is_full_while_sampling_a_picture(
+def test_running_out_of_memory_while_sampling_a_picture(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object, **__: object) -> None:
@@ -113,6 +118,6 @@ def test_a_memory_that_is_full_while_sampling_a_picture(
     assert len(said(capsys, "sdbench: --init-img: out of memory")) == 1
 
 
-def test_other_failures_of_the_library_stay_what_they_are() -> None:
+def test_other_errors_of_the_library_are_not_changed() -> None:
     with pytest.raises(RuntimeError, match="shapes"), loop.within_memory("--H, --W"):
         raise RuntimeError("shapes cannot be multiplied")
