@@ -24,8 +24,8 @@ from metrics import Estimate, Moments
 from metrics.compare import Comparison, compare
 from metrics.frechet import FrechetReference, frechet_estimate
 from metrics.sequential import FEWEST_TO_LOOK, always_valid_factor
-from sdbench.budget import rules
-from sdbench.budget.course import follow, next_look
+from sdbench.sweep.budget import rules
+from sdbench.sweep.budget.course import follow, next_look
 
 Array = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, tuple[int, ...]], Array]

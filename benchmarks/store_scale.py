@@ -26,18 +26,18 @@ import numpy as np
 
 from metrics import PROTOCOLS
 from metrics.evaluate import prepare
+from sdbench.data.prompts import Prompt
+from sdbench.models.registry import Checkpoint
 from sdbench.models.sources import ReferenceSource
-from sdbench.plan import Plan
-from sdbench.plan_file import PlanFile, write_plan_file
-from sdbench.planning import make_plan
-from sdbench.prompts import Prompt
-from sdbench.references import Real
-from sdbench.registry import Checkpoint
-from sdbench.shards import Made, Shard, ShardStore
+from sdbench.runs.plan import Plan
+from sdbench.runs.plan_file import PlanFile, write_plan_file
+from sdbench.runs.shards import Made, Shard, ShardStore
+from sdbench.runs.status import status_of
+from sdbench.runs.store import open_store
+from sdbench.scoring.references import Real
+from sdbench.scoring.score import score, write_scores
 from sdbench.spec import ExperimentSpec
-from sdbench.stages.score import score, write_scores
-from sdbench.store import open_store
-from sdbench.upkeep.status import status_of
+from sdbench.sweep.planning import make_plan
 
 EXTRACTOR = "shapes-clip"
 METRICS = ["fd-shapes-clip", "clip-score-shapes"]

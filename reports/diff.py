@@ -1,4 +1,4 @@
-"""The difference of two runs as text and as a page, from what sdbench.difference found, as plain values."""
+"""The difference of two runs as text and as a page, from what sdbench.scoring.diff found, as plain values."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from sdbench.cli import (
     txt2img,
     verify,
 )
-from sdbench.errors import SdbenchError, one_line
+from sdbench.core.errors import SdbenchError, one_line
 
 __all__ = ["main"]
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sdbench.errors import InputError, SdbenchError, did_you_mean
+from sdbench.core.errors import InputError, SdbenchError, did_you_mean
 
 __all__ = ["add_parser", "run"]
 
@@ -58,12 +58,12 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("--steps and --rounds must be at least 1")
     if args.minutes is not None and not args.minutes > 0:
         raise InputError("--minutes must be positive")
-    from sdbench.bench.deadline import Deadline
+    from sdbench.tools.bench.deadline import Deadline
 
     deadline = Deadline(args.minutes)  # the limit includes importing torch
-    from sdbench.bench.runs import PARTS, Measurements, bench_for, run_parts
-    from sdbench.precision import compiles
-    from sdbench.provenance import best_device
+    from sdbench.core.environment import best_device
+    from sdbench.core.precision import compiles
+    from sdbench.tools.bench.runs import PARTS, Measurements, bench_for, run_parts
 
     names = [name.strip() for name in args.what.split(",")] if args.what else list(PARTS)
     for name in names:

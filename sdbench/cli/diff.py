@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     from dataclasses import asdict
 
     from reports.diff import diff_page, diff_text
-    from sdbench.difference import compare_runs
+    from sdbench.scoring.diff import compare_runs
 
     with ExitStack() as stack:
         a, b = (stack.enter_context(_folder(place)) for place in (args.a, args.b))
@@ -46,11 +46,11 @@ def run(args: argparse.Namespace) -> None:
 
 def _folder(place: str) -> AbstractContextManager[Path]:
     """Return the run's folder, or a local copy of a run at a URL."""
-    from sdbench.store import existing_store, is_url
+    from sdbench.runs.store import existing_store, is_url
 
     if not is_url(place):
         return nullcontext(Path(place))
-    from sdbench.mirror import local_view
+    from sdbench.runs.local_copy import local_view
 
     return local_view(existing_store(place))
 

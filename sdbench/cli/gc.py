@@ -23,8 +23,8 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.store import existing_store
-    from sdbench.upkeep.garbage import delete, unneeded
+    from sdbench.runs.garbage import delete, unneeded
+    from sdbench.runs.store import existing_store
 
     store = existing_store(args.place)
     keys = unneeded(store)

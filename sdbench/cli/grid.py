@@ -55,10 +55,10 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.display import display_for
-    from sdbench.progress import ImageProgress
-    from sdbench.quick_grid import GridRequest, make_grid
-    from sdbench.ranges import parse_range, parse_whole_range
+    from sdbench.cli.ranges import parse_range, parse_whole_range
+    from sdbench.core.console import display_for
+    from sdbench.core.progress import ImageProgress
+    from sdbench.tools.grid import GridRequest, make_grid
 
     request = GridRequest(
         prompts=tuple(args.prompt),
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _names(text: str, option: str) -> tuple[str, ...]:
-    from sdbench.errors import InputError
+    from sdbench.core.errors import InputError
 
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
@@ -85,7 +85,7 @@ def _names(text: str, option: str) -> tuple[str, ...]:
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
-    from sdbench.errors import InputError
+    from sdbench.core.errors import InputError
 
     if text is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sdbench.scripts import arguments
+from sdbench.tools.compvis import arguments
 
 __all__ = ["add_parser", "run"]
 
@@ -36,10 +36,10 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.display import display_for
-    from sdbench.progress import ImageProgress
-    from sdbench.scripts.img2img import image_to_image
-    from sdbench.scripts.settings import Img2ImgOptions
+    from sdbench.core.console import display_for
+    from sdbench.core.progress import ImageProgress
+    from sdbench.tools.compvis.img2img import image_to_image
+    from sdbench.tools.compvis.settings import Img2ImgOptions
 
     with ImageProgress(display_for()) as progress:
         output = image_to_image(Img2ImgOptions.parsed(args), progress)

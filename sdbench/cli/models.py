@@ -60,7 +60,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> None:
-    from sdbench.models.fetching import fetch, wanted_download
+    from sdbench.models.download import fetch, wanted_download
 
     wanted = [wanted_download(name, args.layout) for name in args.names]
     missing = [download for download in wanted if download.present() is None]
@@ -73,7 +73,7 @@ def _fetch(args: argparse.Namespace) -> None:
 
 def _consent(licences: list[str], accepted: bool) -> None:
     """Show the licences, and raise InputError unless they are accepted."""
-    from sdbench.errors import InputError
+    from sdbench.core.errors import InputError
 
     print("The weights to download have these licences:", file=sys.stderr)
     for line in licences:

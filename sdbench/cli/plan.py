@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdbench.cli.run import RUNS
-from sdbench.labels import sampler_label
-from sdbench.scripts.arguments import positive
+from sdbench.runs.labels import sampler_label
+from sdbench.tools.compvis.arguments import positive
 
 if TYPE_CHECKING:
-    from sdbench.outlook.forecast import Forecast
+    from sdbench.sweep.forecast.forecast import Forecast
 
 __all__ = ["add_parser", "run"]
 
@@ -40,15 +40,15 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.display import display_for
-    from sdbench.run_progress import RunProgress
+    from sdbench.core.console import display_for
     from sdbench.spec import load_spec
+    from sdbench.sweep.progress import RunProgress
 
     spec = load_spec(args.spec)
     if args.count is not None:
         spec = spec.with_count(args.count)
-    from sdbench.names import check_names
-    from sdbench.outlook.forecast import forecast
+    from sdbench.sweep.forecast.forecast import forecast
+    from sdbench.sweep.names import check_names
 
     check_names(spec, args.spec)
     with RunProgress(display_for()) as progress:
@@ -80,7 +80,7 @@ def _lines(plan: Forecast) -> list[str]:
 
 
 def _about_time(plan: Forecast) -> list[str]:
-    from sdbench.timing import duration
+    from sdbench.core.timing import duration
 
     if plan.speed is None or plan.seconds is None:
         return []

@@ -50,8 +50,8 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.errors import InputError
-    from sdbench.reporting import draw_published
+    from sdbench.core.errors import InputError
+    from sdbench.runs.report import draw_published
 
     published_look = args.style == PUBLISHED
     if published_look and (args.all or args.overlay):
@@ -69,12 +69,12 @@ def run(args: argparse.Namespace) -> None:
 
 def _draw(source: str, out: Path | None, look: dict[str, bool]) -> list[str]:
     """Draw the plots of a folder, a table or a run at a URL; return the paths or URLs of the files."""
-    from sdbench.reporting import draw_results
-    from sdbench.store import existing_store, is_url
+    from sdbench.runs.report import draw_results
+    from sdbench.runs.store import existing_store, is_url
 
     if not is_url(source):
         return [str(file) for file in draw_results(Path(source), out, **look)]
-    from sdbench.mirror import local_view
+    from sdbench.runs.local_copy import local_view
 
     store = existing_store(source)
     with local_view(store) as folder:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from sdbench.errors import InputError, SdbenchError
+from sdbench.core.errors import InputError, SdbenchError
 
 __all__ = ["add_parser", "run"]
 
@@ -30,11 +30,11 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.mirror import local_view
-    from sdbench.records import check_records, send_records
-    from sdbench.records.model_index import model_index
-    from sdbench.records.scored import read_scored
-    from sdbench.store import existing_store
+    from sdbench.runs.local_copy import local_view
+    from sdbench.runs.store import existing_store
+    from sdbench.runs.trackers import check_records, send_records
+    from sdbench.runs.trackers.model_index import model_index
+    from sdbench.runs.trackers.scored import read_scored
 
     with local_view(existing_store(args.place)) as folder:
         if args.model_index is not None:

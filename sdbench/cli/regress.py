@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _record(args: argparse.Namespace) -> None:
-    from sdbench.display import display_for
+    from sdbench.core.console import display_for
     from sdbench.regression.baseline import save_baseline
     from sdbench.regression.platforms import Platform
     from sdbench.regression.session import record
@@ -90,7 +90,7 @@ def _record(args: argparse.Namespace) -> None:
 def _check(args: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from sdbench.display import display_for
+    from sdbench.core.console import display_for
     from sdbench.regression.baseline import load_baseline
     from sdbench.regression.outputs import as_table
     from sdbench.regression.platforms import Platform

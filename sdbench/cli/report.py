@@ -23,7 +23,7 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.mirror import write_page
-    from sdbench.store import existing_store
+    from sdbench.runs.local_copy import write_page
+    from sdbench.runs.store import existing_store
 
     print(write_page(existing_store(args.run_folder)))

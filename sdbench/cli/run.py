@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from sdbench.errors import InputError, SdbenchError, did_you_mean
+from sdbench.core.errors import InputError, SdbenchError, did_you_mean
 
 __all__ = ["add_parser", "run"]
 
@@ -59,10 +59,10 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.display import display_for
-    from sdbench.event_log import EventLog
-    from sdbench.run_progress import RunProgress
+    from sdbench.core.console import display_for
+    from sdbench.core.event_log import EventLog
     from sdbench.spec import load_spec
+    from sdbench.sweep.progress import RunProgress
 
     spec = load_spec(args.spec)
     if args.count is not None:
@@ -70,10 +70,10 @@ def run(args: argparse.Namespace) -> None:
     if args.images is not None:
         spec = spec.model_copy(update={"images": args.images})
     # Imported after the spec has been read, so that errors in it appear at once.
-    from sdbench.executors import EXECUTORS, Workforce
-    from sdbench.names import check_names
-    from sdbench.records import check_records, send_records
-    from sdbench.runner import run_experiment
+    from sdbench.runs.trackers import check_records, send_records
+    from sdbench.sweep.executors import EXECUTORS, Workforce
+    from sdbench.sweep.names import check_names
+    from sdbench.sweep.runner import run_experiment
 
     check_names(spec, args.spec)
     if args.executor not in EXECUTORS:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdbench.errors import InputError
+from sdbench.core.errors import InputError
 
 if TYPE_CHECKING:
-    from sdbench.results import ResultRow
+    from sdbench.runs.tables import ResultRow
 
 __all__ = ["add_parser", "run"]
 
@@ -47,7 +47,7 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.store import is_url
+    from sdbench.runs.store import is_url
 
     if is_url(args.images) or (Path(args.images) / "spec.yaml").is_file():
         _score_run(args)
@@ -59,9 +59,9 @@ def _score_run(args: argparse.Namespace) -> None:
     given = [name for name in ("metrics", "reference", "prompts", "mapping", "out") if getattr(args, name)]
     if given:
         raise InputError(f"{args.images} is a run, so its spec determines the scores: leave out --{given[0]}")
-    from sdbench.display import display_for
-    from sdbench.run_progress import RunProgress
-    from sdbench.runner import score_run
+    from sdbench.core.console import display_for
+    from sdbench.sweep.progress import RunProgress
+    from sdbench.sweep.runner import score_run
 
     with RunProgress(display_for()) as progress:
         page = score_run(args.images, progress)
@@ -72,9 +72,9 @@ def _score_run(args: argparse.Namespace) -> None:
 def _score_images(args: argparse.Namespace) -> None:
     if not args.metrics:
         raise InputError("--metrics is missing: name protocols, such as --metrics fid-inception-clean")
-    from sdbench.display import display_for
-    from sdbench.progress import ImageProgress
-    from sdbench.scoring import Request, score_images
+    from sdbench.core.console import display_for
+    from sdbench.core.progress import ImageProgress
+    from sdbench.scoring.images import Request, score_images
 
     names = tuple(name.strip() for name in args.metrics.split(","))
     request = Request(args.images, args.prompts, args.mapping or MAPPINGS[0], args.reference, names)

@@ -43,10 +43,10 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from reference_model.errors import TrainingError
     from reference_model.shapes.training import BUDGETS, train
-    from sdbench.display import display_for
-    from sdbench.errors import InputError, did_you_mean
-    from sdbench.progress import TrainingProgress
-    from sdbench.provenance import best_device
+    from sdbench.core.console import display_for
+    from sdbench.core.environment import best_device
+    from sdbench.core.errors import InputError, did_you_mean
+    from sdbench.core.progress import TrainingProgress
 
     if args.budget not in BUDGETS:
         raise InputError(f"unknown budget {args.budget!r}: {did_you_mean(args.budget, BUDGETS)}")

@@ -48,9 +48,9 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.display import display_for
-    from sdbench.progress import ImageProgress
-    from sdbench.statistics import make_stats
+    from sdbench.core.console import display_for
+    from sdbench.core.progress import ImageProgress
+    from sdbench.scoring.reference_stats import make_stats
 
     with ImageProgress(display_for()) as progress:
         names = [name.strip() for name in args.protocol.split(",")]

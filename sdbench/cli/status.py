@@ -22,9 +22,9 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.store import existing_store
-    from sdbench.timing import duration
-    from sdbench.upkeep.status import status_of
+    from sdbench.core.timing import duration
+    from sdbench.runs.status import status_of
+    from sdbench.runs.store import existing_store
 
     status = status_of(existing_store(args.place))
     for cell in status.cells:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sdbench.scripts import arguments
+from sdbench.tools.compvis import arguments
 
 __all__ = ["add_parser", "run"]
 
@@ -40,10 +40,10 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.display import display_for
-    from sdbench.progress import ImageProgress
-    from sdbench.scripts.settings import Txt2ImgOptions
-    from sdbench.scripts.txt2img import text_to_image
+    from sdbench.core.console import display_for
+    from sdbench.core.progress import ImageProgress
+    from sdbench.tools.compvis.settings import Txt2ImgOptions
+    from sdbench.tools.compvis.txt2img import text_to_image
 
     with ImageProgress(display_for()) as progress:
         output = text_to_image(Txt2ImgOptions.parsed(args), progress)

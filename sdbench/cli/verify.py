@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sdbench.errors import StoreError
+from sdbench.core.errors import StoreError
 
 __all__ = ["add_parser", "run"]
 
@@ -25,9 +25,9 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.display import display_for
-    from sdbench.store import existing_store
-    from sdbench.upkeep.verify import verify
+    from sdbench.core.console import display_for
+    from sdbench.runs.store import existing_store
+    from sdbench.runs.verify import verify
 
     display = display_for()
     try:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sdbench.precision import FULL
+from sdbench.core.precision import FULL
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from sdbench.core.precision import Arithmetic
+    from sdbench.data.prompts import Prompt
     from sdbench.models.settings import Settings
-    from sdbench.precision import Arithmetic
-    from sdbench.prompts import Prompt
 
 __all__ = ["Images", "Model", "OnStep", "Source"]
 

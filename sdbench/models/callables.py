@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from sdbench.digest import digest_file, digest_value
-from sdbench.errors import InputError, one_line
+from sdbench.core.digest import digest_file, digest_value
+from sdbench.core.errors import InputError, one_line
+from sdbench.data.prompts import Prompt
 from sdbench.models import Images, OnStep
+from sdbench.models.counting import image_seed
 from sdbench.models.settings import Settings
 from sdbench.models.sources import CallableSource
-from sdbench.models.watching import image_seed
-from sdbench.prompts import Prompt
 
 __all__ = ["CallableModel", "CallableSettings", "load_callable"]
 

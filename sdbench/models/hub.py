@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdbench.errors import InputError, one_line
+from sdbench.core.errors import InputError, one_line
 
 __all__ = ["Listing", "cached_file", "download", "is_hub_id", "list_files"]
 

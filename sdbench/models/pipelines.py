@@ -13,15 +13,15 @@ import torch
 
 from reference_model.computation import HALVES
 from reference_model.noise import start_noise
-from sdbench.errors import InputError, one_line
+from sdbench.core.errors import InputError, one_line
+from sdbench.core.precision import FULL, Arithmetic
+from sdbench.data.prompts import Prompt
 from sdbench.models import Images, OnStep
-from sdbench.models.layout import file_names, only_variant, read_index
+from sdbench.models.counting import counted, image_seed
+from sdbench.models.diffusers_layout import file_names, only_variant, read_index
 from sdbench.models.schedulers import build_scheduler
 from sdbench.models.settings import Settings
 from sdbench.models.sources import PipelineSource
-from sdbench.models.watching import counted, image_seed
-from sdbench.precision import FULL, Arithmetic
-from sdbench.prompts import Prompt
 
 __all__ = ["PipelineModel", "library_version", "load_pipeline"]
 

@@ -13,14 +13,14 @@ from reference_model.noise import StepNoise, start_noise
 from reference_model.pipeline import sample, to_pixels
 from reference_model.samplers import SAMPLERS, nfe
 from reference_model.schedule import Schedule
-from sdbench.errors import InputError, did_you_mean
+from sdbench.core.errors import InputError, did_you_mean
+from sdbench.core.precision import FULL, Arithmetic
+from sdbench.data.prompts import Prompt
 from sdbench.models import Images, Model, OnStep
-from sdbench.models.sampler_names import belongs_to_model
+from sdbench.models.samplers import resolve_sampler
 from sdbench.models.settings import Settings
 from sdbench.models.sources import ReferenceSource
-from sdbench.precision import FULL, Arithmetic
-from sdbench.prompts import Prompt
-from sdbench.samplers import resolve_sampler
+from sdbench.spec.sampler_names import belongs_to_model
 
 __all__ = ["ReferenceModel", "check_settings", "load_reference_model", "read_config"]
 

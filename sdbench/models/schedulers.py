@@ -9,9 +9,9 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from sdbench.errors import InputError, did_you_mean, one_line
-from sdbench.models.layout import read_index
-from sdbench.models.sampler_names import DEFAULT_SAMPLER, DIFFUSERS_PREFIX
+from sdbench.core.errors import InputError, did_you_mean, one_line
+from sdbench.models.diffusers_layout import read_index
+from sdbench.spec.sampler_names import DEFAULT_SAMPLER, DIFFUSERS_PREFIX
 
 if TYPE_CHECKING:
     from sdbench.models.sources import PipelineSource

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdbench.precision import FULL, Arithmetic
+from sdbench.core.precision import FULL, Arithmetic
 
 __all__ = ["Settings"]
 

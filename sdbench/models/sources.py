@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdbench.digest import digest_value
-from sdbench.errors import InputError
-from sdbench.models.layout import read_index
-from sdbench.models.records import file_digests, read_record
+from sdbench.core.digest import digest_value
+from sdbench.core.errors import InputError
+from sdbench.core.precision import FULL, Arithmetic
+from sdbench.models.diffusers_layout import read_index
+from sdbench.models.fetched import file_digests, read_record
 from sdbench.models.training_facts import training_facts
-from sdbench.precision import FULL, Arithmetic
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

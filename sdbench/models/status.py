@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sdbench.errors import InputError
+from sdbench.core.errors import InputError
 from sdbench.models import Source
 from sdbench.models.catalogue import SD_V1
-from sdbench.models.entry import ModelEntry
+from sdbench.models.fetched import file_digests, read_record
 from sdbench.models.hub import is_hub_id
-from sdbench.models.records import file_digests, read_record
+from sdbench.models.registry import NotFetchedError, known_names, locate
 from sdbench.models.sources import PipelineSource, ReferenceSource
 from sdbench.models.training_facts import training_facts
-from sdbench.models.users import user_models
-from sdbench.registry import NotFetchedError, known_names, locate
+from sdbench.models.user_models import user_models
+from sdbench.spec.model_entry import ModelEntry
 
 __all__ = ["facts", "overview", "verify"]
 

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load, save
 
-from sdbench.digest import digest_bytes, digest_value
-from sdbench.errors import InputError, one_line
+from sdbench.core.digest import digest_bytes, digest_value
+from sdbench.core.errors import InputError, one_line
 from sdbench.regression.cases import Case
 from sdbench.regression.platforms import Platform
 from sdbench.regression.record import CaseRecord
 from sdbench.regression.rounding import ErrorBudget
-from sdbench.store import LocalStore
+from sdbench.runs.store import LocalStore
 
 __all__ = ["Baseline", "load_baseline", "save_baseline"]
 

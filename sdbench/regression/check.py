@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdbench.errors import InputError, one_line
+from sdbench.core.errors import InputError, one_line
 from sdbench.regression.cases import Case
 from sdbench.regression.platforms import Platform
 from sdbench.regression.record import CaseRecord, record_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sdbench.errors import InputError
+from sdbench.core.errors import InputError
 
 __all__ = ["DTYPES", "Platform"]
 

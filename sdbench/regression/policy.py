@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from sdbench.errors import InputError, did_you_mean, one_line
+from sdbench.core.errors import InputError, did_you_mean, one_line
+from sdbench.core.yaml import load_yaml
 from sdbench.regression.cases import Case
 from sdbench.regression.verdicts import Verdict
-from sdbench.strict_yaml import load_yaml
 
 __all__ = ["Policy", "load_policy"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from sdbench.display import Display
+from sdbench.core.console import Display
 
 __all__ = ["announced"]
 

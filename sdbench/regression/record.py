@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sdbench.digest import digest_pixels
+from sdbench.core.digest import digest_pixels
 from sdbench.regression.cases import Case
 from sdbench.regression.rounding import ErrorBudget
 from sdbench.regression.sketches import DIGITS, sketch, step_digests, thumbnails

@@ -23,7 +23,7 @@ from torch import Tensor
 from reference_model.guidance import Denoise
 from reference_model.samplers import Draw, Step
 from reference_model.schedule import Grid, Schedule
-from sdbench.diffusers_samplers import SchedulerGrid
+from sdbench.models.diffusers_samplers import SchedulerGrid
 from sdbench.regression.cases import Case
 from sdbench.regression.platforms import Platform
 from sdbench.regression.sketches import root_mean_square, sketch

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reference_model.samplers import SAMPLERS
-from sdbench.display import Display
-from sdbench.errors import InputError, SdbenchError, did_you_mean, one_line
-from sdbench.models.sampler_names import DIFFUSERS_PREFIX
-from sdbench.provenance import machine
+from sdbench.core.console import Display
+from sdbench.core.environment import machine
+from sdbench.core.errors import InputError, SdbenchError, did_you_mean, one_line
+from sdbench.models.samplers import resolve_sampler
 from sdbench.regression.baseline import Baseline
 from sdbench.regression.cases import DEFAULT_CASES, QUICK_CASES, QUICK_TESTBEDS, Case, cases_of
 from sdbench.regression.check import check_case, record_case
@@ -23,8 +23,8 @@ from sdbench.regression.record import CaseRecord
 from sdbench.regression.subject import Subject
 from sdbench.regression.testbeds import TESTBEDS, load_testbed
 from sdbench.regression.verdicts import Verdict
-from sdbench.samplers import resolve_sampler
-from sdbench.store import LocalStore
+from sdbench.runs.store import LocalStore
+from sdbench.spec.sampler_names import DIFFUSERS_PREFIX
 
 __all__ = ["ChangedError", "UndecidedError", "check", "record", "require", "write_reports"]
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdbench.digest import digest_bytes
+from sdbench.core.digest import digest_bytes
 
 __all__ = ["DIGITS", "root_mean_square", "sketch", "step_digests", "thumbnails"]
 

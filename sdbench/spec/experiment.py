@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
-from sdbench.budget.spec import Budget
-from sdbench.digest import digest_value
-from sdbench.errors import did_you_mean
-from sdbench.models.entry import ModelEntry, Name
-from sdbench.precision import compiles
+from sdbench.core.digest import digest_value
+from sdbench.core.errors import did_you_mean
+from sdbench.core.precision import compiles
+from sdbench.spec.budget import Budget
+from sdbench.spec.model_entry import ModelEntry, Name
 from sdbench.spec.models import CheckpointEntry, SamplerSpec
 from sdbench.spec.prompts import PromptsSpec
 from sdbench.spec.records import RecordSpec

@@ -7,14 +7,14 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from sdbench.budget.spec import Budget
-from sdbench.errors import SpecError, one_line
-from sdbench.models.entry import ModelEntry
+from sdbench.core.errors import SpecError, one_line
+from sdbench.core.yaml import load_yaml
 from sdbench.spec import prompts, records, references
+from sdbench.spec.budget import Budget
+from sdbench.spec.errors import describe
 from sdbench.spec.experiment import ExperimentSpec
+from sdbench.spec.model_entry import ModelEntry
 from sdbench.spec.models import SamplerSpec
-from sdbench.spec_errors import describe
-from sdbench.strict_yaml import load_yaml
 
 __all__ = ["PARTS", "load_spec"]
 

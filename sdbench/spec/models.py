@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from sdbench.models.entry import WEIGHTS_SUFFIXES, ModelEntry
+from sdbench.spec.model_entry import WEIGHTS_SUFFIXES, ModelEntry
 from sdbench.spec.values import Part
 
 __all__ = ["CheckpointEntry", "SamplerSpec"]

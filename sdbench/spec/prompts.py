@@ -1,4 +1,4 @@
-"""What `prompts` in a spec may be. What each one stands for is read by `sdbench.prompts`.
+"""What `prompts` in a spec may be. What each one stands for is read by `sdbench.data.prompts`.
 
 `words` says where prompts come from, for people: which captions are taken moves FID.
 """

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sdbench.extractors import WEIGHTS_FILES
 from sdbench.models.home import weights_folder
+from sdbench.scoring.extractors import WEIGHTS_FILES
 
 __all__ = ["published_weights"]
 

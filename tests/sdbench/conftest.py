@@ -24,7 +24,7 @@ from PIL import Image
 from metrics.features import EXTRACTORS
 from reference_model import LatentDiffusion, load_checkpoint
 from sdbench.cli import main
-from sdbench.extractors import build_extractor
+from sdbench.scoring.extractors import build_extractor
 from tests.sdbench.fake_hub import REPOSITORIES, Hub, serving
 from tests.sdbench.tiny_runs import content, no_page
 
@@ -147,11 +147,11 @@ def run_tiny(
     monkeypatch: pytest.MonkeyPatch, spec_file: Callable[[dict[str, Any]], Path]
 ) -> Callable[..., Any]:
     """Run a spec's content into a folder, without drawing its page, and return the outcome."""
-    from sdbench import runner
-    from sdbench.executors import EXECUTORS
     from sdbench.models import reference
-    from sdbench.run_progress import RunProgress
     from sdbench.spec import load_spec
+    from sdbench.sweep import runner
+    from sdbench.sweep.executors import EXECUTORS
+    from sdbench.sweep.progress import RunProgress
 
     monkeypatch.setattr(reference, "load_checkpoint", loaded_once)
 

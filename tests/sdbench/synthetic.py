@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sdbench.audit import thumbnail
-from sdbench.digest import digest_pixels
-from sdbench.images import ImageStore, Writing
+from sdbench.core.digest import digest_pixels
+from sdbench.data.prompts import Prompt
+from sdbench.models.registry import Checkpoint
 from sdbench.models.sources import ReferenceSource
-from sdbench.plan import Plan
-from sdbench.plan_file import PlanFile, write_plan_file
-from sdbench.planning import make_plan
-from sdbench.prompts import Prompt
-from sdbench.registry import Checkpoint
-from sdbench.shards import CONTENT, Made, Shard, ShardStore, content_digest
+from sdbench.runs.images import ImageStore, Writing
+from sdbench.runs.plan import Plan
+from sdbench.runs.plan_file import PlanFile, write_plan_file
+from sdbench.runs.shards import CONTENT, Made, Shard, ShardStore, content_digest
+from sdbench.runs.store import Store
+from sdbench.scoring.audit import thumbnail
 from sdbench.spec import ExperimentSpec
-from sdbench.store import Store
+from sdbench.sweep.planning import make_plan
 
 EXTRACTOR = "shapes-clip"
 

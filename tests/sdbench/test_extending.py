@@ -20,8 +20,8 @@ from reference_model.config import ScheduleConfig
 from reference_model.samplers import SAMPLERS
 from reference_model.schedule import Schedule
 from reports.sections import Absent
-from sdbench.models import users
-from sdbench.samplers import resolve_sampler
+from sdbench.models import user_models
+from sdbench.models.samplers import resolve_sampler
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 BLOCKS = dict(
@@ -87,12 +87,12 @@ def test_the_callable_is_swept(
     points = BLOCKS["pyproject.toml"].replace("project.entry-points.", "").replace('"', "")
     (facts / "entry_points.txt").write_text(points)
     monkeypatch.syspath_prepend(str(tmp_path))
-    users.installed_models.cache_clear()
+    user_models.installed_models.cache_clear()
     try:
         content = {**tiny, "checkpoints": ["noise"], "samplers": [{"name": "default", "steps": 2}]}
         assert run_tiny(content, tmp_path / "run").images_made == 12
     finally:
-        users.installed_models.cache_clear()
+        user_models.installed_models.cache_clear()
 
 
 def test_the_executor_works_off_the_last_unit_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_the_executor_works_off_the_last_unit_first(monkeypatch: pytest.MonkeyPa
         def do(self, unit: str, tick: object) -> str:
             return f"{unit} done"
 
-    monkeypatch.setattr("sdbench.worker.Worker", Worker)
+    monkeypatch.setattr("sdbench.sweep.worker.Worker", Worker)
     open_pool = executed("sdbench/executors/backwards.py")["backwards_pool"]
     with open_pool(None, None, print) as pool:
         assert list(pool(["a", "b", "c"], None, lambda: False)) == ["c done", "b done", "a done"]

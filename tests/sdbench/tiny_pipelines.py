@@ -14,11 +14,11 @@ import torch
 from reference_model import shapes
 from reference_model.config_file import load_config
 from reference_model.tokenizer import END, END_OF_WORD, START, byte_symbols, read_merges
-from sdbench.memory import BatchSize
+from sdbench.core.memory import BatchSize
+from sdbench.data.prompts import Prompt
 from sdbench.models.settings import Settings
 from sdbench.models.sources import PipelineSource, ReferenceSource
-from sdbench.prompts import Prompt
-from sdbench.stages.generate import generate_images
+from sdbench.sweep.generate import generate_images
 
 WIDTH = 32
 TOKENS = 24

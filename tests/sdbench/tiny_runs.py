@@ -10,11 +10,11 @@ from typing import Any
 import torch
 import yaml
 
-from sdbench.run_progress import RunProgress
-from sdbench.runner import run_experiment
+from sdbench.runs.store import open_store
+from sdbench.runs.verify import verify
 from sdbench.spec import load_spec
-from sdbench.store import open_store
-from sdbench.upkeep.verify import verify
+from sdbench.sweep.progress import RunProgress
+from sdbench.sweep.runner import run_experiment
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "tiny"
 _COLOURS = ("red", "green", "blue", "white")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from sdbench.errors import InputError, did_you_mean
+from sdbench.core.errors import InputError, did_you_mean
 from sdbench.regression.testbeds._testbed import Testbed, signal_power
 from sdbench.regression.testbeds.gaussian import GaussianTestbed
 from sdbench.regression.testbeds.mixture import MixtureTestbed

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdbench.digest import digest_value
+from sdbench.core.digest import digest_value
 from sdbench.regression.subject import Unet
 from sdbench.regression.testbeds._testbed import ClosedFormTestbed, signal_power
 

@@ -15,9 +15,9 @@ from metrics.features import TextExtractor
 from reference_model import LatentDiffusion, load_checkpoint, shapes
 from reference_model.autoencoder import Autoencoder
 from reference_model.unet import UNet
-from sdbench.digest import digest_value
-from sdbench.extractors import build_extractor
+from sdbench.core.digest import digest_value
 from sdbench.regression.subject import Unet
+from sdbench.scoring.extractors import build_extractor
 
 __all__ = ["ShapesTestbed"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from reference_model.samplers import SAMPLERS
 from sdbench.cli import main
-from sdbench.errors import InputError
+from sdbench.core.errors import InputError
 from sdbench.regression import Subject, check_case, load_baseline
 
 MODULE = """

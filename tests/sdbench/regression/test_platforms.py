@@ -7,7 +7,7 @@ import torch
 from catalogue import FAULTS, in_loop, subject_of
 
 from sdbench.cli import main, regress
-from sdbench.errors import InputError
+from sdbench.core.errors import InputError
 from sdbench.regression import Case, Platform, check_case, load_baseline, record_case, save_baseline
 from sdbench.regression.baseline import Baseline
 from sdbench.regression.platforms import DTYPES

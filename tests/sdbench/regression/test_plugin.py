@@ -31,7 +31,7 @@ def run(project, *command):
 
 
 def run_pytest(project, *more):
-    return run(project, "pytest", "-q", "-p", "sdbench.pytest_plugin", *more)
+    return run(project, "pytest", "-q", "-p", "sdbench.regression.pytest_plugin", *more)
 
 
 def test_a_project_tests_its_own_sampler(project):

@@ -8,11 +8,11 @@ import pytest
 from catalogue import subject_of
 
 from reference_model.samplers import SAMPLERS
-from sdbench.errors import InputError
+from sdbench.core.errors import InputError
+from sdbench.models.samplers import resolve_sampler, sampler_identity
 from sdbench.regression import Case, Platform, Subject, check_case, load_baseline, save_baseline, session
 from sdbench.regression.baseline import Baseline
 from sdbench.regression.exact import check_exactly
-from sdbench.samplers import resolve_sampler, sampler_identity
 
 pytest.importorskip("diffusers")
 

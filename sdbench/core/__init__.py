@@ -1,0 +1,1 @@
+"""What every room uses: errors, digests, paths, files, the console. Knows nothing of sweeps."""

@@ -1,0 +1,101 @@
+"""How far work on images or a training is: counted here, shown by a display."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from sdbench.core.console import Display
+from sdbench.core.timing import duration
+
+__all__ = ["ImageProgress", "Progress", "TrainingProgress", "pace"]
+
+
+class Progress:
+    """Holds a display open for the length of a `with` block; without a display nothing is shown."""
+
+    def __init__(self, display: Display | None) -> None:
+        self._display = display
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._display is not None:
+            self._display.close()
+
+    def note(self, text: str) -> None:
+        """Show a line that stays."""
+        if self._display is not None:
+            self._display.note(text)
+
+    def show(self, words: list[str], done: float, total: float) -> None:
+        """Show how far the work is, with words beside it."""
+        if self._display is not None:
+            self._display.update(", ".join(words), done, total)
+
+
+class TrainingProgress(Progress):
+    """The part under way, its steps, the latest loss, and the time left for this part."""
+
+    def __init__(self, display: Display | None = None) -> None:
+        super().__init__(display)
+        self._part = ""
+        self._first = 0
+        self._began = 0.0
+
+    def __call__(self, part: str, done: int, total: int, loss: float) -> None:
+        """`done` of the `total` steps of `part` are made; `loss` is the latest one, 0 where there is none."""
+        if part != self._part:
+            self._part, self._first, self._began = part, done, time.monotonic()
+        words = [f"{part}: {done}/{total}"] + ([f"loss {loss:.4f}"] if loss else [])
+        rate = pace("steps", done - self._first, total - done, self._began)
+        self.show(words + rate, done, total)
+
+
+class ImageProgress(Progress):
+    """Images made of so many, the step of the batch under way, and the time left at that rate."""
+
+    def __init__(self, display: Display | None = None) -> None:
+        super().__init__(display)
+        self._total = self._made = 0
+        self._began = 0.0
+
+    def notes(self, lines: Iterable[str]) -> None:
+        """Say each line."""
+        for line in lines:
+            self.note(f"note: {line}")
+
+    def start(self, images: int) -> None:
+        """The first of so many images is begun."""
+        self._total, self._began = images, time.monotonic()
+
+    def step(self, batch: int, done: int, total: int) -> None:
+        """`done` of `total` steps of a batch of so many images are made."""
+        self._update(self._made + batch * done / total, [f"step {done}/{total}"])
+
+    def within(self, images: float) -> None:
+        """`images` of those that come next are made, in fractions."""
+        self._update(self._made + images, [])
+
+    def finished(self, batch: int) -> None:
+        """So many images are on disk."""
+        self._made += batch
+        self._update(self._made, [])
+
+    def _update(self, images: float, words: list[str]) -> None:
+        rate = pace("images", images, self._total - images, self._began)
+        self.show([f"{self._made}/{self._total} images", *words, *rate], images, self._total)
+
+
+def pace(what: str, made: float, left: float, began: float) -> list[str]:
+    """The rate since `began` and the time left at it, in words; nothing before the first one is made."""
+    elapsed = time.monotonic() - began
+    if made <= 0 or elapsed <= 0:
+        return []
+    rate = made / elapsed
+    return [f"{rate:.3g} {what}/s", f"{duration(left / rate)} left"]

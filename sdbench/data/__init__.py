@@ -1,0 +1,1 @@
+"""What goes into a sweep: prompt sets and real images."""

@@ -1,0 +1,73 @@
+"""Decode the bytes of an image file to 8-bit RGB, without guessing.
+
+Greyscale and palette images become RGB; an alpha channel that is opaque everywhere is dropped. Images without
+a unique conversion are refused: transparent pixels (on which background?), CMYK (with which profile?), more
+than 8 bits (scaled how?). EXIF orientation is ignored, as in other FID tools.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from sdbench.core.errors import one_line
+
+__all__ = ["TruncatedError", "decode"]
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_DEPTH = 24
+"""Offset of a PNG's bits per sample; Pillow silently opens 16-bit RGB as 8-bit."""
+
+
+class TruncatedError(ValueError):
+    """The file is an incomplete image; `size` is (height, width)."""
+
+    def __init__(self, message: str, size: tuple[int, int]) -> None:
+        super().__init__(message)
+        self.size = size
+
+
+def decode(blob: bytes) -> Image.Image:
+    """Decode an image to mode RGB.
+
+    Raises:
+        TruncatedError: The file is incomplete.
+        ValueError: The image cannot be used for another reason, which the one-line message gives.
+    """
+    if not blob:
+        raise ValueError("is empty (0 bytes)")
+    if blob.startswith(_PNG) and blob[_PNG_DEPTH : _PNG_DEPTH + 1] == b"\x10":
+        raise ValueError("has 16 bits per channel; convert it to 8 bits first")
+    try:
+        image = Image.open(io.BytesIO(blob))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"cannot be read as an image: {_without_object(error)}") from None
+    with image:
+        try:
+            image.load()
+        except (OSError, SyntaxError, ValueError) as error:
+            message = f"cannot be read as an image: {one_line(error)}"
+            if "truncated" in str(error):
+                raise TruncatedError(message, (image.height, image.width)) from None
+            raise ValueError(message) from None
+        return _as_rgb(image)
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "CMYK":
+        raise ValueError("is CMYK, whose colours depend on a profile; convert it to RGB first")
+    if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
+        raise ValueError(f"has mode {image.mode}; convert it to 8-bit RGB first")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        if np.asarray(rgba.getchannel("A")).min() < 255:
+            raise ValueError("has transparent pixels; flatten it onto a background first")
+        return rgba.convert("RGB")
+    return image.convert("RGB")
+
+
+def _without_object(error: Exception) -> str:
+    """Return the error's message; one with the memory address of a stream is useless, so replace it."""
+    return "unknown or damaged format" if "BytesIO" in str(error) else one_line(error)

@@ -1,0 +1,104 @@
+"""Prompt sets: the prompts of a spec's `prompts` entry.
+
+A prompt's id is permanent: the starting noise of its image depends only on (seed, id), and its PNG is named
+after it. An id therefore never depends on the number of prompts: a longer set keeps the prompts and the noise
+of a shorter one. Ids of ordered prompts consist of position and content, regardless of the kind of file, so
+the same list as text, CSV or Parquet makes the same images. COCO captions have the annotation's id instead of
+a position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sdbench.core.digest import digest_bytes
+from sdbench.core.errors import InputError
+from sdbench.data.prompts import draws, huggingface, tables
+from sdbench.spec import (
+    CocoPrompts,
+    CsvPrompts,
+    DrawBenchPrompts,
+    FilePrompts,
+    HuggingFacePrompts,
+    JsonlPrompts,
+    ListPrompts,
+    ParquetPrompts,
+    PartiPrompts,
+    PromptsSpec,
+    ShapesPrompts,
+)
+
+__all__ = ["Prompt", "load_prompts"]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt; `id` is a valid file name."""
+
+    id: str
+    text: str
+
+
+def load_prompts(spec: PromptsSpec) -> tuple[Prompt, ...]:
+    """Load the prompts in order.
+
+    Raises:
+        InputError: There are no prompts or fewer than the spec asks for, or a file, line or row is invalid.
+    """
+    match spec:
+        case ShapesPrompts():
+            return _shapes(spec)
+        case CocoPrompts():
+            return _coco(spec)
+        case ListPrompts():
+            return _numbered(spec.prompts, spec.count, "prompts")
+        case HuggingFacePrompts():
+            return _numbered(huggingface.texts(spec), spec.count, f"prompts.dataset: {spec.dataset}")
+        case FilePrompts():
+            texts = tables.from_lines(spec.path)
+        case PartiPrompts():
+            texts = tables.from_columns(spec.path, "Prompt", tabs=True)
+        case DrawBenchPrompts():
+            texts = tables.from_columns(spec.path, "Prompts", tabs=False)
+        case CsvPrompts():
+            texts = tables.from_columns(spec.path, spec.column, tabs=spec.path.lower().endswith(".tsv"))
+        case JsonlPrompts():
+            texts = tables.from_json_lines(spec.path, spec.key)
+        case ParquetPrompts():
+            texts = tables.from_parquet(spec.path, spec.column)
+    return _numbered(texts, spec.count, f"prompts.path: {spec.path}")
+
+
+def _shapes(spec: ShapesPrompts) -> tuple[Prompt, ...]:
+    from reference_model import shapes
+
+    captions = shapes.evaluation_prompts(spec.count, spec.seed)
+    return tuple(Prompt(f"shapes-{spec.seed}-{i:06d}", text) for i, text in enumerate(captions))
+
+
+def _coco(spec: CocoPrompts) -> tuple[Prompt, ...]:
+    captions = draws.shuffled_captions(spec)
+    _enough(len(captions), spec.count, f"prompts.path: {spec.path}")
+    chosen = captions[: spec.count]
+    return tuple(
+        Prompt(f"coco-{caption.id:07d}-{_of_content(caption.text)}", caption.text) for caption in chosen
+    )
+
+
+def _numbered(texts: Sequence[str], count: int | None, where: str) -> tuple[Prompt, ...]:
+    _enough(len(texts), count, where)
+    ids = [f"{i:06d}-{_of_content(text)}" for i, text in enumerate(texts)]
+    return tuple(Prompt(id_, text) for id_, text in zip(ids, texts, strict=True))[:count]
+
+
+def _of_content(text: str) -> str:
+    """Return the end of an id: an edited text gets another id, so its old image is not reused."""
+    return digest_bytes(text.encode("utf-8"))[:8]
+
+
+def _enough(there: int, count: int | None, where: str) -> None:
+    if not there:
+        raise InputError(f"{where}: contains no prompts")
+    if count is not None and there < count:
+        raise InputError(f"{where}: contains {there} prompts, but {count} are requested")

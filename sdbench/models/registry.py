@@ -1,0 +1,153 @@
+"""Model names: which there are, and what each one stands for on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdbench.core.errors import InputError, did_you_mean
+from sdbench.core.paths import existing_file, existing_path
+from sdbench.models import Source
+from sdbench.models.catalogue import SD_V1, SHAPES
+from sdbench.models.diffusers_layout import INDEX, REFERENCE_PARTS, is_whole
+from sdbench.models.home import weights_folder
+from sdbench.models.hub import cached_file, is_hub_id
+from sdbench.models.sources import CallableSource, PipelineSource, ReferenceSource
+from sdbench.models.user_models import installed_models, user_models
+from sdbench.spec.model_entry import WEIGHTS_SUFFIXES, ModelEntry
+
+__all__ = [
+    "Checkpoint",
+    "NotFetchedError",
+    "hub_folder",
+    "known_names",
+    "locate",
+    "locate_all",
+    "repository_folder",
+]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that was found, with the identity of what is in it."""
+
+    source: Source
+    weights_digest: str
+    config_digest: str
+
+    @property
+    def name(self) -> str:
+        """The name that the spec gives it."""
+        return self.source.name
+
+
+class NotFetchedError(InputError):
+    """Weights that `sdbench models fetch` would bring. `wanted` is its argument."""
+
+    def __init__(self, name: str, wanted: str, place: str) -> None:
+        super().__init__(f"checkpoint {name}: {place}")
+        self.wanted = wanted
+
+
+def known_names() -> tuple[str, ...]:
+    """The names that need no path; InputError where a file of the user's models is wrong."""
+    return tuple(dict.fromkeys([*SHAPES, *SD_V1, *user_models(), *installed_models()]))
+
+
+def locate(entry: ModelEntry) -> Source:
+    """What `entry` stands for, found on this machine.
+
+    Raises NotFetchedError where a download is missing, InputError for all else that is not there.
+    """
+    name = entry.name
+    if entry.diffusers is not None:
+        return PipelineSource(name, _folder_or_repository(name, entry.diffusers))
+    if entry.path is not None:
+        return _reference(entry, entry.path)
+    if name in SHAPES:
+        return _shapes(entry)
+    if name in SD_V1:
+        return ReferenceSource(name, _sd_v1(name), use_ema=entry.use_ema, catalogued=True)
+    if name in user_models():
+        mine = user_models()[name]
+        ema = mine.use_ema if entry.use_ema is None else entry.use_ema
+        return locate(ModelEntry(**{**mine.model_dump(exclude={"licence"}), "use_ema": ema}))
+    if name in installed_models():
+        return CallableSource(name, installed_models()[name])
+    raise InputError(f"unknown checkpoint {name!r}: {did_you_mean(name, known_names())}; or give a path")
+
+
+def locate_all(entries: Sequence[ModelEntry]) -> tuple[Source, ...]:
+    """`locate` for each; one InputError with the one command that fetches all that is missing."""
+    found, missing = [], []
+    for entry in entries:
+        try:
+            found.append(locate(entry))
+        except NotFetchedError as error:
+            missing.append(error)
+    if missing:
+        wanted = dict.fromkeys(error.wanted for error in missing)
+        raise InputError(f"{missing[0]}; fetch with: sdbench models fetch {' '.join(wanted)}")
+    return tuple(found)
+
+
+def repository_folder(repository: str) -> Path:
+    """Where a diffusers folder of the hub is fetched to: weights/ORGANISATION--NAME."""
+    return weights_folder() / repository.replace("/", "--")
+
+
+def hub_folder(repository: str, parts: Collection[str] | None = None) -> Path | None:
+    """A diffusers folder of the hub that was fetched, or lies whole in the Hugging Face cache.
+
+    With all its components, or those of `parts`: the cache keeps interrupted downloads and single files too.
+    """
+    fetched = repository_folder(repository)
+    if (fetched / INDEX).is_file():
+        return fetched
+    index = cached_file(repository, INDEX)
+    return index.parent if index and is_whole(index.parent, parts) else None
+
+
+def _reference(entry: ModelEntry, path: str) -> ReferenceSource:
+    weights = _folder_or_repository(entry.name, path, REFERENCE_PARTS)
+    if weights.is_file() and weights.suffix not in WEIGHTS_SUFFIXES:
+        raise InputError(f"checkpoint {entry.name}: {weights} is not one of {', '.join(WEIGHTS_SUFFIXES)}")
+    config = existing_file(entry.config, f"config of {entry.name}") if entry.config else None
+    return ReferenceSource(entry.name, weights, config, entry.use_ema)
+
+
+def _folder_or_repository(name: str, text: str, parts: Collection[str] | None = None) -> Path:
+    try:
+        return existing_path(text, f"checkpoint {name}")
+    except InputError:
+        if not is_hub_id(text) or text.endswith(WEIGHTS_SUFFIXES):
+            raise
+    folder = hub_folder(text, parts)
+    if folder is None:
+        raise NotFetchedError(name, text, f"{text} is neither a path nor a model that was fetched whole")
+    return folder
+
+
+def _shapes(entry: ModelEntry) -> ReferenceSource:
+    from reference_model import shapes
+
+    weights = shapes.CHECKPOINTS[entry.name]
+    if not weights.is_file():
+        raise InputError(
+            f"checkpoint {entry.name}: {weights} not found: train it with 'sdbench shapes train'"
+        )
+    return ReferenceSource(entry.name, weights, shapes.CONFIG, entry.use_ema, catalogued=True)
+
+
+def _sd_v1(name: str) -> Path:
+    published = SD_V1[name]
+    places = [
+        weights_folder() / published.file,
+        cached_file(published.original, published.file),
+        hub_folder(published.diffusers, REFERENCE_PARTS),
+    ]
+    for place in places:
+        if place is not None and place.exists():
+            return place
+    raise NotFetchedError(name, name, f"{places[0]} not found, nor is it in the Hugging Face cache")

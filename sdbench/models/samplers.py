@@ -1,0 +1,173 @@
+"""Samplers by name: the built-in ones, those of packages, functions of any module or file, schedulers.
+
+A package offers one by an entry point in the group `sdbench.samplers`; `module:function` names one that
+can be imported, also from the current folder, `folder/file.py:function` one in a file. All may be a function
+like the built-in ones, `(denoise, x, grid, draw) -> Iterator[Step]`, which then walks the DDIM grid, or a
+`Sampler` record. Importing one runs its code. `diffusers:CLASS` is a scheduler of that library.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reference_model.config import ScheduleConfig
+from reference_model.guidance import Denoise
+from reference_model.samplers import SAMPLERS, Draw, Sampler, Step
+from reference_model.schedule import Grid, Schedule
+from sdbench.core.digest import SHORT, digest_file, digest_value
+from sdbench.core.errors import InputError, did_you_mean, one_line
+from sdbench.models.diffusers_samplers import diffusers_sampler
+from sdbench.spec.sampler_names import DIFFUSERS_PREFIX, belongs_to_model
+
+__all__ = ["GROUP", "resolve_sampler", "sampler_identity"]
+
+GROUP = "sdbench.samplers"
+TRIAL_STEPS = 10
+
+
+@cache
+def resolve_sampler(name: str) -> Sampler:
+    """The sampler `name`; one that is not built in has walked a short grid by then.
+
+    Later faults of such a sampler, in its grid or while it walks, are a ValueError that names it.
+    Raises InputError, in one line, for an unknown name and for what cannot be imported or walked.
+    """
+    if name in SAMPLERS:
+        return SAMPLERS[name]
+    found = diffusers_sampler(name) if name.startswith(DIFFUSERS_PREFIX) else _load(_entry_point(name))
+    sampler = _guarded(name, found)
+    try:
+        _try_out(name, sampler)
+    except ValueError as error:
+        raise InputError(f"{error}") from None
+    return sampler
+
+
+@cache
+def sampler_identity(name: str) -> str | None:
+    """What a name does not say of a sampler: the sha256 of the files that define a third-party one.
+
+    None for samplers that are built in or belong to the model. Files that those files import do not count.
+    """
+    if name in SAMPLERS or belongs_to_model(name):
+        return None
+    point = _entry_point(name)
+    sampler = _load(point)
+    modules = {point.module, *(getattr(part, "__module__", None) for part in (sampler.run, sampler.grid))}
+    others = [sys.modules[m] for m in modules if m in sys.modules and m.split(".")[0] != "reference_model"]
+    files = [module.__file__ for module in others if getattr(module, "__file__", None)]
+    return digest_value(sorted(digest_file(Path(str(file))) for file in files))
+
+
+def _entry_point(name: str) -> EntryPoint:
+    if in_file := re.fullmatch(r"(.+\.py):(\w+(?:\.\w+)*)", name):
+        module = _module_of(name, Path(in_file[1]))
+        return EntryPoint(name=name, value=f"{module}:{in_file[2]}", group=GROUP)
+    if ":" in name:
+        if not re.fullmatch(r"\w+(\.\w+)*:\w+(\.\w+)*", name):
+            raise InputError(f"sampler {name!r} is not written module:function or file.py:function")
+        return EntryPoint(name=name, value=name, group=GROUP)
+    installed = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in installed:
+        hint = did_you_mean(name, [*SAMPLERS, *installed])
+        raise InputError(
+            f"unknown sampler {name!r}: {hint}; or module:function, file.py:function, diffusers:CLASS"
+        )
+    return installed[name]
+
+
+def _module_of(name: str, path: Path) -> str:
+    """Import a file, once, under a name that no other module has; it may import what lies beside it."""
+    module = f"sdbench_sampler_{digest_value(str(path.resolve()))[:SHORT]}"
+    if module in sys.modules:
+        return module
+    _search(path.resolve().parent)
+    spec = spec_from_file_location(module, path)
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[module] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(sys.modules[module])
+    except Exception as error:
+        del sys.modules[module]
+        raise InputError(f"sampler {name!r} cannot be imported: {_kind(error)}") from None
+    return module
+
+
+def _search(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # last, so that nothing there takes the place of an installed package
+
+
+def _load(point: EntryPoint) -> Sampler:
+    _search(Path.cwd())
+    try:
+        found = point.load()
+    except Exception as error:
+        raise InputError(f"sampler {point.name!r} cannot be imported: {_kind(error)}") from None
+    if isinstance(found, Sampler):
+        return found
+    if not callable(found):
+        raise InputError(f"sampler {point.name!r} is not a function: {found!r:.60}")
+    return Sampler(found, Schedule.grid, takes_eta=True)
+
+
+def _try_out(name: str, sampler: Sampler) -> None:
+    x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        if x.shape != (2, 4, 8, 8) or t.shape != (2,):
+            raise ValueError(f"the denoiser takes x [B, C, h, w] and timesteps [B], got {_shapes(x, t)}")
+        return x.clone()
+
+    grid = sampler.grid(Schedule(ScheduleConfig()), TRIAL_STEPS, 0.0)
+    *_, last = sampler.run(denoise, x, grid, lambda: torch.ones_like(x))
+    if not torch.isfinite(last.x).all():
+        raise ValueError(f"sampler {name!r}: what it ends with is not finite")
+
+
+def _guarded(name: str, sampler: Sampler) -> Sampler:
+    def grid(schedule: Schedule, steps: int, eta: float) -> Grid:
+        (made,) = _translated(name, lambda: [sampler.grid(schedule, steps, eta)])
+        if not isinstance(made, Grid):
+            raise ValueError(f"sampler {name!r}: its grid is not a Grid: {made!r:.60}")
+        return made
+
+    def run(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None) -> Iterator[Step]:
+        step = None
+        for step in _translated(name, lambda: sampler.run(denoise, x, grid, draw)):
+            if not isinstance(step, Step):
+                raise ValueError(f"sampler {name!r} yields no Step: {type(step).__name__}")
+            if step.x.shape != x.shape:
+                shapes = f"{_shapes(step.x)} for {_shapes(x)}"
+                raise ValueError(f"sampler {name!r} yields the wrong shape: {shapes}")
+            yield step
+        if step is None:
+            raise ValueError(f"sampler {name!r} yields nothing")
+
+    return Sampler(run, grid, sampler.takes_eta, sampler.order)
+
+
+def _translated(name: str, start: Callable[[], Any]) -> Iterator[Any]:
+    try:
+        yield from start()
+    except Exception as error:
+        raise ValueError(f"sampler {name!r} raises {_kind(error)}") from error
+
+
+def _kind(error: Exception) -> str:
+    return f"{type(error).__name__}: {one_line(error)}"
+
+
+def _shapes(*tensors: Tensor) -> str:
+    return " and ".join(str(list(tensor.shape)) for tensor in tensors)

@@ -1,0 +1,73 @@
+"""Models that users add: YAML files in ${SDBENCH_HOME}/models, and entry points of installed packages."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError, model_validator
+
+from sdbench.core.errors import InputError, one_line
+from sdbench.core.yaml import load_yaml
+from sdbench.models.catalogue import SD_V1, SHAPES
+from sdbench.models.home import models_folder
+from sdbench.models.hub import is_hub_id
+from sdbench.spec.errors import describe
+from sdbench.spec.model_entry import ModelEntry
+
+__all__ = ["GROUP", "UserModel", "installed_models", "user_models"]
+
+GROUP = "sdbench.models"
+
+
+class UserModel(ModelEntry):
+    """A model of the user's own. `licence` is what `sdbench models` shows before a download."""
+
+    licence: str | None = None
+
+    @model_validator(mode="after")
+    def _names_weights(self) -> UserModel:
+        if self.path is None and self.diffusers is None:
+            raise ValueError("needs path or diffusers: where the weights are")
+        return self
+
+
+def user_models() -> dict[str, UserModel]:
+    """The models of the YAML files by name; InputError names the file that is wrong.
+
+    Paths in a file start at its own folder.
+    """
+    found: dict[str, UserModel] = {}
+    for file in sorted(models_folder().glob("*.yaml")):
+        model = _read(file)
+        if model.name in found or model.name in (*SHAPES, *SD_V1):
+            raise InputError(f"{file}: the name {model.name!r} is taken")
+        found[model.name] = model
+    return found
+
+
+@cache
+def installed_models() -> dict[str, EntryPoint]:
+    """The entry points of the group by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _read(file: Path) -> UserModel:
+    try:
+        model = UserModel.model_validate(load_yaml(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise InputError(f"{file}: {describe(error, {'': UserModel})}") from None
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{file}: cannot be read: {one_line(error)}") from None
+    places = {"path": model.path, "config": model.config, "diffusers": model.diffusers}
+    return model.model_copy(update={key: _beside(file, text) for key, text in places.items() if text})
+
+
+def _beside(file: Path, text: str) -> str:
+    """`text` as a path from the file's folder on, unless it is a hub id or starts elsewhere."""
+    here = file.parent / text
+    if text.startswith(("/", "~", "$")) or (is_hub_id(text) and not here.exists()):
+        return text
+    return str(here)

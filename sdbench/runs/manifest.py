@@ -1,0 +1,100 @@
+"""RUN/manifest.json: what a run is made of, where it was made, and how long it took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sdbench.core import environment
+from sdbench.runs.plan import Cell, Plan
+from sdbench.models.registry import Checkpoint
+from sdbench.spec import ExperimentSpec
+from sdbench.runs.store import Store
+from sdbench.core.timing import now
+
+__all__ = ["Pace", "account", "write_manifest"]
+
+
+def account(
+    spec: ExperimentSpec,
+    plan: Plan,
+    checkpoints: Sequence[Checkpoint],
+    features_identities: Mapping[str, str],
+    device: str,
+) -> dict[str, Any]:
+    """Everything but times: digests, the folders of the cells with their units, machine and command."""
+    return {
+        "name": spec.name,
+        "spec_digest": spec.digest,
+        "prompts": spec.prompts.words,
+        "weights_digests": {checkpoint.name: checkpoint.weights_digest for checkpoint in checkpoints},
+        "checkpoints": {checkpoint.name: dict(checkpoint.source.describe()) for checkpoint in checkpoints},
+        "features_identities": dict(features_identities),
+        "cells": [_cell(plan, cell) for cell in plan.cells],
+        **environment.machine(device),
+    }
+
+
+@dataclass
+class Pace:
+    """How many images of a cell were made, and the seconds that a worker took for them."""
+
+    images: int = 0
+    seconds: float = 0.0
+
+    def add(self, images: int, seconds: float) -> None:
+        """So many more."""
+        self.images += images
+        self.seconds += seconds
+
+
+def write_manifest(
+    store: Store,
+    content: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    worker_seconds: Mapping[str, float],
+    pace: Mapping[str, Pace],
+) -> None:
+    """Write `content` with its times: its end, wall seconds by stage, workers' seconds by part, cells' paces.
+
+    All workers' seconds of a part of the work are added up. `pace` knows the cells by their folders; of those
+    that were complete before, the figure is kept.
+    """
+    times = {"seconds": _rounded(seconds), "worker_seconds": _rounded(worker_seconds)}
+    known = _seconds_per_image(store)
+    known.update({cell: round(one.seconds / one.images, 6) for cell, one in pace.items() if one.images})
+    cells = [
+        {**cell, "seconds_per_image": known[cell["cell"]]} if cell["cell"] in known else cell
+        for cell in content["cells"]
+    ]
+    manifest = {**content, "cells": cells, "finished": now(), **times}
+    store.write("manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
+
+
+def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    return {part: round(value, 3) for part, value in seconds.items()}
+
+
+def _seconds_per_image(store: Store) -> dict[str, float]:
+    """What an earlier manifest says of its cells; nothing where there is none that can be read."""
+    if not store.exists("manifest.json"):
+        return {}
+    try:
+        cells = json.loads(store.read("manifest.json"))["cells"]
+        return {cell["cell"]: cell["seconds_per_image"] for cell in cells if "seconds_per_image" in cell}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _cell(plan: Plan, cell: Cell) -> dict[str, Any]:
+    return {
+        "cell": cell.folder,
+        "checkpoint": cell.checkpoint,
+        "sampler": cell.settings.sampler,
+        "steps": cell.settings.steps,
+        "eta": cell.settings.eta,
+        "guidance_scale": cell.settings.guidance_scale,
+        "units": [unit.name for unit in plan.units_of(cell)],
+    }

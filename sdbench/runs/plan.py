@@ -1,0 +1,148 @@
+"""A plan: the cells of a sweep and the units of work that they are cut into. Data alone, made by `planning`.
+
+Everything here has an identity by content. A cell's says which weights, settings and noise make its images; a
+unit's adds the prompts and the feature extractors. Names of folders and files carry a short digest of it, so
+work under other conditions gets other names and is never mistaken for the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from sdbench.core.digest import SHORT, digest_value
+from sdbench.runs.labels import curve_label
+from sdbench.models.settings import Settings
+from sdbench.data.prompts import Prompt
+
+__all__ = ["Cell", "Chunk", "Plan", "Unit", "lay_out"]
+
+IMAGES_VERSION = 1
+"""Raised by a change to the code that changes images, so that older shards are not taken for new ones."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of the sweep: a checkpoint, by its name in the spec, asked for images under settings.
+
+    `weights_digest` and `config_digest` say what the name stands for; `sampler_source` is the sha256 of the
+    files that define a third-party sampler, None for others.
+    """
+
+    checkpoint: str
+    settings: Settings
+    weights_digest: str
+    config_digest: str
+    sampler_source: str | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What determines the image of a prompt, as a JSON value. The checkpoint's name does not."""
+        return {
+            "images_version": IMAGES_VERSION,
+            "weights": self.weights_digest,
+            "config": self.config_digest,
+            "sampler_source": self.sampler_source,
+            **asdict(self.settings),
+        }
+
+    @cached_property
+    def folder(self) -> str:
+        """The cell's id in all tables, and the name of its folders: shapes-v1-4_plms50_s7.5_<digest>."""
+        asked = self.settings
+        eta = f"_eta{asked.eta:g}" if asked.eta else ""
+        sampler = re.sub(r"[^\w.+-]", ".", asked.sampler, flags=re.ASCII)
+        path = f"{sampler}{asked.steps}{eta}"
+        digest = digest_value(self.identity)[:SHORT]
+        return f"{self.checkpoint}_{path}_s{asked.guidance_scale:g}_{digest}"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive prompts; `start` is the place of the first one in the prompt set."""
+
+    start: int
+    prompts: tuple[Prompt, ...]
+
+    @property
+    def end(self) -> int:
+        """The place after the last prompt."""
+        return self.start + len(self.prompts)
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of the prompts' ids and texts."""
+        return digest_value([[prompt.id, prompt.text] for prompt in self.prompts])
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A cell times a chunk of prompts: what a worker does at one go and writes as one shard."""
+
+    cell: Cell
+    chunk: Chunk
+    extractors: tuple[tuple[str, str], ...]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What determines the shard: the cell, the prompts, the extractors by name and identity."""
+        return {
+            "cell": self.cell.identity,
+            "prompts": self.chunk.digest,
+            "extractors": [list(pair) for pair in self.extractors],
+        }
+
+    @cached_property
+    def name(self) -> str:
+        """The shard's file name without its ending, such as 000000-000063_<digest>."""
+        return f"{self.chunk.start:06d}-{self.chunk.end - 1:06d}_{digest_value(self.identity)[:SHORT]}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells in the order of the results, units in the order of work."""
+
+    cells: tuple[Cell, ...]
+    units: tuple[Unit, ...]
+
+    @property
+    def images(self) -> int:
+        """How many images all units make."""
+        return sum(len(unit.chunk.prompts) for unit in self.units)
+
+    @cached_property
+    def curves(self) -> dict[Cell, str]:
+        """The name of the curve that each cell is a point of."""
+        settings = {
+            cell: (cell.settings.sampler, cell.settings.steps, cell.settings.eta) for cell in self.cells
+        }
+        several = len(set(settings.values())) > 1
+        return {cell: curve_label(cell.checkpoint, *settings[cell], several=several) for cell in self.cells}
+
+    def units_of(self, cell: Cell) -> tuple[Unit, ...]:
+        """The units of one cell, in prompt order."""
+        return self._by_cell[cell]
+
+    def only(self, ends: Mapping[Cell, int]) -> Plan:
+        """The same cells, each with the units that end at most at its place in `ends`."""
+        return Plan(self.cells, tuple(unit for unit in self.units if unit.chunk.end <= ends[unit.cell]))
+
+    @cached_property
+    def _by_cell(self) -> dict[Cell, tuple[Unit, ...]]:
+        groups: dict[Cell, list[Unit]] = {cell: [] for cell in self.cells}
+        for unit in self.units:
+            groups[unit.cell].append(unit)
+        return {cell: tuple(units) for cell, units in groups.items()}
+
+
+def lay_out(
+    cells: Sequence[Cell], prompts: Sequence[Prompt], unit_size: int, extractors: Mapping[str, str]
+) -> Plan:
+    """Every cell over all prompts in units of `unit_size`; `extractors` maps a name to an identity."""
+    starts = range(0, len(prompts), unit_size)
+    chunks = [Chunk(start, tuple(prompts[start : start + unit_size])) for start in starts]
+    wanted = tuple(sorted(extractors.items()))
+    return Plan(tuple(cells), tuple(Unit(cell, chunk, wanted) for cell in cells for chunk in chunks))

@@ -1,0 +1,84 @@
+"""RUN/plan.json: what the run is made of, for commands that load no model and look up no name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sdbench.core.errors import InputError, StoreError
+from sdbench.models.settings import Settings
+from sdbench.runs.plan import Cell, Plan, lay_out
+from sdbench.data.prompts import Prompt
+from sdbench.runs.store import Store
+
+__all__ = ["PLAN_KEY", "PlanFile", "read_plan_file", "unit_images", "write_plan_file"]
+
+PLAN_KEY = "plan.json"
+
+
+@dataclass(frozen=True)
+class PlanFile:
+    """All that a plan is laid out from.
+
+    `extractors` maps a name to an identity. The first `images_kept` images of each cell are kept as PNG.
+    `stopped` holds, by the folder of a cell, after how many prompts a budget stopped it.
+    """
+
+    cells: Sequence[Cell]
+    prompts: Sequence[Prompt]
+    unit_size: int
+    extractors: Mapping[str, str]
+    images_kept: int
+    stopped: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def whole(self) -> Plan:
+        """Every cell over all prompts."""
+        return lay_out(self.cells, self.prompts, self.unit_size, self.extractors)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the run is made of: all of it, or what a budget asked for."""
+        every = len(self.prompts)
+        return self.whole.only({cell: self.stopped.get(cell.folder, every) for cell in self.cells})
+
+    @cached_property
+    def units(self) -> dict[str, tuple[str, ...]]:
+        """The names of the units of `plan`, by the folder of their cell."""
+        return {cell.folder: tuple(unit.name for unit in self.plan.units_of(cell)) for cell in self.cells}
+
+    @property
+    def ids_kept(self) -> list[str]:
+        """The ids of the prompts whose images are kept as PNG."""
+        return [prompt.id for prompt in self.prompts[: self.images_kept]]
+
+
+def write_plan_file(store: Store, content: PlanFile) -> None:
+    """Write the plan of a run."""
+    store.write(PLAN_KEY, (json.dumps(asdict(content)) + "\n").encode())
+
+
+def read_plan_file(store: Store) -> PlanFile:
+    """The plan of a run; InputError if there is none, StoreError if it is damaged."""
+    if not store.exists(PLAN_KEY):
+        raise InputError(f"{store.where('')} is not a run: it has no {PLAN_KEY}; 'sdbench run' writes it")
+    data = store.read(PLAN_KEY)
+    try:
+        return _parsed(json.loads(data))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise StoreError(f"{store.where(PLAN_KEY)}: damaged; 'sdbench run' writes it again") from None
+
+
+def _parsed(content: dict[str, Any]) -> PlanFile:
+    cells = [Cell(**{**cell, "settings": Settings(**cell["settings"])}) for cell in content["cells"]]
+    prompts = [Prompt(**prompt) for prompt in content["prompts"]]
+    return PlanFile(**{**content, "cells": cells, "prompts": prompts})
+
+
+def unit_images(unit: str) -> int:
+    """How many images a unit of this name has: "000064-000127_..." has 64. ValueError for other names."""
+    first, _, last = unit.partition("_")[0].partition("-")
+    return int(last) - int(first) + 1

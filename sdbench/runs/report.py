@@ -1,0 +1,137 @@
+"""Plots, tables and pages from stored results. Imports no model: drawing takes seconds and needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdbench.core.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from reports.runs import Run
+
+__all__ = ["PUBLISHED", "draw_published", "draw_results", "write_report"]
+
+PLANE = "distance-against-clip-score"
+SCALES = "metrics-against-scale"
+EVALUATIONS = "metrics-against-evaluations"
+SECONDS = "metrics-against-seconds"
+PROMPTS = "clip-score-by-prompt"
+TABLE = "results-table"
+"""The stems of the files."""
+
+PUBLISHED = "published"
+_PUBLISHED_POINTS = Path(__file__).parents[2] / "experiments" / "published" / "sd-v1-variants-scores.csv"
+
+
+def write_report(root: Path) -> Path:
+    """Draw all plots of the run folder `root`, and write its tables and its page; returns the page.
+
+    Raises InputError where the folder holds no results, or none that can be drawn, StoreError where a file
+    cannot be written.
+    """
+    from reports import page
+
+    if not root.is_dir():
+        raise InputError(f"{root} is not a run folder")
+    draw_results(root, None, every=True)
+    with _one_line_errors():
+        return page.write_page(root)
+
+
+def draw_results(
+    source: Path,
+    folder: Path | None,
+    *,
+    every: bool = False,
+    overlay: bool = False,
+    published_look: bool = False,
+) -> list[Path]:
+    """Draw the picture of a run folder or results.csv into `folder` and write its tables; returns the files.
+
+    `every`: all other plots too that the results allow. `overlay`: the published curves behind.
+    `published_look`: the picture alone, looking as the published one. The default folder is the run's report
+    folder, or the one that the CSV lies in. Raises InputError where there are no results, or none that can
+    be drawn as asked, StoreError where a file cannot be written.
+    """
+    from reports import plots, rows
+    from reports.table_files import write_tables
+
+    target = folder or (source / "report" if source.is_dir() else source.parent)
+    with _one_line_errors():
+        run = _run_of(source)
+        results = rows.read_results(source) if run is None else run.results
+        if published_look:
+            return plots.save(plots.published_look(results), target, f"{PLANE}-published-style")
+        behind = rows.read_published(_PUBLISHED_POINTS) if overlay else None
+        figures = _figures(results, run, behind, every)
+        drawn = [path for stem, figure in figures for path in plots.save(figure, target, stem)]
+        return drawn + write_tables(results, target, TABLE)
+
+
+def draw_published(folder: Path, *, published_look: bool = False) -> list[Path]:
+    """Draw the points of the Stable Diffusion v1 release into `folder`; returns the files."""
+    from reports import plots, rows
+
+    with _one_line_errors():
+        results = rows.read_published(_PUBLISHED_POINTS)
+        draw = plots.published_look if published_look else plots.distance_against_score
+        return plots.save(draw(results), folder, PUBLISHED)
+
+
+def _figures(
+    results: pd.DataFrame, run: Run | None, behind: pd.DataFrame | None, every: bool
+) -> Iterator[tuple[str, Figure]]:
+    from reports import plots, rows
+
+    plane = rows.has_plane(results)
+    if plane or behind is not None:
+        regions = None if run is None else run.regions
+        yield PLANE, plots.distance_against_score(results, regions, behind)
+    if every or not plane:
+        yield SCALES, plots.metrics_against_scale(results)
+    if not every:
+        return
+    if results["nfe"].nunique() > 1 or results["steps"].nunique() > 1:
+        yield EVALUATIONS, plots.metrics_against_evaluations(results)
+    if run is not None:
+        yield from _figures_of_run(run)
+
+
+def _figures_of_run(run: Run) -> Iterator[tuple[str, Figure]]:
+    from reports import plots
+    from reports.costs import seconds_per_image
+    from reports.prompt_scores import best_pair
+
+    seconds = seconds_per_image(run)
+    if seconds is not None:
+        yield SECONDS, plots.metrics_against_seconds(run.results, seconds)
+    pair = best_pair(run)
+    if pair is not None:
+        yield PROMPTS, plots.prompt_differences(pair)
+
+
+def _run_of(source: Path) -> Run | None:
+    """The run that a source is or lies in; None for a table by itself."""
+    from reports.runs import open_run
+
+    folder = source if source.is_dir() else source.parent
+    whole = all((folder / name).is_file() for name in ("manifest.json", "spec.yaml", "results.csv"))
+    return open_run(folder) if whole and (source.is_dir() or source.name == "results.csv") else None
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    from reports.errors import ReportError, WriteError
+
+    try:
+        yield
+    except WriteError as error:
+        raise StoreError(f"{error.filename}: cannot be written: {error.strerror}") from None
+    except (ReportError, OSError) as error:
+        raise InputError(f"{error}") from None

@@ -1,0 +1,152 @@
+"""The tables of a run as files: results.csv and .parquet with a row per cell and protocol, what compares the
+cells, which images were flagged, and images.parquet with a row per image.
+
+They hold no times, so two runs on one machine write the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reports.result_row import ResultRow
+from sdbench.runs.store import Store
+
+__all__ = [
+    "ComparisonRow",
+    "DominanceRow",
+    "FlaggedRow",
+    "ProtocolRow",
+    "RegionRow",
+    "ResultRow",
+    "write_images",
+    "write_results",
+    "write_rows",
+]
+
+
+@dataclass(frozen=True)
+class ProtocolRow:
+    """How the figures of a protocol are made, and what they may be put beside."""
+
+    protocol: str
+    version: int
+    label: str
+    better: str
+    agrees_with: str
+    resize: str
+    quantisation: str
+    extractor: str
+    dimension: int
+    notes: str
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """The difference a - b of two cells, by their folders' names, over the n prompts that both have.
+
+    `low` and `high` bound the 95% interval, `p_holm` is corrected for all pairs of the protocol, `detectable`
+    is the true difference that a test at this n finds four times out of five. The note says why a value is
+    missing.
+    """
+
+    protocol: str
+    a: str
+    b: str
+    difference: float | None
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    p_holm: float | None
+    detectable: float | None
+    n: int
+    note: str
+
+
+@dataclass(frozen=True)
+class RegionRow:
+    """A cell's ellipse in the plane, which holds together with those of all cells with 95% confidence.
+
+    The points p with (p - c)' S^-1 (p - c) <= radius^2, c = (x, y), S = [[xx, xy], [xy, yy]].
+    """
+
+    cell: str
+    x_protocol: str
+    y_protocol: str
+    x: float
+    y: float
+    xx: float
+    xy: float
+    yy: float
+    radius: float
+
+
+@dataclass(frozen=True)
+class DominanceRow:
+    """The probability that curve a leaves every cell of curve b behind, over n prompts that all have."""
+
+    a: str
+    b: str
+    probability: float
+    n: int
+
+
+@dataclass(frozen=True)
+class FlaggedRow:
+    """An image that the audit flagged, by its prompt's id or its name; `like`: the one that it repeats."""
+
+    cell: str
+    image: str
+    flags: str
+    like: str
+
+
+_Row = ResultRow | ProtocolRow | ComparisonRow | RegionRow | DominanceRow | FlaggedRow
+
+_TYPES = {
+    "str": pa.string(),
+    "int": pa.int64(),
+    "int | None": pa.int64(),
+    "float": pa.float64(),
+    "float | None": pa.float64(),
+}
+
+
+def write_results(store: Store, rows: Sequence[ResultRow]) -> None:
+    """Write results.csv and results.parquet."""
+    write_rows(store, "results.csv", ResultRow, rows)
+    schema = pa.schema([(field.name, _TYPES[str(field.type)]) for field in fields(ResultRow)])
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], schema=schema), sink)
+    store.write("results.parquet", sink.getvalue())
+
+
+def write_images(store: Store, images: pa.Table) -> None:
+    """Write images.parquet, a row per image and cell."""
+    sink = io.BytesIO()
+    pq.write_table(images, sink, compression="zstd")
+    store.write("images.parquet", sink.getvalue())
+
+
+def write_rows(store: Store, name: str, kind: type[_Row], rows: Sequence[_Row]) -> None:
+    """Write a CSV of rows of one kind, its heading alone where there are none.
+
+    Floats stand there with nine digits, what is missing is an empty field.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in fields(kind)])
+    writer.writerows([_cell(value) for value in asdict(row).values()] for row in rows)
+    store.write(name, text.getvalue().encode("utf-8"))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,82 @@
+"""Where results are sent beside the run folder: a spec's `records`. A new place is a file and a line in
+PLACES.
+
+What was sent is remembered in RUN/records.json, so going on with a run sends nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sdbench.core.digest import digest_bytes, digest_value
+from sdbench.core.errors import InputError, one_line
+from sdbench.runs.local_copy import local_view
+from sdbench.runs.trackers import to_mlflow, to_tensorboard, to_wandb
+from sdbench.runs.trackers.scored import Scored, read_scored
+from sdbench.runs.cache import read_remembered, write_remembered
+from sdbench.spec import RecordSpec
+from sdbench.runs.store import existing_store
+
+__all__ = ["PLACES", "Place", "check_records", "send_records"]
+
+SENT = "records.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A service. `module` is what it needs installed, `extra` how that is called here.
+
+    `check` raises InputError where it is plain that nothing can be sent; `send` says where the results are.
+    """
+
+    module: str
+    extra: str
+    check: Callable[[Any], None]
+    send: Callable[[Any, Scored], str]
+
+
+PLACES: dict[str, Place] = {
+    "mlflow": Place("mlflow", "mlflow", to_mlflow.check, to_mlflow.send),
+    "wandb": Place("wandb", "wandb", to_wandb.check, to_wandb.send),
+    "tensorboard": Place("tensorboard", "tensorboard", to_tensorboard.check, to_tensorboard.send),
+}
+
+
+def check_records(records: Sequence[RecordSpec]) -> None:
+    """Before any work: InputError in one line where a record cannot be kept."""
+    for record in records:
+        place = PLACES[record.to]
+        if find_spec(place.module) is None:
+            raise InputError(f"records: {record.to} is not installed: pip install 'sdbench[{place.extra}]'")
+        place.check(record)
+
+
+def send_records(place: str | Path, note: Callable[[str], None], *, again: bool = False) -> list[str]:
+    """Send the results of the run at `place` where its spec says; returns a line for each that failed.
+
+    What has been sent before is sent only if `again`. Raises StoreError, InputError where the run itself
+    cannot be read.
+    """
+    store = existing_store(place)
+    with local_view(store) as folder:
+        scored = read_scored(folder)
+        digest = digest_bytes((folder / "results.csv").read_bytes())
+        sent = read_remembered(store, SENT, "delete it and send again")
+        failures = []
+        for record in scored.spec.records:
+            key = digest_value(record.model_dump(mode="json"))
+            if sent.get(key) == digest and not again:
+                continue
+            note(f"records: sending to {record.to}")
+            try:
+                note(f"records: {record.to}: {PLACES[record.to].send(record, scored)}")
+            except Exception as error:  # services fail in every way, and the run is there all the same
+                failures.append(f"records: {record.to} failed: {one_line(error)}")
+                continue
+            sent[key] = digest
+            write_remembered(store, SENT, sent)
+    return failures

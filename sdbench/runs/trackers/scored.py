@@ -1,0 +1,83 @@
+"""A scored run as it is sent: spec, figures by cell, plots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reports.errors import ReportError
+from reports.rows import SETTINGS, read_results
+from sdbench.core.errors import InputError
+from sdbench.runs.labels import cell_label
+from sdbench.spec import ExperimentSpec, load_spec
+
+__all__ = ["Scored", "ScoredCell", "read_scored"]
+
+
+@dataclass(frozen=True)
+class ScoredCell:
+    """One cell: its settings, and its figures by protocol as (value, standard error or None, n)."""
+
+    name: str
+    curve: str
+    settings: dict[str, Any]
+    figures: dict[str, tuple[float, float | None, int]]
+
+    def metrics(self, joint: str) -> dict[str, float]:
+        """Each figure, and its standard error under the protocol's name, `joint` and "standard_error"."""
+        flat = {protocol: value for protocol, (value, _, _) in self.figures.items()}
+        errors = {f"{name}{joint}standard_error": error for name, (_, error, _) in self.figures.items()}
+        return flat | {name: error for name, error in errors.items() if error is not None}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The run folder, its spec, its cells in the order of the results, all rows, and its plots as PNG."""
+
+    folder: Path
+    spec: ExperimentSpec
+    cells: tuple[ScoredCell, ...]
+    rows: pd.DataFrame
+    plots: tuple[Path, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The spec and the table of results."""
+        return self.folder / "spec.yaml", self.folder / "results.csv"
+
+
+def read_scored(folder: Path) -> Scored:
+    """The run in `folder`; InputError where it holds no results."""
+    spec = load_spec(folder / "spec.yaml")
+    try:
+        rows = read_results(folder)
+    except ReportError as error:
+        raise InputError(str(error)) from None
+    cells = tuple(_cell(frame) for _, frame in rows.groupby("cell", sort=False))
+    return Scored(folder, spec, cells, rows, tuple(sorted((folder / "report").glob("*.png"))))
+
+
+def _cell(rows: pd.DataFrame) -> ScoredCell:
+    first = rows.iloc[0]
+    settings = {
+        key: _plain(first[key]) for key in (*SETTINGS, "image_size", "seed", "precision", "nfe", "device")
+    }
+    return ScoredCell(
+        name=cell_label(first["curve"], first["guidance_scale"]),
+        curve=first["curve"],
+        settings=settings,
+        figures={
+            str(row["protocol"]): (_plain(row["value"]), _plain(row["standard_error"]), _plain(row["n"]))
+            for _, row in rows.iterrows()
+        },
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A pandas scalar as a Python one; None where it is missing."""
+    if pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value

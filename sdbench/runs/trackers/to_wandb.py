@@ -1,0 +1,48 @@
+"""Results in Weights & Biases: a run with the spec as configuration, a table of all rows, and the plots."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+from sdbench.core.errors import InputError
+from sdbench.runs.trackers.scored import Scored
+from sdbench.spec import WandbRecord
+
+__all__ = ["check", "send"]
+
+
+def check(record: WandbRecord) -> None:
+    """Online, someone has to be logged in."""
+    if record.mode == "online":
+        import wandb
+
+        if not wandb.login(prompt=False, verify=False):
+            raise InputError("records: wandb: nobody is logged in: run 'wandb login', or say mode: offline")
+
+
+def send(record: WandbRecord, scored: Scored) -> str:
+    """Write the run; returns its URL, or the folder that `wandb sync` takes."""
+    import wandb
+
+    run = wandb.init(
+        project=record.project,
+        name=scored.spec.name,
+        mode=record.mode,
+        config=scored.spec.model_dump(mode="json", exclude_none=True),
+        settings=wandb.Settings(silent=True, console="off"),
+    )
+    try:
+        rows = scored.rows.astype(object).where(scored.rows.notna(), None)
+        data: list[Iterable[Any]] = list(rows.to_numpy())
+        table = wandb.Table(columns=list(rows.columns), data=data)
+        plots = {plot.stem: wandb.Image(str(plot)) for plot in scored.plots}
+        run.log({"results": table, **plots})
+        for cell in scored.cells:
+            run.summary.update({f"{cell.name}/{name}": value for name, value in cell.metrics(".").items()})
+        for file in scored.files:
+            shutil.copy(file, run.dir)  # goes with the run; the run folder may be a temporary copy
+        return str(run.url if record.mode == "online" else run.settings.sync_dir)
+    finally:
+        run.finish()

@@ -1,0 +1,161 @@
+"""Reads everything again that a run made and says what is not as it was written."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from sdbench.core.digest import SHORT, digest_pixels, digest_value
+from sdbench.core.errors import StoreError, one_line
+from sdbench.runs.plan_file import PlanFile, read_plan_file, unit_images
+from sdbench.runs.shards import AGAIN, CHANGED, IDENTITY, is_as_written, read_table
+from sdbench.runs.store import READERS, Store
+
+__all__ = ["Findings", "verify"]
+
+
+@dataclass
+class Findings:
+    """How many shards and images were read, and a line for each thing that is wrong."""
+
+    shards: int = 0
+    images: int = 0
+    damage: list[str] = field(default_factory=list)
+
+
+def verify(store: Store, read: Callable[[int, int], None]) -> Findings:
+    """Read all shards and images of the run; `read` is told how many cells of how many are read.
+
+    A shard has to be what its name says (cell, prompts, number of images), an image has to hold the pixels
+    whose digest is in its shard, features of reference images have to be as they were written, and no write
+    may have been left half done.
+    """
+    plan = read_plan_file(store)
+    findings = Findings()
+    cells = sorted(store.folders("shards") | store.folders("images"))
+    with ThreadPoolExecutor(READERS) as pool:
+        for done, cell in enumerate(cells, start=1):
+            digests = _shards(store, plan, cell, pool, findings)
+            _images(store, cell, digests, pool, findings)
+            read(done, len(cells))
+        names = sorted(store.names("reference"))
+        findings.damage += filter(None, pool.map(lambda name: _reference(store, name), names))
+    for key in store.temporaries():
+        findings.damage.append(f"{store.where(key)}: a write that never ended; 'sdbench gc' removes it")
+    return findings
+
+
+@dataclass
+class _Digests:
+    """What a cell's shards say of its images: digests by prompt id, more than one where batches differed,
+    and which of them the current spec keeps."""
+
+    of: dict[str, set[str]] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+
+
+def _shards(
+    store: Store, plan: PlanFile, cell: str, pool: ThreadPoolExecutor, findings: Findings
+) -> _Digests:
+    names = sorted(store.names(f"shards/{cell}"))
+    planned, kept = set(plan.units.get(cell, ())), set(plan.ids_kept)
+    digests = _Digests()
+    for name, found in zip(names, pool.map(lambda name: _shard(store, cell, name), names), strict=True):
+        if isinstance(found, str):
+            findings.damage.append(found)
+            continue
+        findings.shards += 1
+        ids = found["prompt_id"].to_pylist()
+        for id_, sha256 in zip(ids, found["sha256"].to_pylist(), strict=True):
+            digests.of.setdefault(id_, set()).add(sha256)
+        if name.removesuffix(".parquet") in planned:
+            digests.kept |= kept.intersection(ids)
+    return digests
+
+
+def _shard(store: Store, cell: str, name: str) -> pa.Table | str:
+    """The shard, without its features, or what is wrong with it."""
+    key = f"shards/{cell}/{name}"
+    try:
+        table = read_table(store, key)
+    except StoreError as error:
+        return str(error)
+    wrong = _what_is_wrong(table, cell, name)
+    return f"{store.where(key)}: {wrong}; {AGAIN}" if wrong else table.select(["prompt_id", "sha256"])
+
+
+def _reference(store: Store, name: str) -> str:
+    """What is wrong with features of reference images, "" for nothing."""
+    key = f"reference/{name}"
+    try:
+        table = read_table(store, key)
+    except StoreError as error:
+        return str(error)
+    return "" if is_as_written(table) else f"{store.where(key)}: {CHANGED}; {AGAIN}"
+
+
+def _what_is_wrong(table: pa.Table, cell: str, name: str) -> str:
+    """The first thing that does not fit, "" for nothing."""
+    try:
+        identity: dict[str, Any] = json.loads((table.schema.metadata or {})[IDENTITY])
+        said = _digests(identity)
+        expected = unit_images(name)
+    except (KeyError, ValueError, TypeError):
+        return "is not a shard"
+    in_names = {"cell": cell.rpartition("_")[2], "unit": name.removesuffix(".parquet").rpartition("_")[2]}
+    if said != in_names:
+        return "is not the shard of its name"
+    if table.num_rows != expected:
+        return f"{table.num_rows} rows instead of {expected}"
+    if not is_as_written(table):
+        return CHANGED
+    rows = zip(table["prompt_id"].to_pylist(), table["prompt"].to_pylist(), strict=True)
+    if digest_value([list(row) for row in rows]) != identity["prompts"]:
+        return "its prompts are not those of its identity"
+    return ""
+
+
+def _digests(identity: Mapping[str, Any]) -> dict[str, str]:
+    return {"cell": digest_value(identity["cell"])[:SHORT], "unit": digest_value(identity)[:SHORT]}
+
+
+def _images(store: Store, cell: str, digests: _Digests, pool: ThreadPoolExecutor, findings: Findings) -> None:
+    def look(id_: str) -> str:
+        key = f"images/{cell}/{id_}.png"
+        try:
+            wrong = _image_differs(store.read(key), digests.of.get(id_))
+        except StoreError as error:
+            return str(error)
+        return f"{store.where(key)}: {wrong}; {AGAIN}" if wrong else ""
+
+    names = store.names(f"images/{cell}")
+    there = {name.removesuffix(".png") for name in names if name.endswith(".png")}
+    findings.images += len(there)
+    findings.damage += filter(None, pool.map(look, sorted(there)))
+    strange = sorted(name for name in names if not name.endswith(".png"))
+    findings.damage += [
+        f"{store.where(f'images/{cell}/{name}')}: not an image of this run; 'sdbench gc' removes it"
+        for name in strange
+    ]
+    lost = sorted(digests.kept - there)
+    findings.damage += [f"{store.where(f'images/{cell}/{id_}.png')}: missing; run again" for id_ in lost]
+
+
+def _image_differs(data: bytes, digests: set[str] | None) -> str:
+    """What is wrong with a PNG; None stands for an image whose shard is not there (yet, or whole)."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        return f"cannot be decoded ({one_line(error)})"
+    if digests is None or digest_pixels(pixels) in digests:
+        return ""
+    return "its pixels are not those of its shard"

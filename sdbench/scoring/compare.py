@@ -1,0 +1,156 @@
+"""Which cells differ: all pairs of a run, regions of the plane, and whose curve leaves whose behind.
+
+Cells are compared over the prompts that both have, measured anew where one has more: a distance of fewer
+images is larger, and such a difference would say nothing of the checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import combinations, permutations
+
+from metrics import Estimate, MetricsError, Protocol
+from metrics.compare import Comparison, compare, corrected
+from metrics.regions import PlanePoint, confidence_region, curve_dominance
+from sdbench.runs.tables import ComparisonRow, DominanceRow, RegionRow
+
+__all__ = [
+    "CellFigures",
+    "Ids",
+    "common",
+    "comparisons",
+    "dominances",
+    "ids_to_measure",
+    "plane_axes",
+    "regions",
+]
+
+Ids = tuple[str, ...]
+"""Prompts by their ids, in the order of the run."""
+
+_SEED = 0
+"""Of the draws that curves are compared by; any would do, and the same one gives the same file."""
+
+
+_NUMBERS = ("difference", "standard_error", "low", "high", "p_value", "p_holm", "detectable")
+
+
+@dataclass(frozen=True)
+class CellFigures:
+    """A cell, the curve that it is a point of, and its figures by protocol over each set of prompts."""
+
+    cell: str
+    curve: str
+    ids: Ids
+    estimates: Mapping[Ids, Mapping[str, Estimate]]
+
+
+def common(a: Ids, b: Ids) -> Ids:
+    """The prompts of a that b has too."""
+    if a == b:
+        return a
+    there = set(b)
+    return tuple(id_ for id_ in a if id_ in there)
+
+
+def ids_to_measure(cells: Sequence[Ids]) -> dict[Ids, set[Ids]]:
+    """For each set of prompts that cells have: those shared with another cell, or with all of them."""
+    different = set(cells)
+    everywhere = reduce(common, cells)
+    return {own: {everywhere} | {common(own, other) for other in different} for own in different}
+
+
+def comparisons(cells: Sequence[CellFigures], protocols: Sequence[Protocol]) -> list[ComparisonRow]:
+    """All pairs of cells by each protocol, p-values corrected over the pairs of a protocol."""
+    rows: list[ComparisonRow] = []
+    for protocol in protocols:
+        pairs = [(a, b, _compared(a, b, protocol.name)) for a, b in combinations(cells, 2)]
+        tests = iter(corrected(pair for _, _, pair in pairs if pair))
+        rows.extend(_row(protocol.name, a, b, next(tests) if pair else None) for a, b, pair in pairs)
+    return rows
+
+
+def plane_axes(protocols: Sequence[Protocol]) -> tuple[str, str] | None:
+    """The score and the distance of the plane, the first of each; None if either is missing.
+
+    Among the scores a CLIP score comes first: the plane is known as distance against CLIP score.
+    """
+    scores = [protocol.name for protocol in protocols if protocol.formula.better == "higher"]
+    distances = [protocol.name for protocol in protocols if protocol.formula.better == "lower"]
+    if not scores or not distances:
+        return None
+    return next((name for name in scores if name.startswith("clip-score")), scores[0]), distances[0]
+
+
+def regions(cells: Sequence[CellFigures], axes: tuple[str, str]) -> list[RegionRow]:
+    """The simultaneous 95% regions of the cells whose figures both have errors."""
+    rows = []
+    for cell in cells:
+        point = _point(cell, cell.ids, axes)
+        try:
+            region = confidence_region(point, cells=len(cells))
+        except MetricsError:
+            continue
+        (yy, xy), (_, xx) = region.covariance
+        if xx > 0 and yy > 0:
+            x, y = point.agreement.value, point.distance.value
+            rows.append(RegionRow(cell.cell, *axes, x, y, float(xx), float(xy), float(yy), region.radius))
+    return rows
+
+
+def dominances(cells: Sequence[CellFigures], axes: tuple[str, str]) -> list[DominanceRow]:
+    """Every curve against every other, over the prompts that all cells have."""
+    shared = reduce(common, [cell.ids for cell in cells])
+    curves: dict[str, list[PlanePoint]] = {}
+    for cell in cells:
+        if not cell.estimates[shared].keys() >= set(axes):
+            return []
+        curves.setdefault(cell.curve, []).append(_point(cell, shared, axes))
+    rows = []
+    for a, b in permutations(curves, 2):
+        try:
+            probability = curve_dominance(curves[a], curves[b], seed=_SEED)
+        except MetricsError:
+            continue
+        rows.append(DominanceRow(a, b, probability, len(shared)))
+    return rows
+
+
+def _compared(a: CellFigures, b: CellFigures, protocol: str) -> Comparison | None:
+    """The comparison of two cells over the prompts that both have; None where these are too few."""
+    shared = common(a.ids, b.ids)
+    figures = a.estimates[shared].get(protocol), b.estimates[shared].get(protocol)
+    if figures[0] is None or figures[1] is None:
+        return None
+    return compare(figures[0], figures[1], names=(a.cell, b.cell))
+
+
+def _row(protocol: str, a: CellFigures, b: CellFigures, test: Comparison | None) -> ComparisonRow:
+    n = len(common(a.ids, b.ids))
+    notes = [f"over the {n} prompts that both have"] if n < max(len(a.ids), len(b.ids)) else []
+    if test is None:
+        notes.append("too few for a figure")
+        missing = dict.fromkeys(_NUMBERS)
+        return ComparisonRow(protocol, a.cell, b.cell, **missing, n=n, note="; ".join(notes))
+    return ComparisonRow(
+        protocol,
+        a.cell,
+        b.cell,
+        test.difference,
+        test.standard_error,
+        test.low,
+        test.high,
+        test.p_value,
+        test.adjusted_p,
+        test.minimum_detectable_effect(),
+        n,
+        "; ".join(filter(None, [test.note, *notes])),
+    )
+
+
+def _point(cell: CellFigures, ids: Ids, axes: tuple[str, str]) -> PlanePoint:
+    score, distance = axes
+    figures = cell.estimates[ids]
+    return PlanePoint(distance=figures[distance], agreement=figures[score])

@@ -1,0 +1,149 @@
+"""What changed between two runs: the spec, the environment, and every figure of the cells that both have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from metrics import PROTOCOLS
+from reports.errors import ReportError
+from reports.rows import SETTINGS
+from reports.runs import Run, open_run
+from sdbench.core.errors import InputError, one_line
+from sdbench.scoring.figure_changes import FigureChange, figure_changes, shared_images
+
+__all__ = ["Change", "Difference", "compare_runs"]
+
+ABSENT = "(not there)"
+
+#: What the manifest says of one invocation only, or what stands elsewhere.
+_PASSING = {
+    "name",
+    "cells",
+    "seconds",
+    "worker_seconds",
+    "started",
+    "finished",
+    "images_made",
+    "images_found",
+    "command",
+    "spec_digest",
+}
+#: How the images were made, as the results tell it of each cell.
+_MADE = ("device", "precision", "batch_size")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A key that differs, with both values as text."""
+
+    key: str
+    a: str
+    b: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two runs compared. `same_images` of the `common_images` are equal bit for bit; None where not known."""
+
+    a: str
+    b: str
+    spec: tuple[Change, ...]
+    environment: tuple[Change, ...]
+    common_images: int | None
+    same_images: int | None
+    figures: tuple[FigureChange, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+
+
+def compare_runs(a: Path, b: Path) -> Difference:
+    """Compare the run folders a and b. Raises InputError where one is not a run that was scored."""
+    first, second = _open(a), _open(b)
+    matched = _matched(_with_identities(first), _with_identities(second))
+    shared = shared_images(a, b, matched[["cell_a", "cell_b"]].drop_duplicates())
+    return Difference(
+        a=str(a),
+        b=str(b),
+        spec=tuple(_changes(_flat_yaml(first.spec, a), _flat_yaml(second.spec, b))),
+        environment=tuple(_changes(_environment(first), _environment(second))),
+        common_images=None if shared is None else len(shared.rows),
+        same_images=None if shared is None else shared.same,
+        figures=tuple(figure_changes(matched, first.names, shared)),
+        only_a=tuple(name for cell, name in first.names.items() if cell not in set(matched["cell_a"])),
+        only_b=tuple(name for cell, name in second.names.items() if cell not in set(matched["cell_b"])),
+    )
+
+
+def _matched(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """The results of both, side by side, a row for each cell and protocol that both have.
+
+    Cells belong together by what tells the cells of a run apart. What is one value throughout each run is
+    either the same or the very thing that was changed: a run with PLMS and one with DDIM are compared by
+    checkpoint and guidance scale.
+    """
+    telling = [name for name in SETTINGS if max(a[name].nunique(), b[name].nunique()) > 1]
+    keyed = [
+        frame.assign(key=frame[["protocol", *telling]].astype(str).agg("\n".join, axis=1)) for frame in (a, b)
+    ]
+    return keyed[0].merge(keyed[1], on="key", suffixes=("_a", "_b"), validate="one_to_one")
+
+
+def _with_identities(run: Run) -> pd.DataFrame:
+    """The results, with what identifies the features that each figure is made of; "" where nothing does."""
+    identities = run.manifest.get("features_identities", {})
+    known = {name: str(identities.get(protocol.extractor, "")) for name, protocol in PROTOCOLS.items()}
+    return run.results.assign(features_identity=[known.get(name, "") for name in run.results["protocol"]])
+
+
+def _open(folder: Path) -> Run:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a run folder")
+    try:
+        return open_run(folder)
+    except (ReportError, OSError) as error:
+        raise InputError(f"{error}") from None
+
+
+def _environment(run: Run) -> dict[str, str]:
+    """Digests, versions and the machine, from the manifest and the results."""
+    manifest = {key: value for key, value in run.manifest.items() if key not in _PASSING}
+    versions = str(manifest.pop("versions", ""))
+    packages = dict(part.split("=", 1) for part in versions.split() if "=" in part)
+    made = {name: " and ".join(map(str, dict.fromkeys(run.results[name]))) for name in _MADE}
+    return _flat({**manifest, "versions": packages, "images made": made})
+
+
+def _flat_yaml(text: str, run: Path) -> dict[str, str]:
+    try:
+        return _flat(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise InputError(f"{run / 'spec.yaml'}: not valid YAML: {one_line(error)}") from None
+
+
+def _flat(value: Any, key: str = "") -> dict[str, str]:
+    """Leaves by their path, such as checkpoints.sd-v1-4.path; entries of a list by their name or place."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        names = [entry.get("name") for entry in value if isinstance(entry, Mapping)]
+        if names and len(set(names)) == len(value) and None not in names:
+            value = {str(entry["name"]): entry for entry in value}
+        elif names:
+            value = {str(place): entry for place, entry in enumerate(value)}
+    if isinstance(value, Mapping):
+        leaves: dict[str, str] = {}
+        for name, entry in value.items():
+            leaves.update(_flat(entry, f"{key}.{name}" if key else str(name)))
+        return leaves
+    return {key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)}
+
+
+def _changes(a: Mapping[str, str], b: Mapping[str, str]) -> Iterable[Change]:
+    for key in dict.fromkeys([*a, *b]):
+        old, new = a.get(key, ABSENT), b.get(key, ABSENT)
+        if old != new:
+            yield Change(key, old, new)

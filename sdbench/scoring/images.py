@@ -1,0 +1,233 @@
+"""Scoring images that others made: the protocols of a sweep, without its cells."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from metrics import PROTOCOLS, Protocol
+from metrics.features import Extractor
+from sdbench.core import environment
+from sdbench.core.digest import digest_pixels, digest_value
+from sdbench.core.errors import InputError, did_you_mean
+from sdbench.core.precision import full_precision
+from sdbench.core.progress import ImageProgress
+from sdbench.data.captions import Caption, captions_of
+from sdbench.data.image_sets import Batch, ImageSet, open_image_set
+from sdbench.runs.store import LocalStore, Store
+from sdbench.runs.tables import FlaggedRow, ProtocolRow, ResultRow, write_images, write_results, write_rows
+from sdbench.scoring.audit import TRUNCATED, audit, first_sight, thumbnail
+from sdbench.scoring.extract import Features, image_features, text_features
+from sdbench.scoring.extractors import build_extractor, features_identity
+from sdbench.scoring.measure import Figure, image_table, measure, protocol_rows
+from sdbench.scoring.references import STATS_SUFFIX, Real, load_reference, prepare_images, prepare_stats
+from sdbench.scoring.sample import Sample
+from sdbench.spec import FEWEST, FolderReference, ShapesReference, StatsReference
+
+__all__ = ["Request", "find_protocols", "score_images"]
+
+BATCH_SIZE = 32
+"""Fixed, since it moves the last bit of features and two scorings of one folder must agree in it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to score: paths as they were given, a key of MAPPINGS, and names of protocols."""
+
+    images: str
+    prompts: str | None
+    mapping: str
+    reference: str | None
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What one pass over the images found."""
+
+    features: Features
+    flags: list[str]
+    sha256: list[str]
+    thumbnails: np.ndarray
+
+
+def score_images(request: Request, root: Path, progress: ImageProgress) -> list[ResultRow]:
+    """Score the images and write results.csv, results.parquet and flagged.csv into the folder `root`.
+
+    One pass over the images feeds all extractors. Raises InputError for what is missing or does not fit.
+    """
+    full_precision()
+    protocols = find_protocols(request.metrics)
+    distances = [p for p in protocols if p.formula.needs_reference]
+    images = open_image_set(request.images, "images", FEWEST if distances else 1)
+    captions = _captions(request, images, protocols)
+    reference = _reference_spec(request.reference, distances)
+    device = environment.best_device()
+    extractors = {name: build_extractor(name, device) for name in sorted({p.extractor for p in protocols})}
+
+    store = LocalStore(root)
+    image_size = images.image_size()
+    reals = _reals(reference, distances, extractors, image_size, store, progress)
+    looked = _look(images, captions, extractors, progress)
+    prompts = [caption.prompt for caption in captions]
+    texts = text_features(extractors, prompts, BATCH_SIZE) if captions else {}
+    found = audit(looked.flags, looked.sha256, looked.thumbnails)
+    sample = Sample(images.names, prompts, looked.sha256, looked.features, texts, found)
+    figures = measure(protocols, sample, reals, request.images)
+    rows = _rows(request, protocols, figures, sample, reals, image_size, environment.device_name(device))
+    write_rows(store, "flagged.csv", FlaggedRow, sample.flagged_rows(_name(request)))
+    write_rows(store, "protocols.csv", ProtocolRow, protocol_rows(protocols, sample.features))
+    write_images(store, image_table(_name(request), None, sample, protocols, figures))
+    write_results(store, rows)
+    return rows
+
+
+def find_protocols(names: Sequence[str]) -> list[Protocol]:
+    """The protocols of these names; InputError for one that there is not."""
+    for name in names:
+        if name not in PROTOCOLS:
+            raise InputError(f"unknown metric {name!r}: {did_you_mean(name, PROTOCOLS)}")
+    return [PROTOCOLS[name] for name in dict.fromkeys(names)]
+
+
+def _captions(request: Request, images: ImageSet, protocols: Sequence[Protocol]) -> list[Caption]:
+    """The images' captions; none where no protocol reads text."""
+    if not any(protocol.formula.needs_text for protocol in protocols):
+        return []
+    return captions_of(images, request.mapping, request.prompts)
+
+
+def _reference_spec(
+    text: str | None, distances: Sequence[Protocol]
+) -> ShapesReference | FolderReference | StatsReference | None:
+    """What --reference stands for: shapes:COUNT:SEED, a file of statistics, or images."""
+    if not distances:
+        return None
+    if text is None:
+        raise InputError(f"{distances[0].name} compares with real images: give --reference")
+    if text.startswith("shapes:"):
+        try:
+            _, count, seed = text.split(":")
+            return ShapesReference(source="shapes", count=int(count), seed=int(seed))
+        except (ValueError, ValidationError):
+            raise InputError(f"reference: {text} is not shapes:COUNT:SEED, such as shapes:5000:7") from None
+    if _holds_statistics(Path(text)):
+        return StatsReference(source="stats", path=text)
+    return FolderReference(source="folder", path=text)
+
+
+def _holds_statistics(path: Path) -> bool:
+    if path.is_dir():
+        return any(path.glob(f"*{STATS_SUFFIX}"))
+    if path.suffix != ".npz" or not zipfile.is_zipfile(path):
+        return path.suffix == STATS_SUFFIX
+    with zipfile.ZipFile(path) as archive:
+        return not {"mu.npy", "feats.npy"}.isdisjoint(archive.namelist())
+
+
+def _look(
+    images: ImageSet,
+    captions: Sequence[Caption],
+    extractors: Mapping[str, Extractor],
+    progress: ImageProgress,
+) -> _Looked:
+    given = dict(zip(images.names, captions, strict=True)) if captions else {}
+    parts: list[Features] = []
+    flags: list[str] = []
+    sha256: list[str] = []
+    thumbnails: list[np.ndarray] = []
+    progress.start(len(images.names))
+    for batch in images.batches(BATCH_SIZE):
+        parts.append(image_features(extractors, [batch.pixels]))
+        flags.extend(_flags(batch, given))
+        sha256.extend(digest_pixels(image) for image in batch.pixels)
+        thumbnails.extend(thumbnail(image) for image in batch.pixels)
+        progress.finished(len(batch.names))
+    features = {name: np.concatenate([part[name] for part in parts]) for name in extractors}
+    return _Looked(features, flags, sha256, np.stack(thumbnails))
+
+
+def _flags(batch: Batch, captions: Mapping[str, Caption]) -> list[str]:
+    """What is seen, and what the file of prompts says of an image, comma-joined."""
+    flags = []
+    for name, image in zip(batch.names, batch.pixels, strict=True):
+        seen = TRUNCATED if name in batch.truncated else first_sight(image)
+        said = captions[name].flags if name in captions else ""
+        flags.append(",".join(filter(None, [seen, said])))
+    return flags
+
+
+def _reals(
+    spec: ShapesReference | FolderReference | StatsReference | None,
+    protocols: Sequence[Protocol],
+    extractors: Mapping[str, Extractor],
+    image_size: tuple[int, int],
+    store: Store,
+    progress: ImageProgress,
+) -> dict[str, Real]:
+    """What the protocols compare with, by their names."""
+    if spec is None:
+        return {}
+    if isinstance(spec, StatsReference):
+        return prepare_stats(spec, protocols, extractors.__getitem__, image_size)
+    reference = load_reference(spec, image_size)
+    identities = {name: features_identity(extractor) for name, extractor in extractors.items()}
+    build = extractors.__getitem__
+    return prepare_images(store, reference, protocols, identities, build, BATCH_SIZE, progress.note)
+
+
+def _rows(
+    request: Request,
+    protocols: Sequence[Protocol],
+    figures: Mapping[str, Figure],
+    sample: Sample,
+    reals: Mapping[str, Real],
+    image_size: tuple[int, int],
+    device: str,
+) -> list[ResultRow]:
+    """The rows, with empty fields for what only the maker of the images knows."""
+    height, width = image_size
+    digests = {name: real.digest for name, real in reals.items()}
+    digest = digest_value([sample.sha256, sample.prompts, request.metrics, digests])
+    return [
+        ResultRow(
+            cell=_name(request),
+            curve=_name(request),
+            checkpoint=_name(request),
+            sampler="",
+            steps=None,
+            eta=None,
+            guidance_scale=None,
+            protocol=protocol.name,
+            label=protocol.label,
+            better=protocol.formula.better,
+            value=figures[protocol.name].estimate.value,
+            standard_error=figures[protocol.name].estimate.standard_error,
+            note=figures[protocol.name].note,
+            n=len(sample.ids),
+            flagged=sample.flagged,
+            nfe=None,
+            image_size=f"{height}x{width}",
+            seed=None,
+            precision="",
+            batch_size=str(BATCH_SIZE),
+            device=device,
+            weights_digest="",
+            spec_digest=digest,
+            versions=environment.versions(),
+            prompts_digest=sample.prompts_digest,
+            reference_digest=digests.get(protocol.name, ""),
+        )
+        for protocol in protocols
+    ]
+
+
+def _name(request: Request) -> str:
+    """The images' name in the results: the last part of their path."""
+    path = Path(request.images)
+    return path.resolve().name if path.is_dir() else path.stem

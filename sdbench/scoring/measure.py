@@ -1,0 +1,131 @@
+"""Figures of one set of images, with their notes, and what each image has to do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from metrics import Estimate, MetricsError, Protocol
+from metrics.evaluate import evaluate_all
+from sdbench.core.errors import InputError
+from sdbench.runs.tables import ProtocolRow
+from sdbench.scoring.audit import NOT_FINITE, TRUNCATED, counts_in_words
+from sdbench.scoring.references import Real
+from sdbench.scoring.sample import Sample
+
+__all__ = ["Figure", "image_table", "measure", "measure_some", "protocol_rows"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure over all images; the note says more, such as what it is without the flagged ones."""
+
+    estimate: Estimate
+    note: str
+
+
+def measure(
+    protocols: Sequence[Protocol], sample: Sample, reals: Mapping[str, Real], where: str
+) -> dict[str, Figure]:
+    """Each protocol's figure over all images of the sample, by the protocol's name.
+
+    Flagged images stay in, since a metric that drops them would flatter the checkpoint; the note counts
+    them and gives the figure without them. InputError, which names `where`, where there is no figure.
+    """
+    try:
+        estimates = _estimates(protocols, sample, reals)
+    except MetricsError as error:
+        raise InputError(f"{where}: {error}") from None
+    figures = {}
+    for protocol in protocols:
+        real = reals.get(protocol.name)
+        notes = [estimates[protocol.name].note, real.note if real else ""]
+        if sample.flagged:
+            notes.append(_about_flagged(protocol, sample, reals))
+        figures[protocol.name] = Figure(estimates[protocol.name], "; ".join(filter(None, notes)))
+    return figures
+
+
+def measure_some(
+    protocols: Sequence[Protocol], sample: Sample, reals: Mapping[str, Real]
+) -> dict[str, Estimate]:
+    """Each protocol's figure over the sample; those for which it has too few images are left out."""
+    try:
+        return _estimates(protocols, sample, reals)
+    except MetricsError:
+        if len(protocols) == 1:
+            return {}
+    alone = [measure_some([protocol], sample, reals) for protocol in protocols]
+    return {name: estimate for one in alone for name, estimate in one.items()}
+
+
+def image_table(
+    cell: str, seed: int | None, sample: Sample, protocols: Sequence[Protocol], figures: Mapping[str, Figure]
+) -> pa.Table:
+    """A row per image: what it is, its score where a figure is a mean of scores, else its influence.
+
+    The influence is in the unit of the figure: how much further the figure would fall without this image than
+    without an average one. Null where a figure has no parts per image.
+    """
+    n = len(sample.ids)
+    columns: dict[str, pa.Array] = {
+        "cell": pa.array([cell] * n, pa.string()),
+        "prompt_id": pa.array(sample.ids, pa.string()),
+        "prompt": pa.array(sample.prompts, pa.string()) if sample.prompts else pa.nulls(n, pa.string()),
+        "seed": pa.array([seed] * n, pa.int64()),
+        "sha256": pa.array(sample.sha256, pa.string()),
+        "flags": pa.array([image.flags for image in sample.audit], pa.string()),
+    }
+    for protocol in protocols:
+        parts = figures[protocol.name].estimate.per_image
+        name = f"{'score' if protocol.formula.is_mean else 'influence'}_{protocol.name}"
+        scale = 1 if protocol.formula.is_mean else max(n - 1, 1)
+        columns[name] = pa.nulls(n, pa.float64()) if parts is None else pa.array(parts / scale, pa.float64())
+    return pa.table(columns)
+
+
+def protocol_rows(protocols: Sequence[Protocol], features: Mapping[str, np.ndarray]) -> list[ProtocolRow]:
+    """How the figures are made, with the dimensions that the features [n, d] turned out to have."""
+    return [
+        ProtocolRow(
+            protocol.name,
+            protocol.version,
+            protocol.label,
+            protocol.formula.better,
+            protocol.agrees_with,
+            protocol.resize,
+            protocol.quantisation,
+            protocol.extractor,
+            int(features[protocol.extractor].shape[1]),
+            f"{protocol.formula.words}; {protocol.features}",
+        )
+        for protocol in protocols
+    ]
+
+
+def _about_flagged(protocol: Protocol, sample: Sample, reals: Mapping[str, Real]) -> str:
+    flags = [image.flags for image in sample.audit]
+    absent = any(word in given for word in (NOT_FINITE, TRUNCATED) for given in flags)
+    included = f"{sample.flagged} flagged images ({counts_in_words(flags)}) are included"
+    included += ", black in place of those not finite or truncated" if absent else ""
+    fine = sample.only(np.array([not given for given in flags]))
+    rest = measure_some([protocol], fine, reals).get(protocol.name)
+    if rest is None:
+        return f"{included}; too few are left for a figure without them"
+    error = "" if rest.standard_error is None else f" ± {rest.standard_error:.3g}"
+    return f"{included}; without them {rest.value:.6g}{error} (n = {rest.n})"
+
+
+def _estimates(
+    protocols: Sequence[Protocol], sample: Sample, reals: Mapping[str, Real]
+) -> dict[str, Estimate]:
+    return evaluate_all(
+        protocols,
+        generated=sample.features,
+        real={name: real.prepared for name, real in reals.items()},
+        text=sample.text_features,
+        prompts=list(sample.prompts) or None,
+    )

@@ -1,0 +1,84 @@
+"""Images that are measured together, put together from the shards of a cell or from a scored set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress
+
+import numpy as np
+
+from sdbench.core.digest import digest_value
+from sdbench.data.prompts import Prompt
+from sdbench.runs.shards import Shard
+from sdbench.runs.tables import FlaggedRow
+from sdbench.scoring.audit import Flagged, audit
+
+__all__ = ["Sample", "together"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """n images: ids, sha256 of their pixels, features float32 [n, d] by extractor, and the audit.
+
+    `prompts` are the n texts that the images were made of; empty where nothing reads text.
+    """
+
+    ids: tuple[str, ...]
+    prompts: Sequence[str]
+    sha256: Sequence[str]
+    features: Mapping[str, np.ndarray]
+    text_features: Mapping[str, np.ndarray]
+    audit: Sequence[Flagged]
+
+    @property
+    def flagged(self) -> int:
+        """How many images have a flag."""
+        return sum(1 for image in self.audit if image.flags)
+
+    @cached_property
+    def prompts_digest(self) -> str:
+        """The sha256 of ids and prompts in order; "" where the prompts are not known."""
+        return (
+            digest_value([list(pair) for pair in zip(self.ids, self.prompts, strict=True)])
+            if self.prompts
+            else ""
+        )
+
+    def only(self, kept: np.ndarray) -> Sample:
+        """The images where `kept` bool [n] holds; `like` of the audit still counts in the whole sample."""
+        return Sample(
+            tuple(compress(self.ids, kept)),
+            list(compress(self.prompts, kept)),
+            list(compress(self.sha256, kept)),
+            {name: rows[kept] for name, rows in self.features.items()},
+            {name: rows[kept] for name, rows in self.text_features.items()},
+            list(compress(self.audit, kept)),
+        )
+
+    def flagged_rows(self, cell: str) -> list[FlaggedRow]:
+        """The images with a flag, in order."""
+        return [
+            FlaggedRow(cell, id_, image.flags, "" if image.like is None else self.ids[image.like])
+            for id_, image in zip(self.ids, self.audit, strict=True)
+            if image.flags
+        ]
+
+
+def together(prompts: Sequence[Prompt], shards: Sequence[Shard]) -> Sample:
+    """The images of a cell's shards, which are of `prompts` in this order."""
+
+    def joined(parts: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    flags = [given for shard in shards for given in shard.flags]
+    sha256 = [digest for shard in shards for digest in shard.sha256]
+    return Sample(
+        tuple(prompt.id for prompt in prompts),
+        [prompt.text for prompt in prompts],
+        sha256,
+        joined([shard.features for shard in shards]),
+        joined([shard.text_features for shard in shards]),
+        audit(flags, sha256, np.concatenate([shard.thumbnails for shard in shards])),
+    )

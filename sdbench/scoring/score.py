@@ -1,0 +1,189 @@
+"""Stage 3: shards to figures, one row per cell and protocol, and what compares them. Makes no image.
+
+Cell by cell: its features are let go before the next one is read; what each image has to do with a figure
+stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from metrics import PROTOCOLS, Protocol
+from sdbench.runs.plan import Cell, Plan
+from sdbench.runs.shards import Made, ShardStore
+from sdbench.runs.store import Store
+from sdbench.runs.tables import (
+    ComparisonRow,
+    DominanceRow,
+    FlaggedRow,
+    ProtocolRow,
+    RegionRow,
+    ResultRow,
+    write_images,
+    write_results,
+    write_rows,
+)
+from sdbench.scoring.compare import (
+    CellFigures,
+    Ids,
+    comparisons,
+    dominances,
+    ids_to_measure,
+    plane_axes,
+    regions,
+)
+from sdbench.scoring.measure import Figure, image_table, measure, measure_some, protocol_rows
+from sdbench.scoring.references import Real
+from sdbench.scoring.sample import Sample, together
+from sdbench.spec import ExperimentSpec
+
+__all__ = ["Scores", "score", "write_scores"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The results of a run; each field is a file of write_scores."""
+
+    rows: list[ResultRow]
+    flagged: list[FlaggedRow]
+    protocols: list[ProtocolRow]
+    comparisons: list[ComparisonRow]
+    regions: list[RegionRow]
+    dominance: list[DominanceRow]
+    images: pa.Table
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What remains of a cell when its features have been let go."""
+
+    rows: list[ResultRow]
+    flagged: list[FlaggedRow]
+    protocols: list[ProtocolRow]
+    images: pa.Table
+    figures: CellFigures
+
+
+def write_scores(store: Store, scores: Scores) -> None:
+    """Write the tables of a run, results last."""
+    write_rows(store, "flagged.csv", FlaggedRow, scores.flagged)
+    write_rows(store, "protocols.csv", ProtocolRow, scores.protocols)
+    write_rows(store, "comparisons.csv", ComparisonRow, scores.comparisons)
+    write_rows(store, "regions.csv", RegionRow, scores.regions)
+    write_rows(store, "dominance.csv", DominanceRow, scores.dominance)
+    write_images(store, scores.images)
+    write_results(store, scores.rows)
+
+
+def score(
+    spec: ExperimentSpec,
+    plan: Plan,
+    shards: ShardStore,
+    reference: Mapping[str, Real],
+    note: Callable[[str], None] = lambda text: None,
+) -> Scores:
+    """The results of the plan's cells, in plan order, protocols in spec order.
+
+    `reference` holds what each protocol needs of the reference images, by its name; `note` is told what is
+    going on. Raises StoreError for a missing or damaged shard, InputError where a metric cannot be computed.
+    """
+    protocols = [PROTOCOLS[name] for name in spec.metrics]
+    wanted = ids_to_measure([_ids(plan, cell) for cell in plan.cells])
+    measured = []
+    for place, cell in enumerate(plan.cells):
+        note(f"scoring cell {place + 1} of {len(plan.cells)}")
+        curve = plan.curves[cell]
+        sample, made = _read(plan, cell, shards)
+        figures = measure(protocols, sample, reference, f"cell {cell.folder}")
+        over = {sample.ids: {name: figure.estimate for name, figure in figures.items()}}
+        for fewer in wanted[sample.ids] - {sample.ids}:
+            over[fewer] = measure_some(protocols, sample.only(np.isin(sample.ids, fewer)), reference)
+        measured.append(
+            _Measured(
+                [
+                    _row(spec, cell, curve, p, figures[p.name], sample, reference.get(p.name), made)
+                    for p in protocols
+                ],
+                sample.flagged_rows(cell.folder),
+                protocol_rows(protocols, sample.features),
+                image_table(cell.folder, cell.settings.seed, sample, protocols, figures),
+                CellFigures(cell.folder, curve, sample.ids, over),
+            )
+        )
+    note(f"comparing {len(measured)} cells")
+    return _compared(protocols, measured)
+
+
+def _compared(protocols: Sequence[Protocol], measured: Sequence[_Measured]) -> Scores:
+    cells = [one.figures for one in measured]
+    axes = plane_axes(protocols)
+    return Scores(
+        [row for one in measured for row in one.rows],
+        [row for one in measured for row in one.flagged],
+        measured[0].protocols,
+        comparisons(cells, protocols),
+        regions(cells, axes) if axes else [],
+        dominances(cells, axes) if axes else [],
+        pa.concat_tables(one.images for one in measured),
+    )
+
+
+def _ids(plan: Plan, cell: Cell) -> Ids:
+    return tuple(prompt.id for unit in plan.units_of(cell) for prompt in unit.chunk.prompts)
+
+
+def _read(plan: Plan, cell: Cell, shards: ShardStore) -> tuple[Sample, list[Made]]:
+    units = plan.units_of(cell)
+    parts = [shards.read(unit) for unit in units]
+    prompts = [prompt for unit in units for prompt in unit.chunk.prompts]
+    return together(prompts, parts), [part.made for part in parts]
+
+
+def _row(
+    spec: ExperimentSpec,
+    cell: Cell,
+    curve: str,
+    protocol: Protocol,
+    figure: Figure,
+    sample: Sample,
+    real: Real | None,
+    made: Sequence[Made],
+) -> ResultRow:
+    asked = cell.settings
+    return ResultRow(
+        cell=cell.folder,
+        curve=curve,
+        checkpoint=cell.checkpoint,
+        sampler=asked.sampler,
+        steps=asked.steps,
+        eta=asked.eta,
+        guidance_scale=asked.guidance_scale,
+        protocol=protocol.name,
+        label=protocol.label,
+        better=protocol.formula.better,
+        value=figure.estimate.value,
+        standard_error=figure.estimate.standard_error,
+        note=figure.note,
+        n=len(sample.ids),
+        flagged=sample.flagged,
+        nfe=made[0].nfe,
+        image_size=f"{asked.height}x{asked.width}",
+        seed=asked.seed,
+        precision=asked.precision,
+        batch_size=_distinct(str(size) for part in made for size in part.batch_sizes),
+        device=_distinct(part.device for part in made),
+        weights_digest=cell.weights_digest,
+        spec_digest=spec.digest,
+        versions=_distinct(part.versions for part in made),
+        prompts_digest=sample.prompts_digest,
+        reference_digest=real.digest if real else "",
+    )
+
+
+def _distinct(values: Iterable[str]) -> str:
+    """One value where all shards agree; else each of them, so that a mixed cell shows."""
+    return " + ".join(dict.fromkeys(values))

@@ -1,0 +1,1 @@
+"""Carrying out a spec: plan it, make its images, score them."""

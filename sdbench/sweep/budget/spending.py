@@ -1,0 +1,160 @@
+"""A plan's cells under a budget: from shards to figures, from figures to units, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from metrics import PROTOCOLS, Estimate, MetricsError, Protocol
+from metrics.evaluate import evaluate
+from sdbench.core.errors import InputError, SdbenchError
+from sdbench.runs.plan import Cell, Plan, Unit
+from sdbench.runs.shards import ShardStore, shard_key
+from sdbench.runs.tables import ResultRow
+from sdbench.scoring.references import Real
+from sdbench.spec import ExperimentSpec
+from sdbench.spec.budget import Budget
+from sdbench.sweep.budget.course import Course, follow
+from sdbench.sweep.budget.rules import Ranking, Rule, Until
+
+__all__ = ["Spent", "spend"]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was worked off: the plan, or the part of it that the budget took, and what is said of that.
+
+    `facts` are entries of the manifest; `notes` hold what the rows of results say of a cell; `stopped`,
+    by the cell's folder, how many of its prompts were used. All are empty without a budget.
+    """
+
+    plan: Plan
+    facts: dict[str, Any]
+    notes: Mapping[Cell, str]
+    stopped: Mapping[str, int]
+
+    def noted(self, rows: Sequence[ResultRow]) -> list[ResultRow]:
+        """The plan's rows of results, equally many a cell, with the notes on where the cells stopped."""
+        each = len(rows) // len(self.plan.cells)
+        notes = [self.notes.get(cell, "") for cell in self.plan.cells for _ in range(each)]
+        return [
+            replace(row, note="; ".join(filter(None, [row.note, note])))
+            for row, note in zip(rows, notes, strict=True)
+        ]
+
+
+def spend(
+    spec: ExperimentSpec,
+    plan: Plan,
+    shards: ShardStore,
+    reference: Mapping[str, Real],
+    work: Callable[[Plan], None],
+    note: Callable[[str], None],
+) -> Spent:
+    """Work off `plan`: all of it, or with a budget in the spec the units that the budget asks for.
+
+    `work` makes the images of the plans that it is given; `note` is told of each look. Raises InputError
+    where there is nothing to rank or a figure cannot be computed, SdbenchError where a budget would have to
+    decide without images that could not be made.
+    """
+    if spec.budget is None:
+        work(plan)
+        return Spent(plan, {}, {}, {})
+    protocol = PROTOCOLS[spec.budget.protocol_of(spec.metrics)]
+    rule = _rule(spec.budget, plan, protocol)
+
+    def make(cells: Sequence[Cell], done: int, wanted: int) -> None:
+        units = tuple(u for cell in cells for u in plan.units_of(cell) if done < u.chunk.end <= wanted)
+        work(Plan(tuple(cells), units))
+        _refuse_gaps(units, shards)
+
+    def measure(cell: Cell, n: int) -> Estimate:
+        return _measure(
+            protocol, cell, [u for u in plan.units_of(cell) if u.chunk.end <= n], shards, reference
+        )
+
+    ends = [unit.chunk.end for unit in plan.units_of(plan.cells[0])]
+    course = follow(rule, plan.cells, ends, make, measure, note)
+    taken = plan.only(course.prompts)
+    saving = 1 - taken.images / plan.images
+    note(f"budget: {course.verdict}; {taken.images} images instead of {plan.images}, {saving:.0%} saved")
+    facts = {
+        "rule": _words(spec.budget, protocol),
+        "verdict": course.verdict,
+        "settled": rule.claims(),
+        "images": taken.images,
+        "images_of_fixed_budget": plan.images,
+        "saving": round(saving, 4),
+        "looks": list(course.looks),
+        "cells": _stops(plan, course),
+    }
+    stopped = {cell.folder: count for cell, count in course.prompts.items()}
+    return Spent(taken, {"budget": facts}, _notes(plan, course, ends[-1]), stopped)
+
+
+def _rule(budget: Budget, plan: Plan, protocol: Protocol) -> Rule[Cell]:
+    if budget.half_width is not None:
+        return Until(budget.half_width, budget.confidence)
+    contenders = _contenders(plan)
+    if len(contenders) < 2:
+        raise InputError("budget: resolve: ranking needs two checkpoints, samplers or scales to rank")
+    return Ranking(contenders, protocol.formula.better, budget.confidence)
+
+
+def _contenders(plan: Plan) -> dict[str, list[Cell]]:
+    """The curves with their cells; where there is one curve, its cells by their scales."""
+    contenders: dict[str, list[Cell]] = {}
+    for cell in plan.cells:
+        contenders.setdefault(plan.curves[cell], []).append(cell)
+    if len(contenders) > 1:
+        return contenders
+    return {f"scale {cell.settings.guidance_scale:g}": [cell] for cell in plan.cells}
+
+
+def _refuse_gaps(units: Sequence[Unit], shards: ShardStore) -> None:
+    done = shards.done(units)
+    missing = sum(len(unit.chunk.prompts) for unit in units if shard_key(unit) not in done)
+    if missing:
+        raise SdbenchError(f"budget: {missing} images of this block could not be made; run again to go on")
+
+
+def _measure(
+    protocol: Protocol, cell: Cell, units: Sequence[Unit], shards: ShardStore, reference: Mapping[str, Real]
+) -> Estimate:
+    parts = [shards.read(unit) for unit in units]
+    texts = [part.text_features[protocol.extractor] for part in parts if part.text_features]
+    real = reference.get(protocol.name)
+    try:
+        return evaluate(
+            protocol,
+            generated=np.concatenate([part.features[protocol.extractor] for part in parts]),
+            real=real.prepared if real else None,
+            text=np.concatenate(texts) if texts else None,
+            prompts=[prompt.text for unit in units for prompt in unit.chunk.prompts],
+        )
+    except MetricsError as error:
+        raise InputError(f"budget: {protocol.name} of cell {cell.folder}: {error}") from None
+
+
+def _words(budget: Budget, protocol: Protocol) -> str:
+    aim = f"until {budget.until}" if budget.until else f"resolve ranking by {protocol.name}"
+    return f"{aim}, confidence {budget.confidence:g}"
+
+
+def _stops(plan: Plan, course: Course[Cell]) -> list[dict[str, Any]]:
+    return [
+        {"cell": cell.folder, "prompts": course.prompts[cell], "reason": course.reasons[cell]}
+        for cell in plan.cells
+    ]
+
+
+def _notes(plan: Plan, course: Course[Cell], full: int) -> dict[Cell, str]:
+    return {
+        cell: f"budget: all {full} prompts used"
+        if course.prompts[cell] == full
+        else f"budget: stopped at {course.prompts[cell]} of {full} prompts, {course.reasons[cell]}"
+        for cell in plan.cells
+    }

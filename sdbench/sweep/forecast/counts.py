@@ -1,0 +1,146 @@
+"""Images and UNet evaluations of a spec. What is missing on this machine is reported, not required."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reference_model.config import ScheduleConfig
+from reference_model.samplers import nfe
+from reference_model.schedule import Schedule
+from sdbench.core.environment import best_device
+from sdbench.core.errors import InputError
+from sdbench.core.paths import existing_file
+from sdbench.data.prompts import Prompt, load_prompts
+from sdbench.models import Source
+from sdbench.models.registry import locate
+from sdbench.models.samplers import resolve_sampler
+from sdbench.models.settings import Settings
+from sdbench.models.sources import ReferenceSource
+from sdbench.spec import ExperimentSpec, SamplerSpec, StatsReference
+from sdbench.spec.model_entry import ModelEntry
+from sdbench.spec.sampler_names import belongs_to_model
+from sdbench.sweep.planning import settings_of
+from sdbench.sweep.prepare import find_reference
+
+__all__ = ["Curve", "Found", "count", "find", "first_point"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The inputs of a spec on this machine; `missing` has a line for each that is absent or unusable."""
+
+    sources: dict[str, Source]
+    prompts: tuple[Prompt, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A checkpoint and sampler over all guidance scales.
+
+    Attributes:
+        checkpoint: Name of the checkpoint.
+        sampler: Name of the sampler.
+        steps: Number of steps.
+        found: Whether the checkpoint is on this machine.
+        images: Number of images over all scales; None if unknown.
+        evaluations: UNet evaluations per image at each scale; None if the sampler cannot run so many steps.
+        assumed: Whether one evaluation per step, doubled by guidance, is an assumption, because only a loaded
+            pipeline could tell.
+    """
+
+    checkpoint: str
+    sampler: str
+    steps: int
+    eta: float
+    found: bool
+    images: int | None
+    evaluations: tuple[int, ...] | None
+    assumed: bool
+
+    @property
+    def total(self) -> int | None:
+        """UNet evaluations of all images; None if unknown."""
+        if self.evaluations is None or self.images is None:
+            return None
+        return self.images // len(self.evaluations) * sum(self.evaluations)
+
+
+def find(spec: ExperimentSpec) -> Found:
+    """Look up all inputs of `spec` that can be checked without loading a model."""
+    device = best_device()
+    missing: list[str] = []
+    sources: dict[str, Source] = {}
+    for entry in spec.checkpoints:
+        try:
+            source = locate(entry)
+            for sampler in spec.samplers:
+                scale = spec.guidance_scales[0]
+                source.check(settings_of(spec, sampler, scale, compiled=spec.compiled_on(device)))
+            sources[entry.name] = source
+        except InputError as error:
+            wanted = getattr(error, "wanted", None)
+            missing.append(f"{error}; fetch with: sdbench models fetch {wanted}" if wanted else str(error))
+    prompts: tuple[Prompt, ...] = ()
+    try:
+        prompts = load_prompts(spec.prompts)
+    except InputError as error:
+        missing.append(str(error))
+    try:
+        if isinstance(spec.reference, StatsReference):
+            existing_file(spec.reference.path, "reference.path")
+        else:
+            find_reference(spec)
+    except InputError as error:
+        missing.append(str(error))
+    return Found(sources, prompts, tuple(missing))
+
+
+def count(spec: ExperimentSpec, found: Found) -> list[Curve]:
+    """Return the curves of the spec in plan order, without numbers of images if not even a count is known."""
+    prompts = len(found.prompts) or spec.prompts.count
+    images = None if prompts is None else prompts * len(spec.guidance_scales)
+    return [
+        Curve(
+            entry.name,
+            sampler.name,
+            sampler.steps,
+            sampler.eta,
+            entry.name in found.sources,
+            images,
+            _evaluations(spec, found.sources.get(entry.name), entry, sampler),
+            _is_assumed(found.sources.get(entry.name), entry, sampler),
+        )
+        for entry in spec.checkpoints
+        for sampler in spec.samplers
+    ]
+
+
+def first_point(spec: ExperimentSpec, found: Found) -> tuple[Source, Settings] | None:
+    """Return the first checkpoint that is on this machine, with the first settings of the spec."""
+    compiled = spec.compiled_on(best_device())
+    for entry in spec.checkpoints:
+        if entry.name in found.sources:
+            settings = settings_of(spec, spec.samplers[0], spec.guidance_scales[0], compiled=compiled)
+            return found.sources[entry.name], settings
+    return None
+
+
+def _evaluations(
+    spec: ExperimentSpec, source: Source | None, entry: ModelEntry, sampler: SamplerSpec
+) -> tuple[int, ...] | None:
+    if _is_assumed(source, entry, sampler):
+        calls = sampler.steps
+    else:
+        schedule = source.model_config.schedule if isinstance(source, ReferenceSource) else ScheduleConfig()
+        chosen = resolve_sampler(sampler.name)
+        try:
+            calls = nfe(chosen, chosen.grid(Schedule(schedule), sampler.steps, sampler.eta))
+        except ValueError:
+            return None
+    return tuple(calls if scale == 1 else 2 * calls for scale in spec.guidance_scales)
+
+
+def _is_assumed(source: Source | None, entry: ModelEntry, sampler: SamplerSpec) -> bool:
+    of_reference = isinstance(source, ReferenceSource) or (source is None and entry.diffusers is None)
+    return belongs_to_model(sampler.name) or not of_reference

@@ -1,0 +1,139 @@
+"""The forecast of `sdbench plan`: counts, disk space, images already done, and hours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from sdbench.core.errors import SdbenchError
+from sdbench.runs.plan_file import PLAN_KEY
+from sdbench.runs.shards import ShardStore, shard_key
+from sdbench.runs.store import is_there, open_store
+from sdbench.scoring.extractors import extractor_names, is_at_hand
+from sdbench.spec import ExperimentSpec
+from sdbench.sweep.forecast.calibration import Speed, calibrate
+from sdbench.sweep.forecast.counts import Curve, Found, count, find, first_point
+from sdbench.sweep.forecast.disk import Disk, disk_of
+from sdbench.sweep.prepare import prepare
+
+__all__ = ["Forecast", "forecast"]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The cost of a run. None stands for what is unknown; `missing` says why.
+
+    `seconds` is the remaining time on the calibrated device. Under a budget all values are upper bounds.
+    """
+
+    name: str
+    prompts: str
+    cells: int
+    units: int | None
+    images: int | None
+    evaluations: int | None
+    assumed: bool
+    at_most: bool
+    curves: tuple[Curve, ...]
+    disk: Disk | None
+    images_done: int | None
+    speed: Speed | None
+    seconds: float | None
+    missing: tuple[str, ...]
+
+
+def forecast(
+    spec: ExperimentSpec, place: str | Path, note: Callable[[str], None], *, measure: bool
+) -> Forecast:
+    """Forecast a run of `spec` at `place`; what is missing is listed and raises nothing.
+
+    Args:
+        spec: The experiment.
+        place: The run's folder or URL; images that it already has are counted.
+        note: Receives progress messages.
+        measure: Whether to measure the speed of this device.
+    """
+    found = find(spec)
+    curves = count(spec, found)
+    cells = len(spec.checkpoints) * len(spec.samplers) * len(spec.guidance_scales)
+    images = None if curves[0].images is None else len(curves) * curves[0].images
+    missing = [*found.missing, *_downloads(spec)]
+    speed = _speed(spec, found, note, missing) if measure else None
+    done = _done(spec, place, note, missing, complete=not found.missing)
+    totals = [curve.total for curve in curves]
+    evaluations = None if None in totals else sum(total for total in totals if total is not None)
+    prompts = None if images is None else images // cells
+    return Forecast(
+        name=spec.name,
+        prompts=spec.prompts.words,
+        cells=cells,
+        units=None if prompts is None else cells * ceil(prompts / spec.unit_size),
+        images=images,
+        evaluations=evaluations,
+        assumed=any(curve.assumed for curve in curves),
+        at_most=spec.budget is not None,
+        curves=tuple(curves),
+        disk=None
+        if prompts is None
+        else disk_of(spec, cells, prompts, speed.bytes_per_pixel if speed else None),
+        images_done=done,
+        speed=speed,
+        seconds=_seconds(speed, images, evaluations, done or 0, len(spec.checkpoints)),
+        missing=tuple(missing),
+    )
+
+
+def _speed(
+    spec: ExperimentSpec, found: Found, note: Callable[[str], None], missing: list[str]
+) -> Speed | None:
+    point = first_point(spec, found)
+    if point is None or not found.prompts:
+        missing.append("calibration: it needs a checkpoint and the prompts")
+        return None
+    try:
+        return calibrate(spec, *point, found.prompts, note)
+    except SdbenchError as error:
+        missing.append(str(error))
+        return None
+
+
+def _downloads(spec: ExperimentSpec) -> list[str]:
+    absent = [name for name in extractor_names(spec) if not is_at_hand(name)]
+    return [f"weights of {name}: the run downloads them from the hub" for name in absent]
+
+
+def _done(
+    spec: ExperimentSpec,
+    place: str | Path,
+    note: Callable[[str], None],
+    missing: list[str],
+    *,
+    complete: bool,
+) -> int | None:
+    """Return how many of the plan's images the run already has; None if unknown."""
+    try:
+        if not is_there(place) or not open_store(place).exists(PLAN_KEY):
+            return 0
+        if not complete:
+            missing.append(f"{place}: images that are done cannot be counted while inputs are missing")
+            return None
+        prepared = prepare(spec, str(place), note)
+        done = ShardStore(prepared.store).done(prepared.plan.units)
+    except SdbenchError as error:
+        missing.append(str(error))
+        return None
+    return sum(len(unit.chunk.prompts) for unit in prepared.plan.units if shard_key(unit) in done)
+
+
+def _seconds(
+    speed: Speed | None, images: int | None, evaluations: int | None, done: int, checkpoints: int
+) -> float | None:
+    """Return the remaining seconds, assuming that the images already done are average ones."""
+    if speed is None or not images or (evaluations is None and speed.per_evaluation):
+        return None
+    left = 1 - done / images
+    if not left:
+        return 0.0
+    return checkpoints * speed.load + left * speed.seconds(images, evaluations or 0)

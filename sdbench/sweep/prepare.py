@@ -1,0 +1,136 @@
+"""What a run needs before its first image: everything that its spec names, found, identified and planned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+
+from metrics import PROTOCOLS
+from metrics.features import Extractor
+from sdbench.core import environment
+from sdbench.core.errors import InputError
+from sdbench.core.precision import full_precision
+from sdbench.data.prompts import Prompt, load_prompts
+from sdbench.models import Source
+from sdbench.models.registry import Checkpoint, locate_all
+from sdbench.runs.cache import read_remembered, write_remembered
+from sdbench.runs.plan import Plan
+from sdbench.runs.store import Store, open_store
+from sdbench.scoring.extractors import build_extractor, extractor_names, features_identity
+from sdbench.scoring.references import Real, Reference, load_reference, prepare_images, prepare_stats
+from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
+from sdbench.sweep.names import check_names
+from sdbench.sweep.planning import make_plan, settings_of
+
+__all__ = ["Inputs", "Prepared", "find_inputs", "find_reference", "prepare", "prepare_reference"]
+
+WEIGHTS_CACHE = "checkpoints.json"
+
+REFERENCE_BATCH = 64
+"""Batch size of reference images under `batch_size: auto`: their features must not depend on the device."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the spec names, found on this machine."""
+
+    sources: tuple[Source, ...]
+    prompts: tuple[Prompt, ...]
+    reference: Reference | None
+    device: str
+    extractors: dict[str, Extractor]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that can begin."""
+
+    inputs: Inputs
+    store: Store
+    checkpoints: list[Checkpoint]
+    identities: dict[str, str]
+    plan: Plan
+
+
+def prepare(spec: ExperimentSpec, place: str, note: Callable[[str], None]) -> Prepared:
+    """Find everything that `spec` names, then open the store at `place` and plan.
+
+    All inputs are looked up first, so that a missing file ends the run at once and leaves no run folder.
+    """
+    inputs = find_inputs(spec)
+    _check_settings(spec, inputs)
+    store = open_store(place)
+    note(f"{spec.name}: reading checkpoints")
+    checkpoints = _identify(inputs.sources, store)
+    identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
+    plan = make_plan(spec, checkpoints, inputs.prompts, identities, inputs.device)
+    return Prepared(inputs, store, checkpoints, identities, plan)
+
+
+def find_inputs(spec: ExperimentSpec) -> Inputs:
+    """What `spec` names; InputError for what is missing or wrong."""
+    full_precision()
+    check_names(spec)
+    sources = locate_all(spec.checkpoints)
+    prompts = load_prompts(spec.prompts)
+    if spec.distances and len(prompts) < FEWEST:
+        raise InputError(f"prompts: {len(prompts)} prompt, a distance needs {FEWEST} images at least")
+    reference = find_reference(spec)
+    device = environment.best_device()
+    extractors = {name: build_extractor(name, device) for name in extractor_names(spec)}
+    return Inputs(sources, prompts, reference, device, extractors)
+
+
+def find_reference(spec: ExperimentSpec) -> Reference | None:
+    """The set of real images that `spec` names; None if it names statistics, or nothing."""
+    if spec.reference is None or isinstance(spec.reference, StatsReference):
+        return None
+    return load_reference(spec.reference, spec.image_size)
+
+
+def prepare_reference(
+    spec: ExperimentSpec,
+    reference: Reference | None,
+    store: Store,
+    identities: Mapping[str, str],
+    note: Callable[[str], None],
+) -> dict[str, Real]:
+    """What each distance of the spec needs of the real images, by the protocol's name.
+
+    `identities` are those of the features by the name of their extractor. A network is loaded only if `store`
+    lacks its features of the real images.
+    """
+    protocols = [PROTOCOLS[name] for name in spec.distances]
+    build = partial(build_extractor, device=environment.best_device())
+    if isinstance(spec.reference, StatsReference):
+        return prepare_stats(spec.reference, protocols, build, spec.image_size)
+    if reference is None:
+        return {}
+    size = REFERENCE_BATCH if spec.batch_size == "auto" else spec.batch_size
+    return prepare_images(store, reference, protocols, identities, build, size, note)
+
+
+def _check_settings(spec: ExperimentSpec, inputs: Inputs) -> None:
+    """InputError for a point of the sweep that its model cannot follow."""
+    compiled = spec.compiled_on(inputs.device)
+    for source, sampler, scale in product(inputs.sources, spec.samplers, spec.guidance_scales):
+        source.check(settings_of(spec, sampler, scale, compiled=compiled))
+
+
+def _identify(sources: Sequence[Source], store: Store) -> list[Checkpoint]:
+    """The checkpoints with the digests of their weights.
+
+    The digest of what is loaded is what counts, but loading gigabytes only to find that all is done
+    would be waste: the run remembers it under the digest of the files' bytes.
+    """
+    known = read_remembered(store, WEIGHTS_CACHE, "delete it and run again")
+    checkpoints = []
+    for source in sources:
+        key = source.files_digest()
+        if key not in known:
+            known[key] = source.identify()
+            write_remembered(store, WEIGHTS_CACHE, known)
+        checkpoints.append(Checkpoint(source, known[key], source.config_digest()))
+    return checkpoints

@@ -1,0 +1,179 @@
+"""What an executor's process does with a unit: images, features, shard. It keeps its models loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Literal, Self
+
+import numpy as np
+
+from sdbench.core import environment
+from sdbench.core.allocator import keep_freed_memory
+from sdbench.core.digest import digest_pixels
+from sdbench.core.errors import InputError, SamplingError, one_line
+from sdbench.core.memory import BatchSize, is_out_of_memory
+from sdbench.core.precision import full_precision
+from sdbench.core.timing import timed
+from sdbench.models import Images, Model, Source
+from sdbench.runs.images import ImageStore, Writing
+from sdbench.runs.plan import Unit
+from sdbench.runs.shards import Made, Shard, ShardStore
+from sdbench.runs.store import open_store
+from sdbench.scoring.audit import first_sight, thumbnail
+from sdbench.scoring.extract import Features, clip_scores, image_features, text_features
+from sdbench.scoring.extractors import build_extractor, build_same
+from sdbench.sweep.batch_size import automatic_size
+from sdbench.sweep.generate import generate_images
+
+__all__ = ["Job", "Tick", "UnitReport", "Worker"]
+
+Tick = Callable[[Unit, float], None]
+"""Told how many of a unit's images are done, in fractions."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all workers of a run need to know; it can be pickled and sent to another machine.
+
+    `place` is what `open_store` takes; `sources` are the checkpoints by name. `threads` are those of torch in
+    each worker; fixed, because they can change the last bit. A whole unit has `unit_size` images. The first
+    `images_kept` images of each cell are kept as PNG.
+    """
+
+    place: str
+    sources: Mapping[str, Source]
+    device: str
+    threads: int
+    batch_size: int | Literal["auto"]
+    images_kept: int
+    unit_size: int
+
+
+@dataclass(frozen=True)
+class UnitReport:
+    """A unit that is done, the seconds that its parts took, and what there is to say about it."""
+
+    unit: Unit
+    seconds: dict[str, float]
+    batch_sizes: list[int]
+    device: str
+    threads: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    checkpoint: tuple[str, str, str]
+    model: Model
+    batch_size: BatchSize
+
+
+class Worker:
+    """Works off units one by one; the last checkpoint stays in memory until another one is asked for."""
+
+    def __init__(self, job: Job) -> None:
+        full_precision()
+        keep_freed_memory()
+        self._job = job
+        store = open_store(job.place)
+        self._shards = ShardStore(store)
+        self._images = ImageStore(store, job.images_kept)
+        self._writing = Writing()
+        self._loaded: _Loaded | None = None
+        self._device, self._versions = environment.device_name(job.device), environment.versions()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writing.close()
+
+    def do(self, unit: Unit, tick: Tick) -> UnitReport:
+        """Make the unit's images and features; its shard is written last, so that it means complete."""
+        try:
+            return self._do(unit, tick)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise SamplingError(f"cell {unit.cell.folder}: out of memory: {one_line(error)}") from None
+
+    def _do(self, unit: Unit, tick: Tick) -> UnitReport:
+        seconds: dict[str, float] = {}
+        with timed(seconds, "load"):
+            loaded = self._load(unit)
+        made, sizes = self._generate(unit, loaded, tick, seconds)
+        with timed(seconds, "extract"):
+            features, texts = self._features(unit, made, loaded.batch_size.value)
+        with timed(seconds, "audit"):
+            shard = Shard(
+                sha256=[digest_pixels(image) for images in made for image in images.pixels],
+                thumbnails=np.stack([thumbnail(image) for images in made for image in images.pixels]),
+                flags=[
+                    first_sight(image, finite=bool(finite))
+                    for images in made
+                    for image, finite in zip(images.pixels, images.finite, strict=True)
+                ],
+                clip_scores=clip_scores(features, texts),
+                features=features,
+                text_features=texts,
+                made=Made(made[0].evaluations, sizes, self._device, self._versions),
+            )
+        with timed(seconds, "write"):
+            self._writing.wait()
+            self._shards.write(unit, shard)
+        notes, loaded.batch_size.notes = tuple(loaded.batch_size.notes), []
+        said = tuple(f"{unit.cell.checkpoint}: {note}" for note in notes)
+        return UnitReport(unit, seconds, sizes, shard.made.device, self._job.threads, said)
+
+    def _generate(
+        self, unit: Unit, loaded: _Loaded, tick: Tick, seconds: dict[str, float]
+    ) -> tuple[list[Images], list[int]]:
+        """The unit's images, and the batch sizes that they were made in."""
+        made: list[Images] = []
+        sizes: list[int] = []
+        images = generate_images(
+            loaded.model,
+            unit.chunk.prompts,
+            unit.cell.settings,
+            loaded.batch_size,
+            lambda done: tick(unit, done),
+            where=f"cell {unit.cell.folder}",
+        )
+        while True:
+            with timed(seconds, "generate"):
+                batch = next(images, None)
+            if batch is None:
+                return made, list(dict.fromkeys(sizes))
+            with timed(seconds, "write"):
+                start = sum(len(images.pixels) for images in made)
+                self._images.begin(unit, start, batch.pixels, self._writing)
+            made.append(batch)
+            sizes.append(loaded.batch_size.value)
+
+    def _features(self, unit: Unit, made: list[Images], batch_size: int) -> tuple[Features, Features]:
+        build = partial(build_extractor, device=self._job.device)
+        extractors = {name: build_same(build, name, identity) for name, identity in unit.extractors}
+        texts = text_features(extractors, [prompt.text for prompt in unit.chunk.prompts], batch_size)
+        return image_features(extractors, [images.pixels for images in made]), texts
+
+    def _load(self, unit: Unit) -> _Loaded:
+        cell = unit.cell
+        checkpoint = (cell.checkpoint, cell.weights_digest, cell.config_digest)
+        if self._loaded is None or self._loaded.checkpoint != checkpoint:
+            # Loading writes over the last one or lets go of it: two do not have to fit into memory.
+            last = self._loaded.model if self._loaded else None
+            self._loaded = None
+            source = self._job.sources[cell.checkpoint]
+            model = source.load(self._job.device, cell.settings.arithmetic, last)
+            if (source.config_digest(), model.digest) != (cell.config_digest, cell.weights_digest):
+                raise InputError(f"checkpoint {cell.checkpoint} changed during the run; run again")
+            size = self._job.batch_size
+            if size == "auto":
+                size = automatic_size(model, unit, self._job.device, self._job.unit_size)
+            self._loaded = _Loaded(checkpoint, model, BatchSize(size))
+        return self._loaded

@@ -1,0 +1,1 @@
+"""Jobs that share the parts of a sweep: grids, benchmarks, the original command lines."""

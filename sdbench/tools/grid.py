@@ -1,0 +1,166 @@
+"""Images of a few settings side by side, without metrics: made as a sweep makes them, kept as one picture."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from reports.xyz_grid import Axis, xyz_grid
+from sdbench.core import environment
+from sdbench.core.errors import InputError, SpecError
+from sdbench.core.files import write_whole
+from sdbench.core.memory import BatchSize
+from sdbench.core.precision import FULL, full_precision
+from sdbench.core.progress import ImageProgress
+from sdbench.data.prompts import Prompt, load_prompts
+from sdbench.models import Source
+from sdbench.models.catalogue import SHAPES
+from sdbench.models.registry import locate_all
+from sdbench.models.settings import Settings
+from sdbench.spec import SweepSpec
+from sdbench.spec.errors import describe
+from sdbench.sweep.generate import generate_images
+from sdbench.sweep.names import check_names
+
+__all__ = ["GridRequest", "make_grid"]
+
+_BATCH = 8
+_OPTIONS = {
+    "checkpoints": "--models",
+    "samplers": "--samplers and --steps",
+    "guidance_scales": "--scales",
+    "prompts": "--prompt",
+    "image_size": "--size",
+    "seed": "--seed",
+}
+
+_Pictures = dict[tuple[int, ...], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class GridRequest:
+    """What is asked for. `size` (height, width); None: 64 x 64 for the embedded family, else 512 x 512."""
+
+    prompts: tuple[str, ...]
+    models: tuple[str, ...]
+    samplers: tuple[str, ...]
+    steps: tuple[int, ...]
+    scales: tuple[float, ...]
+    seed: int
+    size: tuple[int, int] | None
+    out: Path
+
+
+def make_grid(request: GridRequest, progress: ImageProgress) -> Path:
+    """Make the images and write the grid; returns its path.
+
+    All is checked before the first image is made. Interrupted, it writes a grid of the images made so far and
+    lets the interruption pass. Raises InputError for what is wrong or missing.
+    """
+    if request.out.suffix.lower() != ".png":
+        raise InputError(f"--out {request.out}: a grid is written as .png")
+    full_precision()
+    spec = _spec(request)
+    prompts = load_prompts(spec.prompts)
+    sources = locate_all(spec.checkpoints)
+    points = {source: _points(spec) for source in sources}
+    for source, each in points.items():
+        for settings in each:
+            source.check(settings)
+    pictures: _Pictures = {}
+    try:
+        _generate(points, prompts, pictures, progress)
+    finally:
+        if pictures:
+            write_whole(request.out, _draw(spec, prompts, pictures))
+    return request.out
+
+
+def _spec(request: GridRequest) -> SweepSpec:
+    """The request as a sweep, so that the rules of specs hold."""
+    embedded = set(request.models) <= set(SHAPES)
+    content = {
+        "name": "grid",
+        "checkpoints": list(request.models),
+        "samplers": [{"name": name, "steps": steps} for name in request.samplers for steps in request.steps],
+        "guidance_scales": list(request.scales),
+        "prompts": list(request.prompts),
+        "image_size": list(request.size or ((64, 64) if embedded else (512, 512))),
+        "seed": request.seed,
+    }
+    try:
+        spec = SweepSpec.model_validate(content)
+        check_names(spec)
+    except ValidationError as error:
+        raise _of_option(describe(error, {})) from None
+    except SpecError as error:
+        raise _of_option(str(error)) from None
+    return spec
+
+
+def _of_option(problem: str) -> InputError:
+    """The problem of a spec's key as one of the option that the key came from."""
+    key = re.match(r"\w+", problem)
+    return InputError(f"{_OPTIONS.get(key[0], 'grid') if key else 'grid'}: {problem}")
+
+
+def _points(spec: SweepSpec) -> list[Settings]:
+    """Every setting of the sweep; nothing is compiled, which would take longer than a few images."""
+    height, width = spec.image_size
+    return [
+        Settings(sampler.name, sampler.steps, sampler.eta, scale, height, width, spec.seed)
+        for sampler in spec.samplers
+        for scale in spec.guidance_scales
+    ]
+
+
+def _generate(
+    points: Mapping[Source, Sequence[Settings]],
+    prompts: Sequence[Prompt],
+    pictures: _Pictures,
+    progress: ImageProgress,
+) -> None:
+    """Fill `pictures` by place; a model stays loaded until the next one takes its place."""
+    device = environment.best_device()
+    size, model = BatchSize(_BATCH), None
+    progress.start(len(prompts) * sum(map(len, points.values())))
+    for number, (source, each) in enumerate(points.items()):
+        model = source.load(device, FULL, model)
+        for settings, place in zip(each, _places(each), strict=True):
+            images = generate_images(model, prompts, settings, size, progress.within, where=source.name)
+            pixels = (image for batch in images for image in batch.pixels)
+            for prompt, image in enumerate(pixels):
+                pictures[(number, prompt, *place)] = image
+            progress.finished(len(prompts))
+
+
+def _places(points: Sequence[Settings]) -> list[tuple[int, int, int]]:
+    """The place of each point along samplers, steps and scales."""
+    keys = [(point.sampler, point.steps, point.guidance_scale) for point in points]
+    axes = [list(dict.fromkeys(values)) for values in zip(*keys, strict=True)]
+    return [
+        (axes[0].index(sampler), axes[1].index(steps), axes[2].index(scale)) for sampler, steps, scale in keys
+    ]
+
+
+def _draw(spec: SweepSpec, prompts: Sequence[Prompt], pictures: _Pictures) -> bytes:
+    axes = [
+        [checkpoint.name for checkpoint in spec.checkpoints],
+        [f"“{prompt.text}”" for prompt in prompts],
+        list(dict.fromkeys(sampler.name for sampler in spec.samplers)),
+        [f"{steps} steps" for steps in dict.fromkeys(sampler.steps for sampler in spec.samplers)],
+        [f"scale {scale:g}" for scale in spec.guidance_scales],
+    ]
+    height, width = spec.image_size
+    constant = [labels[0] for labels in axes if len(labels) == 1]
+    title = " · ".join([*constant, f"seed {spec.seed}", f"{width}×{height} pixels"])
+    sink = io.BytesIO()
+    xyz_grid([Axis(tuple(labels)) for labels in axes], pictures, title).save(sink, "PNG")
+    return sink.getvalue()

@@ -1,0 +1,281 @@
+"""Results sent to the places of a spec: read back with the services' own tools, all offline."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from sdbench.cli import main
+from sdbench.core.errors import InputError
+from sdbench.runs.store import LocalStore
+from sdbench.runs.tables import ResultRow, write_results
+from sdbench.runs.trackers import PLACES, check_records, send_records, to_wandb
+from sdbench.spec import MlflowRecord, TensorboardRecord, WandbRecord, load_spec
+from tests.sdbench.conftest import loaded_once
+
+Scored = Callable[[dict[str, Any]], Path]
+
+
+def row(scale: float, protocol: str, value: float, error: float | None) -> ResultRow:
+    known: dict[str, Any] = {
+        "cell": f"sd-v1-4_plms50_s{scale:g}",
+        "curve": "sd-v1-4",
+        "checkpoint": "sd-v1-4",
+        "sampler": "plms",
+        "steps": 50,
+        "eta": 0.0,
+        "guidance_scale": scale,
+        "protocol": protocol,
+        "label": f"label of {protocol}",
+        "better": "lower",
+        "value": value,
+        "standard_error": error,
+        "n": 8,
+        "flagged": 0,
+        "nfe": 102,
+        "seed": 1,
+        "precision": "full",
+        "image_size": "64x64",
+        "device": "cpu",
+    }
+    return ResultRow(**{name: known.get(name, "") for name in ResultRow.__dataclass_fields__})
+
+
+@pytest.fixture
+def scored(tmp_path: Path) -> Scored:
+    """The folder of a scored run of one checkpoint at two scales, with one plot."""
+
+    def make(record: dict[str, Any]) -> Path:
+        content = {
+            "name": "sweep",
+            "checkpoints": ["sd-v1-4"],
+            "samplers": [{"name": "plms", "steps": 50}],
+            "guidance_scales": [1.5, 7],
+            "prompts": ["a cat"],
+            "image_size": 64,
+            "seed": 1,
+            "batch_size": 4,
+            "unit_size": 4,
+            "metrics": ["clip-score-vit-l-14"],
+            "records": [record],
+        }
+        folder = tmp_path / "run"
+        store = LocalStore(folder)
+        store.write("spec.yaml", yaml.safe_dump(content).encode())
+        rows = [row(1.5, "fid", 20.5, 0.25), row(1.5, "clip", 0.25, 0.5), row(7, "fid", 12.0, None)]
+        write_results(store, rows)
+        sink = io.BytesIO()
+        Image.new("RGB", (20, 10), "red").save(sink, "PNG")
+        store.write("report/plane.png", sink.getvalue())
+        return folder
+
+    return make
+
+
+def sent(folder: Path) -> list[str]:
+    notes: list[str] = []
+    assert send_records(folder, notes.append) == []
+    return notes
+
+
+def test_mlflow(scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    from mlflow.tracking import MlflowClient
+
+    uri = str(tmp_path / "mlruns")
+    folder = scored({"to": "mlflow", "uri": uri})
+    assert sent(folder)[-1].startswith("records: mlflow: experiment sweep, run ")
+    client = MlflowClient(tracking_uri=uri)
+    runs = client.search_runs([client.get_experiment_by_name("sweep").experiment_id])
+    by_name = {run.data.tags["mlflow.runName"]: run for run in runs}
+    assert set(by_name) == {"sweep", "sd-v1-4 at guidance scale 1.5", "sd-v1-4 at guidance scale 7"}
+    sweep, cell = by_name["sweep"], by_name["sd-v1-4 at guidance scale 1.5"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert cell.data.tags["mlflow.parentRunId"] == sweep.info.run_id
+    assert cell.data.params["guidance_scale"] == "1.5"
+    assert cell.data.metrics == {
+        "fid": 20.5,
+        "fid.standard_error": 0.25,
+        "fid.n": 8,
+        "clip": 0.25,
+        "clip.standard_error": 0.5,
+        "clip.n": 8,
+    }
+    assert by_name["sd-v1-4 at guidance scale 7"].data.metrics == {"fid": 12.0, "fid.n": 8}
+    files = {file.path for file in client.list_artifacts(sweep.info.run_id)}
+    assert files == {"spec.yaml", "results.csv", "plane.png"}
+    assert sent(folder) == []  # nothing is sent twice, until the results are others
+    assert len(client.search_runs([sweep.info.experiment_id])) == 3
+    write_results(LocalStore(folder), [row(1.5, "fid", 20.75, 0.25)])
+    assert len(sent(folder)) == 2
+
+
+def test_tensorboard(scored: Scored, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = scored({"to": "tensorboard", "folder": str(tmp_path / "logs")})
+    assert sent(folder)[-1] == f"records: tensorboard: {tmp_path / 'logs' / 'sweep'}"
+    curve = EventAccumulator(str(tmp_path / "logs" / "sweep" / "sd-v1-4")).Reload()
+    assert [(event.step, event.value) for event in curve.Scalars("fid")] == [(150, 20.5), (700, 12.0)]
+    assert [(event.step, event.value) for event in curve.Scalars("fid/standard_error")] == [(150, 0.25)]
+    whole = EventAccumulator(str(tmp_path / "logs" / "sweep" / "sweep")).Reload()
+    assert (whole.Images("plane")[0].width, whole.Images("plane")[0].height) == (20, 10)
+    assert "guidance_scales" in whole.Tensors("spec/text_summary")[0].tensor_proto.string_val[0].decode()
+
+
+def test_wandb_offline(scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
+    folder = scored({"to": "wandb", "project": "sweeps", "mode": "offline"})
+    place = Path(sent(folder)[-1].removeprefix("records: wandb: "))
+    assert place.parent == tmp_path / "wandb"
+    assert place.name.startswith("offline-run-")
+    tables = list(place.rglob("results_*.table.json"))
+    table = json.loads(tables[0].read_text())
+    rows = [dict(zip(table["columns"], values, strict=True)) for values in table["data"]]
+    assert [(r["guidance_scale"], r["value"], r["standard_error"]) for r in rows] == [
+        (1.5, 20.5, 0.25),
+        (1.5, 0.25, 0.5),
+        (7, 12.0, None),
+    ]
+    assert (place / "files" / "spec.yaml").read_bytes() == (folder / "spec.yaml").read_bytes()
+    assert list(place.rglob("plane_*.png"))
+    assert [file for file in place.glob("*.wandb") if file.stat().st_size]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        MlflowRecord(to="mlflow"),
+        WandbRecord(to="wandb", project="p"),
+        TensorboardRecord(to="tensorboard", folder="f"),
+    ],
+    ids=lambda record: record.to,
+)
+def test_a_missing_extra_is_one_line_before_the_run(
+    record: Any, monkeypatch: pytest.MonkeyPatch, scored: Scored, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, PLACES[record.to].module, None)
+    with pytest.raises(
+        InputError, match=rf"{record.to} is not installed: pip install 'sdbench\[{record.to}\]'"
+    ):
+        check_records([record])
+    folder = scored(record.model_dump(exclude_none=True))
+    before = sorted(folder.rglob("*"))
+    assert main(["run", str(folder / "spec.yaml"), "--out", str(folder / "new")]) == 2
+    assert capsys.readouterr().err.startswith(f"sdbench: records: {record.to} is not installed")
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_wandb_online_needs_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setattr(wandb, "login", lambda prompt, verify: prompt or verify)  # else it asks the net
+    with pytest.raises(InputError, match="nobody is logged in: run 'wandb login', or say mode: offline"):
+        to_wandb.check(WandbRecord(to="wandb", project="p"))
+    check_records([TensorboardRecord(to="tensorboard", folder="f")])
+
+
+def test_a_failure_is_said_and_the_next_time_tries_again(
+    scored: Scored, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorboard")
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    folder = scored({"to": "tensorboard", "folder": str(tmp_path / "logs")})
+    (failure,) = send_records(folder, lambda line: None)
+    assert failure.startswith("records: tensorboard failed: ")
+    assert "\n" not in failure
+    assert main(["records", str(folder)]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("sdbench: records: tensorboard failed: ")
+    (tmp_path / "logs").unlink()
+    assert main(["records", str(folder)]) == 0
+    assert (folder / "results.csv").is_file()
+
+
+def test_the_model_index_of_a_card(scored: Scored, capsys: pytest.CaptureFixture[str]) -> None:
+    from huggingface_hub import ModelCard
+
+    folder = scored({"to": "mlflow"})
+    assert main(["records", str(folder), "--model-index", "sd-v1-4"]) == 0
+    block = capsys.readouterr().out
+    results = ModelCard(f"---\n{block}---\n").data.eval_results
+    assert [(r.metric_type, r.metric_value) for r in results] == [
+        ("fid", 20.5),
+        ("clip", 0.25),
+        ("fid", 12.0),
+    ]
+    assert {r.dataset_name for r in results} == {"prompts of the spec"}
+    first = results[0]
+    assert first.metric_name == "label of fid"
+    assert first.metric_args == {
+        "protocol": "fid",
+        "n": 8,
+        "standard_error": 0.25,
+        "sampler": "plms",
+        "steps": 50,
+        "eta": 0.0,
+        "guidance_scale": 1.5,
+        "image_size": "64x64",
+        "seed": 1,
+        "precision": "full",
+        "nfe": 102,
+        "device": "cpu",
+    }
+    assert main(["records", str(folder), "--model-index", "sd-v1-5"]) == 2
+    assert "has no results of 'sd-v1-5': did you mean 'sd-v1-4'?" in capsys.readouterr().err
+
+
+def test_a_run_without_records_says_so(scored: Scored, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = scored({"to": "mlflow"})
+    spec = load_spec(folder / "spec.yaml").model_copy(update={"records": ()})
+    (folder / "spec.yaml").write_text(spec.to_yaml())
+    assert main(["records", str(folder)]) == 2
+    assert "its spec lists no records" in capsys.readouterr().err
+
+
+def test_a_run_survives_a_record_that_fails(
+    tiny: dict[str, Any],
+    spec_file: Callable[[dict[str, Any]], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("tensorboard")
+    from sdbench.models import reference
+
+    monkeypatch.setattr(reference, "load_checkpoint", loaded_once)
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    content = {**tiny, "prompts": tiny["prompts"][:2], "guidance_scales": [2]}
+    content |= {"metrics": ["clip-score-vit-l-14"], "images": "none"}
+    content["records"] = [{"to": "tensorboard", "folder": str(tmp_path / "logs")}]
+    log = tmp_path / "log.jsonl"
+    command = ["run", str(spec_file(content)), "--out", str(tmp_path / "run"), "--log", str(log)]
+    assert main(command) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("2 images made, 0 were there already\nresults: ")
+    assert err.splitlines()[-1].startswith("sdbench: records: tensorboard failed: ")
+    (tmp_path / "logs").unlink()
+    assert main(command) == 0
+    assert f"records: tensorboard: {tmp_path / 'logs' / 'tiny'}" in capsys.readouterr().err
+    assert main(command) == 0
+    assert "records: " not in capsys.readouterr().err
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    failed, *others = [event["how"] for event in events if event["event"] == "end"]
+    assert failed.startswith("records: tensorboard failed: ")
+    assert others == ["done"] * 2
+    assert [event["images"] for event in events if event["event"] == "unit"] == [2]
+    assert {"prepare", "work", "score"} <= {e["stage"] for e in events if e["event"] == "stage"}

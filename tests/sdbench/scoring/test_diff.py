@@ -1,0 +1,237 @@
+"""Two runs compared: what differs is named, and figures are tested prompt by prompt where that is right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from metrics import Estimate
+from metrics.compare import compare
+from sdbench.cli import main
+from sdbench.core.errors import InputError
+from sdbench.scoring.diff import compare_runs
+
+N = 200
+IDS = [f"p{place:03d}" for place in range(N)]
+SCORE, DISTANCE = "clip-score-shapes", "fd-shapes-clip"
+Make = Callable[..., Path]
+
+
+def figures(seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of N images, which share what their prompts bring, and their parts of a distance."""
+    prompts = np.random.default_rng(0).normal(size=N)
+    own = np.random.default_rng(seed)
+    return prompts + own.normal(size=N) * 0.1 + shift, (prompts + own.normal(size=N) * 0.1) / (N - 1)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    def build(
+        name: str,
+        draw: int,
+        *,
+        shift: float = 0.0,
+        ids: list[str] = IDS,
+        texts: list[str] | None = None,
+        identities: dict[str, str] | None = None,
+        **changed: Any,
+    ) -> Path:
+        scores, influences = figures(draw, shift)
+        n = len(ids)
+        cell = {"checkpoint": "v1", "sampler": "plms", "steps": 50, "eta": 0.0, "guidance_scale": 3.0}
+        row = {
+            **{"cell": f"cell-{name}", "curve": "v1"},
+            **cell,
+            **{
+                "label": "A metric (test)",
+                "note": "",
+                "n": n,
+                "flagged": 0,
+                "nfe": 102,
+                "image_size": "64x64",
+            },
+            **{"seed": 42, "precision": "full", "batch_size": "8", "device": "cpu", "versions": "torch=1"},
+            **{"weights_digest": "w", "spec_digest": "s", "prompts_digest": "p", "reference_digest": "r"},
+            **changed,
+        }
+        value = float(scores[:n].mean())
+        rows = [
+            {
+                **{**row, "protocol": SCORE, "better": "higher", "reference_digest": ""},
+                **{"value": value, "standard_error": 0.07},
+            },
+            {**row, "protocol": DISTANCE, "better": "lower", "value": 4.0 - shift, "standard_error": 0.07},
+        ]
+        run = tmp_path / name
+        run.mkdir()
+        pd.DataFrame(rows).to_csv(run / "results.csv", index=False)
+        manifest = {
+            "name": name,
+            "finished": "2026-01-02T03:04:05+00:00",
+            "cells": [{"cell": f"cell-{name}"}],
+            "versions": f"torch={draw} numpy=2",
+            "threads": 2,
+            "seconds": {"score": draw},
+            "features_identities": identities or {},
+        }
+        (run / "manifest.json").write_text(json.dumps(manifest))
+        spec = {
+            "name": name,
+            "samplers": [{"name": row["sampler"], "steps": row["steps"]}],
+            "seed": row["seed"],
+        }
+        (run / "spec.yaml").write_text(yaml.safe_dump(spec))
+        pd.DataFrame(
+            {
+                "cell": f"cell-{name}",
+                "prompt_id": ids,
+                "prompt": texts or [f"a circle, {id_}" for id_ in ids],
+                "seed": 42,
+                "flags": "",
+                "sha256": [f"{draw if place else 'same'}-{place}" for place in range(n)],
+                f"score_{SCORE}": scores[:n],
+                f"influence_{DISTANCE}": influences[:n],
+            }
+        ).sample(frac=1, random_state=draw).to_parquet(run / "images.parquet")
+        return run
+
+    return build
+
+
+def test_spec_and_environment_are_compared_key_by_key(make: Make) -> None:
+    found = compare_runs(make("a", 1), make("b", 2, steps=20))
+    spec = {change.key: (change.a, change.b) for change in found.spec}
+    assert spec == {"name": ("a", "b"), "samplers.plms.steps": ("50", "20")}
+    assert [(change.key, change.a, change.b) for change in found.environment] == [
+        ("versions.torch", "1", "2")
+    ]
+    assert (found.common_images, found.same_images) == (N, 1)
+
+
+def test_figures_over_the_same_prompts_and_noise_are_paired(make: Make) -> None:
+    score, distance = compare_runs(make("a", 1), make("b", 2, shift=0.05)).figures
+    (scores_a, parts_a), (scores_b, parts_b) = figures(1), figures(2, 0.05)
+    assert score.paired
+    assert distance.paired
+    gaps = scores_b - scores_a
+    assert score.difference == pytest.approx(gaps.mean())
+    half = 1.96 * gaps.std(ddof=1) / np.sqrt(N)
+    assert (score.low, score.high) == pytest.approx((gaps.mean() - half, gaps.mean() + half), rel=0.01)
+    expected = compare(Estimate(3.95, 0.07, N, parts_b * (N - 1)), Estimate(4.0, 0.07, N, parts_a * (N - 1)))
+    assert (distance.low, distance.high) == pytest.approx((expected.low, expected.high))
+    assert (score.better, distance.better) == ("b", "b")
+    back = compare_runs(Path(make("c", 2, shift=0.05)), make("d", 1)).figures
+    assert [figure.better for figure in back] == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "notes"),
+    [
+        ({"seed": 7}, ["other start noise, seeds 42 and 7"] * 2),
+        ({"image_size": "32x32"}, ["other start noise, image sizes 64x64 and 32x32"] * 2),
+        ({"reference_digest": "z"}, ["", "other reference images"]),
+    ],
+)
+def test_what_is_not_paired_says_why(changed: dict[str, Any], notes: list[str], make: Make) -> None:
+    found = compare_runs(make("a", 1), make("b", 2, shift=0.05, **changed)).figures
+    assert [figure.note for figure in found] == notes
+    assert [figure.paired for figure in found] == [not note for note in notes]
+    unpaired = found[1]
+    assert unpaired.high is not None
+    assert unpaired.high - unpaired.difference == pytest.approx(1.96 * np.hypot(0.07, 0.07), rel=0.01)
+    assert unpaired.better == ""
+
+
+def test_figures_of_other_extractors_get_no_verdict(make: Make) -> None:
+    a = make("a", 1, identities={"shapes-clip": "1"})
+    found = compare_runs(a, make("b", 2, shift=0.5, identities={"shapes-clip": "2"})).figures
+    for figure in found:
+        assert figure.note == "the extractors differ: other weights, or another version"
+        assert (figure.low, figure.p_holm, figure.better, figure.paired) == (None, None, "", False)
+    unknown = compare_runs(a, make("c", 2, shift=0.5)).figures  # a run of before they were recorded
+    other = compare_runs(a, make("d", 2, shift=0.5, identities={"shapes-clip": "1", "x": "3"})).figures
+    assert [figure.better for figure in (*unknown, *other)] == ["b"] * 4
+
+
+def test_fewer_prompts_pair_scores_and_not_distances(make: Make) -> None:
+    score, distance = compare_runs(make("a", 1), make("b", 2, ids=IDS[:150])).figures
+    gaps = figures(2)[0][:150] - figures(1)[0][:150]
+    assert score.paired
+    assert score.difference == pytest.approx(gaps.mean())
+    assert not distance.paired
+    assert distance.note == "200 and 150 images, and a distance depends on their number"
+    assert (distance.low, distance.better) == (None, "")
+    assert score.note == "over the 150 images that both have"
+
+
+def test_images_of_one_prompt_are_no_independent_pairs(make: Make) -> None:
+    texts = [f"prompt {place // 50}" for place in range(N)]
+    apart = compare_runs(make("a", 1), make("b", 2, shift=0.05)).figures[0]
+    alike = compare_runs(make("c", 1, texts=texts), make("d", 2, shift=0.05, texts=texts)).figures[0]
+    assert apart.low is not None
+    assert alike.low is not None
+    assert alike.difference == pytest.approx(apart.difference)
+    assert apart.difference - apart.low != pytest.approx(alike.difference - alike.low, rel=0.05)
+
+
+def test_cells_match_by_what_tells_them_apart(make: Make) -> None:
+    found = compare_runs(make("a", 1), make("b", 2, sampler="ddim", checkpoint="v2"))
+    assert len(found.figures) == 2
+    assert (found.only_a, found.only_b) == ((), ())
+
+
+def test_without_images_nothing_is_paired(make: Make) -> None:
+    a, b = make("a", 1), make("b", 2)
+    (b / "images.parquet").unlink()
+    found = compare_runs(a, b)
+    assert found.common_images is None
+    assert {figure.note for figure in found.figures} == {"no images.parquet in both runs"}
+
+
+def test_a_damaged_table_of_images_is_one_line(make: Make) -> None:
+    a, b = make("a", 1), make("b", 2)
+    pd.DataFrame({"cell": ["cell-b"], "prompt": ["a circle"]}).to_parquet(b / "images.parquet")
+    with pytest.raises(InputError, match="has no prompt_id, sha256: score the run again"):
+        compare_runs(a, b)
+    (b / "images.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(InputError, match="cannot be read: "):
+        compare_runs(a, b)
+
+
+def test_the_command_prints_and_writes(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = make("a", 1), make("b", 2, shift=0.05, steps=20)
+    paths = [tmp_path / "new" / name for name in ("diff.json", "diff.html")]
+    assert main(["diff", str(a), str(b), "--json", str(paths[0]), "--html", str(paths[1])]) == 0
+    text = capsys.readouterr().out
+    for words in (
+        "samplers.plms.steps  50  20",
+        "1 of 200 common ones",
+        "B is better in 1 of 1 cells",
+        "paired",
+    ):
+        assert words in text
+    assert json.loads(paths[0].read_text())["figures"][0]["better"] == "b"
+    page = paths[1].read_text(encoding="utf-8")
+    assert "samplers.plms.steps" in page
+    assert "http" not in page
+    assert main(["diff", str(a), str(a)]) == 0
+    same = capsys.readouterr().out
+    assert same.count("the same") == 5
+
+
+def test_what_is_no_run_is_one_line(make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a = make("a", 1)
+    assert main(["diff", str(a), str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err == f"sdbench: {tmp_path / 'none'} is not a run folder\n"
+    (a / "spec.yaml").write_text("a: [")
+    with pytest.raises(InputError, match="not valid YAML"):
+        compare_runs(a, make("b", 1))

@@ -1,0 +1,44 @@
+"""Extractors of a run: where their weights are looked for, and what is said where they are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from metrics import MetricsError
+from metrics.features import EXTRACTORS
+from sdbench.core.errors import InputError
+from sdbench.scoring.extractors import WEIGHTS_FILES, build_extractor
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty weights folder; nothing built before counts."""
+    monkeypatch.setenv("SDBENCH_HOME", str(tmp_path))
+    build_extractor.cache_clear()
+    (tmp_path / "weights").mkdir()
+    return tmp_path / "weights"
+
+
+def test_every_published_network_has_a_file_that_the_documentation_names() -> None:
+    assert set(WEIGHTS_FILES) == set(EXTRACTORS) - {"shapes-clip"}
+    text = (Path(__file__).parents[3] / "docs" / "protocols.md").read_text(encoding="utf-8")
+    assert [file for file in WEIGHTS_FILES.values() if f"`{file}`" not in text] == []
+
+
+def test_weights_are_taken_from_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def factory(weights: Path | None, device: str) -> object:
+        asked.append(weights)
+        raise MetricsError("inception-v3-clean: no weights")
+
+    monkeypatch.setitem(EXTRACTORS, "inception-v3-clean", factory)
+    file = folder / "weights-inception-2015-12-05-6726825d.pth"
+    with pytest.raises(InputError, match=f"no weights \\(sdbench looks for it as {file}\\)"):
+        build_extractor("inception-v3-clean", "cpu")
+    file.touch()
+    with pytest.raises(InputError, match=r"no weights$"):
+        build_extractor("inception-v3-clean", "cpu")
+    assert asked == [None, file]
