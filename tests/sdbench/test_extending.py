@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,19 @@ import pandas as pd
 import pytest
 import torch
 from jinja2 import Environment
+from PIL import Image
 
+import metrics.features as metric_features
+from metrics import formulas, protocols
 from metrics.compare import compare
 from metrics.evaluate import evaluate
+from reference_model import shapes
 from reference_model.config import ScheduleConfig
 from reference_model.samplers import SAMPLERS
 from reference_model.schedule import Schedule
 from reports.sections import Absent
+from sdbench.cli import main
+from sdbench.extractors import build_extractor, features_identity, is_at_hand
 from sdbench.models import users
 from sdbench.samplers import resolve_sampler
 
@@ -52,22 +59,56 @@ def test_the_sampler_draws_what_ddim_draws(tmp_path: Path, monkeypatch: pytest.M
     torch.testing.assert_close(last("my_sampler:deterministic"), last("ddim"))
 
 
-def test_the_protocol_and_the_formula_give_figures() -> None:
-    random = np.random.default_rng(0)
-    images, texts = random.normal(size=(2, 40, 8)) + 1
-    protocol = executed("metrics/protocols.py")["mine"]
-    prompts = [f"prompt {i}" for i in range(40)]
-    score = evaluate(protocol, generated=images, real=None, text=texts, prompts=prompts)
-    cosines = (images * texts).sum(1) / np.linalg.norm(images, axis=1) / np.linalg.norm(texts, axis=1)
-    assert score.value == pytest.approx(100 * cosines.mean())
+def entries(title: str, module: ModuleType, **more: Any) -> dict[str, Any]:
+    """Return the entries of a registry in a block, read with the names of the registry's module."""
+    opening, closing = ("{", "}") if title != "metrics/protocols.py" else ("dict([", "])")
+    found: dict[str, Any] = eval(f"{opening}{BLOCKS[title]}{closing}", {**vars(module), **more})
+    return found
+
+
+def test_the_metric_is_scored_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     spread = executed("metrics/spread.py")["spread_estimate"]
-    narrow, wide = (spread(generated=images * factor) for factor in (1, 2))
-    assert wide.value == pytest.approx(4 * narrow.value)
+    for name, formula in entries("metrics/formulas.py", formulas, spread_estimate=spread).items():
+        monkeypatch.setitem(formulas.FORMULAS, name, formula)
+    added = entries("metrics/protocols.py", protocols)
+    for name, protocol in added.items():
+        monkeypatch.setitem(protocols.PROTOCOLS, name, protocol)
+    images, _ = shapes.reference_set(6, 1)
+    (tmp_path / "mine").mkdir()
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / "mine" / f"{number}.png")
+    command = [
+        "score",
+        str(tmp_path / "mine"),
+        "--metrics",
+        "spread-shapes-clip",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert main(command) == 0, capsys.readouterr().err
+    results = pd.read_csv(tmp_path / "out" / "results.csv")
+    features = build_extractor("shapes-clip", "cpu").images(images).astype(np.float64)
+    assert results["value"][0] == pytest.approx(features.var(axis=0).sum())
+    assert results["standard_error"][0] > 0
+    narrow, wide = (spread(generated=features * factor) for factor in (1, 2))
     assert compare(wide, narrow).paired
+    texts = features[::-1]
+    score = evaluate(added["clip-score-x100-shapes"], generated=features, text=texts)
+    cosines = (features * texts).sum(1) / np.linalg.norm(features, axis=1) / np.linalg.norm(texts, axis=1)
+    assert score.value == pytest.approx(100 * cosines.mean())
 
 
-def test_the_extractor_gives_colours_of_tiles() -> None:
-    extractor = executed("metrics/features/tiles.py")["tiles"]()
+def test_the_extractor_gives_colours_of_tiles_to_a_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = executed("metrics/features/tiles.py")
+    factory = entries("metrics/features/__init__.py", metric_features, tiles=names["tiles"])["tiles-4"]
+    monkeypatch.setitem(metric_features.EXTRACTORS, "tiles-4", factory)
+    recipe = replace(protocols.PROTOCOLS["fd-shapes-clip"], name="fd-tiles", extractor="tiles-4")
+    monkeypatch.setitem(protocols.PROTOCOLS, "fd-tiles", recipe)
+    extractor = build_extractor("tiles-4", "cpu")
+    assert (extractor.dim, is_at_hand("tiles-4")) == (factory.dim, True)
+    assert len(features_identity(extractor)) == 64
     images = np.zeros((2, 8, 8, 3), np.uint8)
     images[1, :2, 2:4] = (255, 0, 51)
     features = extractor.images(images)
