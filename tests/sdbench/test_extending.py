@@ -1,4 +1,4 @@
-"""docs/extending.md is followed as it stands: its files, its changes and its commands, in a copy of the packages."""
+"""docs/extending.md is followed as it stands: its files, changes and commands, in a copy of the packages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Followed:
 
 
 def change(text: str, diff: str) -> str:
-    """Apply a diff without line numbers; lines of dots part its hunks, each of which must fit at one place."""
+    """Apply a diff without line numbers; dots part its hunks, each of which must fit at one place."""
     for hunk in re.split(r"^\.\.\.\n", diff, flags=re.MULTILINE):
         lines = hunk.splitlines(keepends=True)
         before = "".join(line[1:] for line in lines if line[0] != "+")
@@ -114,7 +114,7 @@ def test_the_metric_and_the_extractor_measure_the_images(followed: Followed) -> 
     features = build_extractor("shapes-clip", "cpu").images(images).astype(np.float64)
     printed = followed.printed
     spread, distance = (text for command, text in printed.items() if command.startswith("sdbench score"))
-    assert f"{features.var(axis=0).sum():.4g}"[:5] in spread
+    assert f"{features.var(axis=0).sum():.6g}" in spread
     assert "kd-tiles" in distance
     found = results(followed.folder / "scores" / "images")
     assert list(found["protocol"]) == ["kd-tiles"]
