@@ -180,7 +180,7 @@ def test_a_run_is_scored_again_without_making_images(
     assert main(["score", str(run)]) == 0
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     assert main(["score", str(run), "--metrics=fid-inception-tf"]) == 2
-    assert "leave --metrics away" in capsys.readouterr().err
+    assert "leave out --metrics" in capsys.readouterr().err
     next((run / "shards").rglob("*.parquet")).unlink()
     assert main(["score", str(run)]) == 1
     assert "of 6 images are not made yet; resume: sdbench run" in capsys.readouterr().err
