@@ -155,7 +155,7 @@ def test_an_overlay_of_other_axes_is_refused_before_anything_is_written(
     rows["protocol"] = rows["protocol"].replace("fid-published-10k", "fd-shapes-clip")
     rows.to_csv(run / "results.csv", index=False)
     assert main(["plot", str(run), "--overlay", "published"]) == 2
-    assert "cannot stand behind fd-shapes-clip" in capsys.readouterr().err
+    assert "cannot be drawn behind fd-shapes-clip" in capsys.readouterr().err
     assert not (run / "report").exists()
 
 
