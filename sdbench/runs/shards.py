@@ -1,9 +1,9 @@
 """Shards: one Parquet file per unit, a row per image, readable with pandas or DuckDB alone.
 
-Columns: prompt_id, prompt, seed, sha256 (of the uint8 pixels), thumbnail (8x8 RGB, 192 bytes), clip_score
-(null without a CLIP extractor), flags (comma-joined, empty when fine), and for each extractor features_<name>
-and, where it reads text, text_features_<name> as float32 lists of fixed size. The file's metadata holds the
-unit's identity and how it was made.
+Columns: prompt_id, prompt, seed, sha256 (of the uint8 pixels), thumbnail (8x8 RGB, 192 bytes), flags
+(comma-joined, empty if the image is fine), and for each extractor features_<name> and, if it reads text,
+text_features_<name>, as float32 lists of fixed size. The file's metadata holds the unit's identity and how its
+images were made.
 """
 
 from __future__ import annotations
@@ -75,13 +75,12 @@ class Shard:
     """What a unit leaves behind: n images with their features, in prompt order.
 
     `features` and `text_features` map an extractor's name to float32 [n, d]; the other sequences have n
-    entries. `clip_scores` is None without a CLIP extractor. `thumbnails` is uint8 [n, 192].
+    entries. `thumbnails` is uint8 [n, 192].
     """
 
     sha256: Sequence[str]
     thumbnails: np.ndarray
     flags: Sequence[str]
-    clip_scores: np.ndarray | None
     features: Mapping[str, np.ndarray]
     text_features: Mapping[str, np.ndarray]
     made: Made
@@ -210,7 +209,6 @@ def _table(unit: Unit, shard: Shard) -> pa.Table:
         "seed": pa.array([unit.cell.settings.seed] * len(prompts), pa.int64()),
         "sha256": pa.array(shard.sha256, pa.string()),
         "thumbnail": _thumbnails(shard.thumbnails),
-        "clip_score": _scores(shard.clip_scores, len(prompts)),
         "flags": pa.array(shard.flags, pa.string()),
     }
     columns |= {f"features_{name}": fixed_size_lists(rows) for name, rows in shard.features.items()}
@@ -220,10 +218,6 @@ def _table(unit: Unit, shard: Shard) -> pa.Table:
 
 def _thumbnails(rows: np.ndarray) -> pa.Array:
     return pa.array([row.tobytes() for row in rows], pa.binary(rows.shape[1]))
-
-
-def _scores(scores: np.ndarray | None, count: int) -> pa.Array:
-    return pa.nulls(count, pa.float64()) if scores is None else pa.array(scores, pa.float64())
 
 
 def fixed_size_lists(array: np.ndarray) -> pa.Array:
@@ -236,12 +230,10 @@ def _shard(unit: Unit, table: pa.Table) -> Shard:
         names = [name for name, _ in unit.extractors if f"{prefix}{name}" in table.column_names]
         return {name: rows_of_lists(table[f"{prefix}{name}"]) for name in names}
 
-    scores = table["clip_score"]
     return Shard(
         sha256=table["sha256"].to_pylist(),
         thumbnails=_rows_of_bytes(table["thumbnail"]),
         flags=table["flags"].to_pylist(),
-        clip_scores=None if scores.null_count else scores.to_numpy(),
         features=arrays("features_"),
         text_features=arrays("text_features_"),
         made=Made(**json.loads(table.schema.metadata[_MADE])),

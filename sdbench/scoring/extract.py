@@ -7,12 +7,12 @@ from typing import cast
 
 import numpy as np
 
-from metrics import MetricsError, clip_score_estimate
+from metrics import MetricsError
 from metrics.features import Extractor, TextExtractor
-from sdbench.core.errors import InputError, SamplingError
+from sdbench.core.errors import InputError
 from sdbench.core.memory import is_out_of_memory
 
-__all__ = ["clip_scores", "image_features", "text_features"]
+__all__ = ["image_features", "text_features"]
 
 Features = dict[str, np.ndarray]
 """Extractor name -> float32 [n, d]."""
@@ -49,15 +49,3 @@ def text_features(extractors: Mapping[str, Extractor], texts: Sequence[str], bat
     batches = [list(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)]
     readers = {name: cast(TextExtractor, e) for name, e in extractors.items() if hasattr(e, "texts")}
     return {name: np.concatenate([reader.texts(b) for b in batches]) for name, reader in readers.items()}
-
-
-def clip_scores(images: Features, texts: Features) -> np.ndarray | None:
-    """The cosine of each image with its prompt, float64 [n], by the first text reader; None without one."""
-    if not texts:
-        return None
-    name = min(texts)
-    try:
-        estimate = clip_score_estimate(generated=images[name], text=texts[name])
-    except MetricsError as error:
-        raise SamplingError(f"CLIP score by {name}: {error}") from None
-    return np.array([estimate.value]) if estimate.per_image is None else estimate.per_image

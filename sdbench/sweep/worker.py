@@ -23,7 +23,7 @@ from sdbench.runs.plan import Unit
 from sdbench.runs.shards import Made, Shard, ShardStore
 from sdbench.runs.store import open_store
 from sdbench.scoring.audit import first_sight, thumbnail
-from sdbench.scoring.extract import Features, clip_scores, image_features, text_features
+from sdbench.scoring.extract import Features, image_features, text_features
 from sdbench.scoring.extractors import build_extractor, build_same
 from sdbench.sweep.batch_size import automatic_size
 from sdbench.sweep.generate import generate_images
@@ -118,7 +118,6 @@ class Worker:
                     for images in made
                     for image, finite in zip(images.pixels, images.finite, strict=True)
                 ],
-                clip_scores=clip_scores(features, texts),
                 features=features,
                 text_features=texts,
                 made=Made(made[0].evaluations, sizes, self._device, self._versions),

@@ -84,7 +84,6 @@ def make_units(
             sha256=[digest_pixels(image) for image in made],
             thumbnails=np.stack([thumbnail(image) for image in made]),
             flags=[""] * n,
-            clip_scores=None,
             features={EXTRACTOR: features},
             text_features={EXTRACTOR: features},
             made=Made(102, [3], "cpu", "torch=1"),

@@ -87,7 +87,6 @@ def write(plan: Plan, folder: Path) -> ShardStore:
                 sha256=[f"{unit.cell.folder}{i}" for i in numbers],
                 thumbnails=np.random.default_rng(part.start).integers(0, 256, (len(numbers), 192), np.uint8),
                 flags=["black" if i == 7 else "" for i in numbers],
-                clip_scores=None,
                 features={name: rows[part] for name, rows in features(plan.cells.index(unit.cell)).items()},
                 text_features={"clip-vit-l-14": TEXT[part].astype(np.float32)},
                 made=Made(102, [4], "cpu", "torch=1"),

@@ -113,7 +113,6 @@ class TestScore:
                 sha256=sha256[part],
                 thumbnails=np.repeat(np.arange(part.start, part.stop, dtype=np.uint8)[:, None] * 20, 192, 1),
                 flags=flags[part],
-                clip_scores=None,
                 features={
                     "clip-vit-l-14": features["image"][part],
                     "inception-v3": features["inception"][part],
