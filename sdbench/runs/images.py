@@ -13,8 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from sdbench.runs.plan import Unit
 from sdbench.data.prompts import Prompt
+from sdbench.runs.plan import Unit
 from sdbench.runs.store import Store
 
 __all__ = ["ImageStore", "as_png", "image_key"]

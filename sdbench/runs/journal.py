@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from sdbench.core.errors import StoreError
-from sdbench.runs.store import Store
 from sdbench.core.timing import now
+from sdbench.runs.store import Store
 
 __all__ = ["Journal", "Session", "last_session", "sessions"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdbench.core import environment
-from sdbench.runs.plan import Cell, Plan
-from sdbench.models.registry import Checkpoint
-from sdbench.spec import ExperimentSpec
-from sdbench.runs.store import Store
 from sdbench.core.timing import now
+from sdbench.models.registry import Checkpoint
+from sdbench.runs.plan import Cell, Plan
+from sdbench.runs.store import Store
+from sdbench.spec import ExperimentSpec
 
 __all__ = ["Pace", "account", "write_manifest"]
 

@@ -14,9 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from sdbench.core.digest import SHORT, digest_value
-from sdbench.runs.labels import curve_label
-from sdbench.models.settings import Settings
 from sdbench.data.prompts import Prompt
+from sdbench.models.settings import Settings
+from sdbench.runs.labels import curve_label
 
 __all__ = ["Cell", "Chunk", "Plan", "Unit", "lay_out"]
 

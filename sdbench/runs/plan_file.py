@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from sdbench.core.errors import InputError, StoreError
+from sdbench.data.prompts import Prompt
 from sdbench.models.settings import Settings
 from sdbench.runs.plan import Cell, Plan, lay_out
-from sdbench.data.prompts import Prompt
 from sdbench.runs.store import Store
 
 __all__ = ["PLAN_KEY", "PlanFile", "read_plan_file", "unit_images", "write_plan_file"]

@@ -14,12 +14,12 @@ from typing import Any
 
 from sdbench.core.digest import digest_bytes, digest_value
 from sdbench.core.errors import InputError, one_line
+from sdbench.runs.cache import read_remembered, write_remembered
 from sdbench.runs.local_copy import local_view
+from sdbench.runs.store import existing_store
 from sdbench.runs.trackers import to_mlflow, to_tensorboard, to_wandb
 from sdbench.runs.trackers.scored import Scored, read_scored
-from sdbench.runs.cache import read_remembered, write_remembered
 from sdbench.spec import RecordSpec
-from sdbench.runs.store import existing_store
 
 __all__ = ["PLACES", "Place", "check_records", "send_records"]
 
