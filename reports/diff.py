@@ -96,7 +96,7 @@ def _images(difference: Mapping[str, Any]) -> str:
 
 
 def _protocols(difference: Mapping[str, Any]) -> Iterator[_Protocol]:
-    for name, group in groupby(difference["figures"], key=lambda figure: figure["protocol"]):
+    for name, group in groupby(difference["values"], key=lambda figure: figure["protocol"]):
         figures = list(group)
         places = decimals(
             pd.DataFrame({"value": [f["a"] for f in figures], "standard_error": _errors(figures)})
@@ -146,7 +146,7 @@ def _unmatched(difference: Mapping[str, Any]) -> list[str]:
         for run in "ab"
         if difference[f"only_{run}"]
     ]
-    return lines if difference["figures"] else [*lines, "The runs have no cell with a protocol in common."]
+    return lines if difference["values"] else [*lines, "The runs have no cell with a protocol in common."]
 
 
 def _aligned(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:

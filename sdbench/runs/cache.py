@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from sdbench.core.errors import StoreError
 from sdbench.runs.store import Store
 
-__all__ = ["read_remembered", "write_remembered"]
+__all__ = ["read_text_map", "write_text_map"]
 
 
-def read_remembered(store: Store, key: str, remedy: str) -> dict[str, str]:
+def read_text_map(store: Store, key: str, remedy: str) -> dict[str, str]:
     """What lies under `key`, or nothing; StoreError, which ends with `remedy`, where it is damaged."""
     if not store.exists(key):
         return {}
@@ -22,6 +22,6 @@ def read_remembered(store: Store, key: str, remedy: str) -> dict[str, str]:
             raise StoreError(f"{store.where(key)}: damaged; {remedy}") from None
 
 
-def write_remembered(store: Store, key: str, known: Mapping[str, str]) -> None:
+def write_text_map(store: Store, key: str, known: Mapping[str, str]) -> None:
     """Put `known` in the place of what lies under `key`."""
     store.write(key, json.dumps(known, indent=2).encode())

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from sdbench.core.errors import StoreError
-from sdbench.runs.journal import sessions
+from sdbench.runs.journal import read_entries
 from sdbench.runs.plan_file import PlanFile, read_plan_file
 from sdbench.runs.store import READERS, Store
 
@@ -28,7 +28,7 @@ def unneeded(store: Store) -> list[str]:
 
 def delete(store: Store, keys: list[str]) -> None:
     """Delete the keys; StoreError where a run is going on, whose half-done writes they may be."""
-    for session in sessions(store):  # a later one may have ended before
+    for session in read_entries(store):  # a later one may have ended before
         if session.ended:
             continue
         heard = datetime.fromisoformat(session.updated)

@@ -17,7 +17,7 @@ from sdbench.data.prompts import Prompt
 from sdbench.runs.plan import Unit
 from sdbench.runs.store import Store
 
-__all__ = ["ImageStore", "as_png", "image_key"]
+__all__ = ["ImageStore", "ImageWriter", "as_png", "image_key"]
 
 COMPRESSION = 3
 """Half the time of zlib's default, 6, for a sixth more bytes on average; the pixels are the same."""
@@ -46,7 +46,7 @@ class ImageStore:
         self._store = store
         self.kept = kept
 
-    def begin(self, unit: Unit, start: int, pixels: np.ndarray, writing: Writing) -> None:
+    def begin(self, unit: Unit, start: int, pixels: np.ndarray, writing: ImageWriter) -> None:
         """Begin to write what is kept of the unit's images from `start` on: uint8 [B, H, W, 3]."""
         for prompt, image in zip(self._wanted(unit)[start:], pixels, strict=False):
             writing.begin(self._store, image_key(unit.cell.folder, prompt.id), image)
@@ -68,7 +68,7 @@ class ImageStore:
         return unit.chunk.prompts[: max(0, self.kept - unit.chunk.start)]
 
 
-class Writing:
+class ImageWriter:
     """Images on their way into a store."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from sdbench.core.errors import StoreError
 from sdbench.core.timing import now
 from sdbench.runs.store import Store
 
-__all__ = ["Journal", "Session", "last_session", "sessions"]
+__all__ = ["Journal", "JournalEntry", "last_entry", "read_entries"]
 
 FOLDER = "journal"
 SECONDS_BETWEEN_WRITES = 5.0
@@ -27,7 +27,7 @@ SECONDS_BETWEEN_SIGNS = 30.0
 
 
 @dataclass(frozen=True)
-class Session:
+class JournalEntry:
     """One time that work was done: `images` in `seconds`; `updated` is the time of day of the last word.
 
     Until it has ended, there is a word every 30 seconds, however long a unit takes.
@@ -56,7 +56,7 @@ class Journal:
         self._store = store
         self._began = monotonic()
         self._written = self._began
-        self._session = Session(now(), now(), executor, 0, 0.0, False)
+        self._entry = JournalEntry(now(), now(), executor, 0, 0.0, False)
         self._lock = Lock()
         self._ended = Event()
         self._signs: Thread | None = None
@@ -88,8 +88,8 @@ class Journal:
     def made(self, images: int) -> None:
         """So many more images are in the store."""
         with self._lock:
-            made = self._session.images + images
-            self._session = replace(self._session, images=made, seconds=self._seconds())
+            made = self._entry.images + images
+            self._entry = replace(self._entry, images=made, seconds=self._seconds())
         if monotonic() - self._written >= SECONDS_BETWEEN_WRITES:
             self._write()
 
@@ -104,27 +104,27 @@ class Journal:
     def _write(self, **changes: Any) -> None:
         with self._lock:
             self._written = monotonic()
-            self._session = replace(self._session, updated=now(), **changes)
-            text = json.dumps(asdict(self._session), indent=2) + "\n"
+            self._entry = replace(self._entry, updated=now(), **changes)
+            text = json.dumps(asdict(self._entry), indent=2) + "\n"
             self._store.write(self._key, text.encode(), durable=False)
 
 
-def sessions(store: Store) -> list[Session]:
+def read_entries(store: Store) -> list[JournalEntry]:
     """All sessions in the order in which they began. StoreError where a file is damaged."""
     return [_read(store, name) for name in sorted(store.names(FOLDER))]
 
 
-def last_session(store: Store) -> Session | None:
+def last_entry(store: Store) -> JournalEntry | None:
     """The latest session that made images; None where none did. StoreError where a file is damaged."""
     latest = (_read(store, name) for name in sorted(store.names(FOLDER), reverse=True))
     return next((session for session in latest if session.images), None)
 
 
-def _read(store: Store, name: str) -> Session:
+def _read(store: Store, name: str) -> JournalEntry:
     key = f"{FOLDER}/{name}"
     data = store.read(key)
     try:
-        return Session(**json.loads(data))
+        return JournalEntry(**json.loads(data))
     except (ValueError, TypeError):
         raise StoreError(f"{store.where(key)}: damaged; delete it") from None
 

@@ -14,7 +14,7 @@ from sdbench.runs.plan import Cell, Plan
 from sdbench.runs.store import Store
 from sdbench.spec import ExperimentSpec
 
-__all__ = ["Pace", "account", "write_manifest"]
+__all__ = ["Throughput", "account", "write_manifest"]
 
 
 def account(
@@ -38,7 +38,7 @@ def account(
 
 
 @dataclass
-class Pace:
+class Throughput:
     """How many images of a cell were made, and the seconds that a worker took for them."""
 
     images: int = 0
@@ -55,7 +55,7 @@ def write_manifest(
     content: Mapping[str, Any],
     seconds: Mapping[str, float],
     worker_seconds: Mapping[str, float],
-    pace: Mapping[str, Pace],
+    pace: Mapping[str, Throughput],
 ) -> None:
     """Write `content` with its times: its end, wall seconds by stage, workers' seconds by part, cells' paces.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sdbench.runs.journal import Session, last_session
+from sdbench.runs.journal import JournalEntry, last_entry
 from sdbench.runs.plan_file import read_plan_file, unit_images
 from sdbench.runs.store import Store
 
@@ -26,7 +26,7 @@ class RunStatus:
     """The cells in plan order, and the last time that work was done; None where none was."""
 
     cells: Sequence[CellStatus]
-    session: Session | None
+    session: JournalEntry | None
 
     @property
     def done(self) -> int:
@@ -53,4 +53,4 @@ def status_of(store: Store) -> RunStatus:
         there = store.names(f"shards/{cell}")
         done = sum(unit_images(unit) for unit in units if f"{unit}.parquet" in there)
         cells.append(CellStatus(cell, done, sum(unit_images(unit) for unit in units)))
-    return RunStatus(cells, last_session(store))
+    return RunStatus(cells, last_entry(store))

@@ -17,7 +17,7 @@ from metrics.regions import PlanePoint, confidence_region, curve_dominance
 from sdbench.runs.tables import ComparisonRow, DominanceRow, RegionRow
 
 __all__ = [
-    "CellFigures",
+    "CellValues",
     "Ids",
     "common",
     "comparisons",
@@ -38,7 +38,7 @@ _NUMBERS = ("difference", "standard_error", "low", "high", "p_value", "p_holm", 
 
 
 @dataclass(frozen=True)
-class CellFigures:
+class CellValues:
     """A cell, the curve that it is a point of, and its figures by protocol over each set of prompts."""
 
     cell: str
@@ -62,7 +62,7 @@ def ids_to_measure(cells: Sequence[Ids]) -> dict[Ids, set[Ids]]:
     return {own: {everywhere} | {common(own, other) for other in different} for own in different}
 
 
-def comparisons(cells: Sequence[CellFigures], protocols: Sequence[Protocol]) -> list[ComparisonRow]:
+def comparisons(cells: Sequence[CellValues], protocols: Sequence[Protocol]) -> list[ComparisonRow]:
     """All pairs of cells by each protocol, p-values corrected over the pairs of a protocol."""
     rows: list[ComparisonRow] = []
     for protocol in protocols:
@@ -84,7 +84,7 @@ def plane_axes(protocols: Sequence[Protocol]) -> tuple[str, str] | None:
     return next((name for name in scores if name.startswith("clip-score")), scores[0]), distances[0]
 
 
-def regions(cells: Sequence[CellFigures], axes: tuple[str, str]) -> list[RegionRow]:
+def regions(cells: Sequence[CellValues], axes: tuple[str, str]) -> list[RegionRow]:
     """The simultaneous 95% regions of the cells whose figures both have errors."""
     rows = []
     for cell in cells:
@@ -100,7 +100,7 @@ def regions(cells: Sequence[CellFigures], axes: tuple[str, str]) -> list[RegionR
     return rows
 
 
-def dominances(cells: Sequence[CellFigures], axes: tuple[str, str]) -> list[DominanceRow]:
+def dominances(cells: Sequence[CellValues], axes: tuple[str, str]) -> list[DominanceRow]:
     """Every curve against every other, over the prompts that all cells have."""
     shared = reduce(common, [cell.ids for cell in cells])
     curves: dict[str, list[PlanePoint]] = {}
@@ -118,7 +118,7 @@ def dominances(cells: Sequence[CellFigures], axes: tuple[str, str]) -> list[Domi
     return rows
 
 
-def _compared(a: CellFigures, b: CellFigures, protocol: str) -> Comparison | None:
+def _compared(a: CellValues, b: CellValues, protocol: str) -> Comparison | None:
     """The comparison of two cells over the prompts that both have; None where these are too few."""
     shared = common(a.ids, b.ids)
     figures = a.estimates[shared].get(protocol), b.estimates[shared].get(protocol)
@@ -127,7 +127,7 @@ def _compared(a: CellFigures, b: CellFigures, protocol: str) -> Comparison | Non
     return compare(figures[0], figures[1], names=(a.cell, b.cell))
 
 
-def _row(protocol: str, a: CellFigures, b: CellFigures, test: Comparison | None) -> ComparisonRow:
+def _row(protocol: str, a: CellValues, b: CellValues, test: Comparison | None) -> ComparisonRow:
     n = len(common(a.ids, b.ids))
     notes = [f"over the {n} prompts that both have"] if n < max(len(a.ids), len(b.ids)) else []
     if test is None:
@@ -150,7 +150,7 @@ def _row(protocol: str, a: CellFigures, b: CellFigures, test: Comparison | None)
     )
 
 
-def _point(cell: CellFigures, ids: Ids, axes: tuple[str, str]) -> PlanePoint:
+def _point(cell: CellValues, ids: Ids, axes: tuple[str, str]) -> PlanePoint:
     score, distance = axes
     figures = cell.estimates[ids]
     return PlanePoint(distance=figures[distance], agreement=figures[score])

@@ -15,7 +15,7 @@ from reports.errors import ReportError
 from reports.rows import SETTINGS
 from reports.runs import Run, open_run
 from sdbench.core.errors import InputError, one_line
-from sdbench.scoring.figure_changes import FigureChange, figure_changes, shared_images
+from sdbench.scoring.value_changes import ValueChange, shared_images, value_changes
 
 __all__ = ["Change", "Difference", "compare_runs"]
 
@@ -57,7 +57,7 @@ class Difference:
     environment: tuple[Change, ...]
     common_images: int | None
     same_images: int | None
-    figures: tuple[FigureChange, ...]
+    values: tuple[ValueChange, ...]
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
 
@@ -74,7 +74,7 @@ def compare_runs(a: Path, b: Path) -> Difference:
         environment=tuple(_changes(_environment(first), _environment(second))),
         common_images=None if shared is None else len(shared.rows),
         same_images=None if shared is None else shared.same,
-        figures=tuple(figure_changes(matched, first.names, shared)),
+        values=tuple(value_changes(matched, first.names, shared)),
         only_a=tuple(name for cell, name in first.names.items() if cell not in set(matched["cell_a"])),
         only_b=tuple(name for cell, name in second.names.items() if cell not in set(matched["cell_b"])),
     )

@@ -24,19 +24,19 @@ from sdbench.runs.tables import FlaggedRow, ProtocolRow, ResultRow, write_images
 from sdbench.scoring.audit import TRUNCATED, audit, first_sight, thumbnail
 from sdbench.scoring.extract import Features, image_features, text_features
 from sdbench.scoring.extractors import build_extractor, features_identity
-from sdbench.scoring.measure import Figure, image_table, measure, protocol_rows
+from sdbench.scoring.measure import MetricValue, image_table, measure, protocol_rows
 from sdbench.scoring.references import STATS_SUFFIX, Real, load_reference, prepare_images, prepare_stats
 from sdbench.scoring.sample import Sample
 from sdbench.spec import FEWEST, FolderReference, ShapesReference, StatsReference
 
-__all__ = ["Request", "find_protocols", "score_images"]
+__all__ = ["ScoringRequest", "find_protocols", "score_images"]
 
 BATCH_SIZE = 32
 """Fixed, since it moves the last bit of features and two scorings of one folder must agree in it."""
 
 
 @dataclass(frozen=True)
-class Request:
+class ScoringRequest:
     """What to score: paths as they were given, a key of MAPPINGS, and names of protocols."""
 
     images: str
@@ -47,7 +47,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class _Looked:
+class _Pass:
     """What one pass over the images found."""
 
     features: Features
@@ -56,7 +56,7 @@ class _Looked:
     thumbnails: np.ndarray
 
 
-def score_images(request: Request, root: Path, progress: ImageProgress) -> list[ResultRow]:
+def score_images(request: ScoringRequest, root: Path, progress: ImageProgress) -> list[ResultRow]:
     """Score the images and write results.csv, results.parquet and flagged.csv into the folder `root`.
 
     One pass over the images feeds all extractors. Raises InputError for what is missing or does not fit.
@@ -73,11 +73,11 @@ def score_images(request: Request, root: Path, progress: ImageProgress) -> list[
     store = LocalStore(root)
     image_size = images.image_size()
     reals = _reals(reference, distances, extractors, image_size, store, progress)
-    looked = _look(images, captions, extractors, progress)
+    seen_images = _pass_over(images, captions, extractors, progress)
     prompts = [caption.prompt for caption in captions]
     texts = text_features(extractors, prompts, BATCH_SIZE) if captions else {}
-    found = audit(looked.flags, looked.sha256, looked.thumbnails)
-    sample = Sample(images.names, prompts, looked.sha256, looked.features, texts, found)
+    found = audit(seen_images.flags, seen_images.sha256, seen_images.thumbnails)
+    sample = Sample(images.names, prompts, seen_images.sha256, seen_images.features, texts, found)
     figures = measure(protocols, sample, reals, request.images)
     rows = _rows(request, protocols, figures, sample, reals, image_size, environment.device_name(device))
     write_rows(store, "flagged.csv", FlaggedRow, sample.flagged_rows(_name(request)))
@@ -95,7 +95,7 @@ def find_protocols(names: Sequence[str]) -> list[Protocol]:
     return [PROTOCOLS[name] for name in dict.fromkeys(names)]
 
 
-def _captions(request: Request, images: ImageSet, protocols: Sequence[Protocol]) -> list[Caption]:
+def _captions(request: ScoringRequest, images: ImageSet, protocols: Sequence[Protocol]) -> list[Caption]:
     """The images' captions; none where no protocol reads text."""
     if not any(protocol.formula.needs_text for protocol in protocols):
         return []
@@ -130,12 +130,12 @@ def _holds_statistics(path: Path) -> bool:
         return not {"mu.npy", "feats.npy"}.isdisjoint(archive.namelist())
 
 
-def _look(
+def _pass_over(
     images: ImageSet,
     captions: Sequence[Caption],
     extractors: Mapping[str, Extractor],
     progress: ImageProgress,
-) -> _Looked:
+) -> _Pass:
     given = dict(zip(images.names, captions, strict=True)) if captions else {}
     parts: list[Features] = []
     flags: list[str] = []
@@ -149,7 +149,7 @@ def _look(
         thumbnails.extend(thumbnail(image) for image in batch.pixels)
         progress.finished(len(batch.names))
     features = {name: np.concatenate([part[name] for part in parts]) for name in extractors}
-    return _Looked(features, flags, sha256, np.stack(thumbnails))
+    return _Pass(features, flags, sha256, np.stack(thumbnails))
 
 
 def _flags(batch: Batch, captions: Mapping[str, Caption]) -> list[str]:
@@ -182,9 +182,9 @@ def _reals(
 
 
 def _rows(
-    request: Request,
+    request: ScoringRequest,
     protocols: Sequence[Protocol],
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, MetricValue],
     sample: Sample,
     reals: Mapping[str, Real],
     image_size: tuple[int, int],
@@ -227,7 +227,7 @@ def _rows(
     ]
 
 
-def _name(request: Request) -> str:
+def _name(request: ScoringRequest) -> str:
     """The images' name in the results: the last part of their path."""
     path = Path(request.images)
     return path.resolve().name if path.is_dir() else path.stem

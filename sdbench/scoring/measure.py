@@ -16,11 +16,11 @@ from sdbench.scoring.audit import NOT_FINITE, TRUNCATED, counts_in_words
 from sdbench.scoring.references import Real
 from sdbench.scoring.sample import Sample
 
-__all__ = ["Figure", "image_table", "measure", "measure_some", "protocol_rows"]
+__all__ = ["MetricValue", "image_table", "measure", "measure_some", "protocol_rows"]
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricValue:
     """A figure over all images; the note says more, such as what it is without the flagged ones."""
 
     estimate: Estimate
@@ -29,7 +29,7 @@ class Figure:
 
 def measure(
     protocols: Sequence[Protocol], sample: Sample, reals: Mapping[str, Real], where: str
-) -> dict[str, Figure]:
+) -> dict[str, MetricValue]:
     """Each protocol's figure over all images of the sample, by the protocol's name.
 
     Flagged images stay in, since a metric that drops them would flatter the checkpoint; the note counts
@@ -45,7 +45,7 @@ def measure(
         notes = [estimates[protocol.name].note, real.note if real else ""]
         if sample.flagged:
             notes.append(_about_flagged(protocol, sample, reals))
-        figures[protocol.name] = Figure(estimates[protocol.name], "; ".join(filter(None, notes)))
+        figures[protocol.name] = MetricValue(estimates[protocol.name], "; ".join(filter(None, notes)))
     return figures
 
 
@@ -63,7 +63,11 @@ def measure_some(
 
 
 def image_table(
-    cell: str, seed: int | None, sample: Sample, protocols: Sequence[Protocol], figures: Mapping[str, Figure]
+    cell: str,
+    seed: int | None,
+    sample: Sample,
+    protocols: Sequence[Protocol],
+    figures: Mapping[str, MetricValue],
 ) -> pa.Table:
     """A row per image: what it is, its score where a figure is a mean of scores, else its influence.
 

@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metrics import MetricsError, Protocol
-from metrics.evaluate import Reference as Prepared
-from metrics.evaluate import prepare, prepare_all
+from metrics.evaluate import Reference, prepare, prepare_all
 from metrics.features import Extractor
 from metrics.reference_stats import check_stats, read_stats
 from sdbench.core.digest import SHORT, digest_bytes, digest_file, digest_value
 from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError, StoreError
 from sdbench.core.paths import existing_path
+from sdbench.core.progress import Note
 from sdbench.data.coco import image_files
 from sdbench.data.image_sets import ImageSet, open_image_set
 from sdbench.runs.shards import (
@@ -44,7 +44,7 @@ from sdbench.spec import FEWEST, CocoReference, FolderReference, ShapesReference
 __all__ = [
     "STATS_SUFFIX",
     "Real",
-    "Reference",
+    "ReferenceSet",
     "load_reference",
     "prepare_images",
     "prepare_stats",
@@ -61,7 +61,7 @@ SECONDS_BETWEEN_NOTES = 15
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceSet:
     """A set of reference images: its identity as a JSON value, and a way to read it in batches."""
 
     identity: dict[str, Any]
@@ -75,14 +75,14 @@ class Real:
     `digest` identifies the images, or the file of their statistics.
     """
 
-    prepared: Prepared
+    prepared: Reference
     note: str = ""
     digest: str = ""
 
 
 def load_reference(
     spec: ShapesReference | FolderReference | CocoReference, image_size: tuple[int, int]
-) -> Reference:
+) -> ReferenceSet:
     """The reference set of `spec`, with the digest of its files; decodes none of them yet.
 
     `image_size` is (height, width). InputError where files are missing, or hold no images.
@@ -98,11 +98,11 @@ def load_reference(
 
 def reference_features(
     store: Store,
-    reference: Reference,
+    reference: ReferenceSet,
     identities: Mapping[str, str],
     build: Build,
     batch_size: int,
-    note: Callable[[str], None],
+    note: Note,
 ) -> dict[str, np.ndarray]:
     """Features float32 [m, d] of all reference images by extractor: those that are stored, or new ones.
 
@@ -126,12 +126,12 @@ def reference_features(
 
 def prepare_images(
     store: Store,
-    reference: Reference,
+    reference: ReferenceSet,
     protocols: Iterable[Protocol],
     identities: Mapping[str, str],
     build: Build,
     batch_size: int,
-    note: Callable[[str], None],
+    note: Note,
 ) -> dict[str, Real]:
     """What each protocol, all of which compare with real images, needs of them, by the protocol's name.
 
@@ -181,7 +181,7 @@ def _from_stats(file: Path, protocol: Protocol, network: Extractor, image_size: 
         raise MetricsError(f"{file}: {error}") from None
 
 
-def _counted(batches: Iterator[np.ndarray], note: Callable[[str], None]) -> Iterator[np.ndarray]:
+def _counted(batches: Iterator[np.ndarray], note: Note) -> Iterator[np.ndarray]:
     """The batches, with a word on how far they are now and then."""
     done, said = 0, time.monotonic()
     for batch in batches:
@@ -192,7 +192,7 @@ def _counted(batches: Iterator[np.ndarray], note: Callable[[str], None]) -> Iter
             said = time.monotonic()
 
 
-def _stamp(reference: Reference, identity: str, batch_size: int) -> dict[str, Any]:
+def _stamp(reference: ReferenceSet, identity: str, batch_size: int) -> dict[str, Any]:
     """What stored features are of; the batch size moves the last bit, and two runs must agree in it."""
     return {
         "reference": reference.identity,
@@ -229,7 +229,7 @@ def _json(stamp: Mapping[str, Any]) -> bytes:
     return json.dumps(stamp, sort_keys=True).encode()
 
 
-def _shapes(spec: ShapesReference) -> Reference:
+def _shapes(spec: ShapesReference) -> ReferenceSet:
     from reference_model import shapes
 
     probe, _ = shapes.reference_set(min(PROBE, spec.count), spec.seed)
@@ -240,13 +240,13 @@ def _shapes(spec: ShapesReference) -> Reference:
             yield images[start : start + size]
 
     identity = {**spec.model_dump(mode="json"), "probe": digest_bytes(probe.tobytes())}
-    return Reference(identity, batches)
+    return ReferenceSet(identity, batches)
 
 
-def _images(images: ImageSet, image_size: tuple[int, int]) -> Reference:
+def _images(images: ImageSet, image_size: tuple[int, int]) -> ReferenceSet:
     height, width = image_size
     identity = {"source": "folder", "height": height, "width": width, "content": images.digest()}
-    return Reference(identity, lambda batch_size: images.fitted(height, width, batch_size))
+    return ReferenceSet(identity, lambda batch_size: images.fitted(height, width, batch_size))
 
 
 def _coco(spec: CocoReference) -> ImageSet:

@@ -6,13 +6,14 @@ stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from metrics import PROTOCOLS, Protocol
+from sdbench.core.progress import Note
 from sdbench.runs.plan import Cell, Plan
 from sdbench.runs.shards import Made, ShardStore
 from sdbench.runs.store import Store
@@ -28,7 +29,7 @@ from sdbench.runs.tables import (
     write_rows,
 )
 from sdbench.scoring.compare import (
-    CellFigures,
+    CellValues,
     Ids,
     comparisons,
     dominances,
@@ -36,7 +37,7 @@ from sdbench.scoring.compare import (
     plane_axes,
     regions,
 )
-from sdbench.scoring.measure import Figure, image_table, measure, measure_some, protocol_rows
+from sdbench.scoring.measure import MetricValue, image_table, measure, measure_some, protocol_rows
 from sdbench.scoring.references import Real
 from sdbench.scoring.sample import Sample, together
 from sdbench.spec import ExperimentSpec
@@ -65,7 +66,7 @@ class _Measured:
     flagged: list[FlaggedRow]
     protocols: list[ProtocolRow]
     images: pa.Table
-    figures: CellFigures
+    figures: CellValues
 
 
 def write_scores(store: Store, scores: Scores) -> None:
@@ -84,7 +85,7 @@ def score(
     plan: Plan,
     shards: ShardStore,
     reference: Mapping[str, Real],
-    note: Callable[[str], None] = lambda text: None,
+    note: Note = lambda text: None,
 ) -> Scores:
     """The results of the plan's cells, in plan order, protocols in spec order.
 
@@ -111,7 +112,7 @@ def score(
                 sample.flagged_rows(cell.folder),
                 protocol_rows(protocols, sample.features),
                 image_table(cell.folder, cell.settings.seed, sample, protocols, figures),
-                CellFigures(cell.folder, curve, sample.ids, over),
+                CellValues(cell.folder, curve, sample.ids, over),
             )
         )
     note(f"comparing {len(measured)} cells")
@@ -148,7 +149,7 @@ def _row(
     cell: Cell,
     curve: str,
     protocol: Protocol,
-    figure: Figure,
+    figure: MetricValue,
     sample: Sample,
     real: Real | None,
     made: Sequence[Made],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -12,19 +12,20 @@ from metrics.features import Extractor
 from sdbench.core import environment
 from sdbench.core.errors import InputError
 from sdbench.core.precision import full_precision
+from sdbench.core.progress import Note
 from sdbench.data.prompts import Prompt, load_prompts
 from sdbench.models import Source
 from sdbench.models.registry import Checkpoint, locate_all
-from sdbench.runs.cache import read_remembered, write_remembered
+from sdbench.runs.cache import read_text_map, write_text_map
 from sdbench.runs.plan import Plan
 from sdbench.runs.store import Store, open_store
 from sdbench.scoring.extractors import build_extractor, extractor_names, features_identity
-from sdbench.scoring.references import Real, Reference, load_reference, prepare_images, prepare_stats
+from sdbench.scoring.references import Real, ReferenceSet, load_reference, prepare_images, prepare_stats
 from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
 from sdbench.sweep.names import check_names
 from sdbench.sweep.planning import make_plan, settings_of
 
-__all__ = ["Inputs", "Prepared", "find_inputs", "find_reference", "prepare", "prepare_reference"]
+__all__ = ["PreparedRun", "RunInputs", "find_inputs", "find_reference", "prepare", "prepare_reference"]
 
 WEIGHTS_CACHE = "checkpoints.json"
 
@@ -33,28 +34,28 @@ REFERENCE_BATCH = 64
 
 
 @dataclass(frozen=True)
-class Inputs:
+class RunInputs:
     """What the spec names, found on this machine."""
 
     sources: tuple[Source, ...]
     prompts: tuple[Prompt, ...]
-    reference: Reference | None
+    reference: ReferenceSet | None
     device: str
     extractors: dict[str, Extractor]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRun:
     """A run that can begin."""
 
-    inputs: Inputs
+    inputs: RunInputs
     store: Store
     checkpoints: list[Checkpoint]
     identities: dict[str, str]
     plan: Plan
 
 
-def prepare(spec: ExperimentSpec, place: str, note: Callable[[str], None]) -> Prepared:
+def prepare(spec: ExperimentSpec, place: str, note: Note) -> PreparedRun:
     """Find everything that `spec` names, then open the store at `place` and plan.
 
     All inputs are looked up first, so that a missing file ends the run at once and leaves no run folder.
@@ -66,10 +67,10 @@ def prepare(spec: ExperimentSpec, place: str, note: Callable[[str], None]) -> Pr
     checkpoints = _identify(inputs.sources, store)
     identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
     plan = make_plan(spec, checkpoints, inputs.prompts, identities, inputs.device)
-    return Prepared(inputs, store, checkpoints, identities, plan)
+    return PreparedRun(inputs, store, checkpoints, identities, plan)
 
 
-def find_inputs(spec: ExperimentSpec) -> Inputs:
+def find_inputs(spec: ExperimentSpec) -> RunInputs:
     """What `spec` names; InputError for what is missing or wrong."""
     full_precision()
     check_names(spec)
@@ -80,10 +81,10 @@ def find_inputs(spec: ExperimentSpec) -> Inputs:
     reference = find_reference(spec)
     device = environment.best_device()
     extractors = {name: build_extractor(name, device) for name in extractor_names(spec)}
-    return Inputs(sources, prompts, reference, device, extractors)
+    return RunInputs(sources, prompts, reference, device, extractors)
 
 
-def find_reference(spec: ExperimentSpec) -> Reference | None:
+def find_reference(spec: ExperimentSpec) -> ReferenceSet | None:
     """The set of real images that `spec` names; None if it names statistics, or nothing."""
     if spec.reference is None or isinstance(spec.reference, StatsReference):
         return None
@@ -92,10 +93,10 @@ def find_reference(spec: ExperimentSpec) -> Reference | None:
 
 def prepare_reference(
     spec: ExperimentSpec,
-    reference: Reference | None,
+    reference: ReferenceSet | None,
     store: Store,
     identities: Mapping[str, str],
-    note: Callable[[str], None],
+    note: Note,
 ) -> dict[str, Real]:
     """What each distance of the spec needs of the real images, by the protocol's name.
 
@@ -112,7 +113,7 @@ def prepare_reference(
     return prepare_images(store, reference, protocols, identities, build, size, note)
 
 
-def _check_settings(spec: ExperimentSpec, inputs: Inputs) -> None:
+def _check_settings(spec: ExperimentSpec, inputs: RunInputs) -> None:
     """InputError for a point of the sweep that its model cannot follow."""
     compiled = spec.compiled_on(inputs.device)
     for source, sampler, scale in product(inputs.sources, spec.samplers, spec.guidance_scales):
@@ -125,12 +126,12 @@ def _identify(sources: Sequence[Source], store: Store) -> list[Checkpoint]:
     The digest of what is loaded is what counts, but loading gigabytes only to find that all is done
     would be waste: the run remembers it under the digest of the files' bytes.
     """
-    known = read_remembered(store, WEIGHTS_CACHE, "delete it and run again")
+    known = read_text_map(store, WEIGHTS_CACHE, "delete it and run again")
     checkpoints = []
     for source in sources:
         key = source.files_digest()
         if key not in known:
             known[key] = source.identify()
-            write_remembered(store, WEIGHTS_CACHE, known)
+            write_text_map(store, WEIGHTS_CACHE, known)
         checkpoints.append(Checkpoint(source, known[key], source.config_digest()))
     return checkpoints

@@ -28,16 +28,16 @@ from sdbench.sweep.budget.spending import Spent, spend
 from sdbench.sweep.executors import EXECUTORS, Executor, Gap, Workforce
 from sdbench.sweep.prepare import find_reference, prepare, prepare_reference
 from sdbench.sweep.progress import RunProgress
-from sdbench.sweep.session import at_work
+from sdbench.sweep.session import open_session
 from sdbench.sweep.worker import Job
 
-__all__ = ["Outcome", "run_experiment", "score_run"]
+__all__ = ["RunOutcome", "run_experiment", "score_run"]
 
 INLINE = Workforce()
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What a run left behind; `page` and `results` say where. `gaps` are the units that it could not make."""
 
     page: str
@@ -55,7 +55,7 @@ def run_experiment(
     *,
     executors: Mapping[str, Executor] = EXECUTORS,
     draw: Draw = write_report,
-) -> Outcome:
+) -> RunOutcome:
     """Carry out `spec` in the run at `place`, a folder or URL, or go on where an earlier invocation stopped.
 
     All inputs are looked up before the first image is made, so that a missing file ends the run at once.
@@ -79,7 +79,7 @@ def run_experiment(
     size = min(spec.unit_size, len(inputs.prompts))
     sources = {source.name: source for source in inputs.sources}
     job = Job(store.url, sources, inputs.device, _threads(), spec.batch_size, kept, size)
-    with progress.stage(seconds, "work"), at_work(job, store, workforce, progress, executors) as work:
+    with progress.stage(seconds, "work"), open_session(job, store, workforce, progress, executors) as work:
         spent = spend(spec, plan, ShardStore(store), reference, work, progress.note)
     _check_unchanged(spec, store)
     if spent.plan != plan:
@@ -110,7 +110,7 @@ def run_experiment(
     # The page shows the manifest, so the time that drawing takes is not in it.
     write_manifest(store, facts, seconds, work.seconds, work.pace)
     page = write_page(store, draw)
-    return Outcome(page, store.where("results.csv"), work.made, found, tuple(work.gaps))
+    return RunOutcome(page, store.where("results.csv"), work.made, found, tuple(work.gaps))
 
 
 def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_report) -> str:

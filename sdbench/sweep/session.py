@@ -9,7 +9,7 @@ from functools import cache
 from sdbench.core.interrupt import stopping
 from sdbench.runs.images import ImageStore
 from sdbench.runs.journal import Journal
-from sdbench.runs.manifest import Pace
+from sdbench.runs.manifest import Throughput
 from sdbench.runs.plan import Plan, Unit
 from sdbench.runs.shards import ShardStore, shard_key
 from sdbench.runs.store import Store
@@ -17,10 +17,10 @@ from sdbench.sweep.executors import EXECUTORS, Executor, Gap, Pool, Workforce
 from sdbench.sweep.progress import RunProgress
 from sdbench.sweep.worker import Job, UnitReport
 
-__all__ = ["Work", "at_work"]
+__all__ = ["WorkSession", "open_session"]
 
 
-class Work:
+class WorkSession:
     """Called with a plan, it makes what is not there yet of its images; models stay loaded between calls.
 
     `made` counts the images of all calls, `gaps` are the units that could not be made, `seconds` those that
@@ -44,7 +44,7 @@ class Work:
         self.made = 0
         self.gaps: list[Gap] = []
         self.seconds: dict[str, float] = {}
-        self.pace: dict[str, Pace] = {}
+        self.pace: dict[str, Throughput] = {}
         self.threads: set[int] = set()
 
     def __call__(self, plan: Plan) -> None:
@@ -83,7 +83,7 @@ class Work:
     def _finished(self, report: UnitReport) -> None:
         images = len(report.unit.chunk.prompts)
         self.made += images
-        pace = self.pace.setdefault(report.unit.cell.folder, Pace())
+        pace = self.pace.setdefault(report.unit.cell.folder, Throughput())
         pace.add(images, report.seconds.get("generate", 0.0))
         self.threads.add(report.threads)
         self._journal.made(images)
@@ -95,14 +95,14 @@ class Work:
 
 
 @contextmanager
-def at_work(
+def open_session(
     job: Job,
     store: Store,
     workforce: Workforce,
     progress: RunProgress,
     executors: Mapping[str, Executor] = EXECUTORS,
-) -> Iterator[Work]:
-    """Work for the length of the block; the executor's pool is opened once there is something to do."""
+) -> Iterator[WorkSession]:
+    """Yield a session that lasts as long as the block; the executor's pool opens once there is work."""
     opened = executors[workforce.executor]
     with Journal(store, workforce.executor) as journal, ExitStack() as stack:
 
@@ -110,4 +110,4 @@ def at_work(
         def open_pool() -> Pool:
             return stack.enter_context(opened(job, workforce, progress.note))
 
-        yield Work(open_pool, store, job.images_kept, journal, progress)
+        yield WorkSession(open_pool, store, job.images_kept, journal, progress)

@@ -18,7 +18,7 @@ from sdbench.core.memory import BatchSize, is_out_of_memory
 from sdbench.core.precision import full_precision
 from sdbench.core.timing import timed
 from sdbench.models import Images, Model, Source
-from sdbench.runs.images import ImageStore, Writing
+from sdbench.runs.images import ImageStore, ImageWriter
 from sdbench.runs.plan import Unit
 from sdbench.runs.shards import Made, Shard, ShardStore
 from sdbench.runs.store import open_store
@@ -81,7 +81,7 @@ class Worker:
         store = open_store(job.place)
         self._shards = ShardStore(store)
         self._images = ImageStore(store, job.images_kept)
-        self._writing = Writing()
+        self._writing = ImageWriter()
         self._loaded: _Loaded | None = None
         self._device, self._versions = environment.device_name(job.device), environment.versions()
 

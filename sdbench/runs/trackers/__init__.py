@@ -14,7 +14,8 @@ from typing import Any
 
 from sdbench.core.digest import digest_bytes, digest_value
 from sdbench.core.errors import InputError, one_line
-from sdbench.runs.cache import read_remembered, write_remembered
+from sdbench.core.progress import Note
+from sdbench.runs.cache import read_text_map, write_text_map
 from sdbench.runs.local_copy import local_view
 from sdbench.runs.store import existing_store
 from sdbench.runs.trackers import to_mlflow, to_tensorboard, to_wandb
@@ -55,7 +56,7 @@ def check_records(records: Sequence[RecordSpec]) -> None:
         place.check(record)
 
 
-def send_records(place: str | Path, note: Callable[[str], None], *, again: bool = False) -> list[str]:
+def send_records(place: str | Path, note: Note, *, again: bool = False) -> list[str]:
     """Send the results of the run at `place` where its spec says; returns a line for each that failed.
 
     What has been sent before is sent only if `again`. Raises StoreError, InputError where the run itself
@@ -65,7 +66,7 @@ def send_records(place: str | Path, note: Callable[[str], None], *, again: bool 
     with local_view(store) as folder:
         scored = read_scored(folder)
         digest = digest_bytes((folder / "results.csv").read_bytes())
-        sent = read_remembered(store, SENT, "delete it and send again")
+        sent = read_text_map(store, SENT, "delete it and send again")
         failures = []
         for record in scored.spec.records:
             key = digest_value(record.model_dump(mode="json"))
@@ -78,5 +79,5 @@ def send_records(place: str | Path, note: Callable[[str], None], *, again: bool 
                 failures.append(f"records: {record.to} failed: {one_line(error)}")
                 continue
             sent[key] = digest
-            write_remembered(store, SENT, sent)
+            write_text_map(store, SENT, sent)
     return failures

@@ -46,5 +46,5 @@ def _results(spec: ExperimentSpec, cell: ScoredCell, labels: dict[str, str]) -> 
             metric_value=value,
             metric_args={"protocol": protocol, "n": n, "standard_error": error, **settings},
         )
-        for protocol, (value, error, n) in cell.figures.items()
+        for protocol, (value, error, n) in cell.values.items()
     ]

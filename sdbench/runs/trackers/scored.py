@@ -24,12 +24,12 @@ class ScoredCell:
     name: str
     curve: str
     settings: dict[str, Any]
-    figures: dict[str, tuple[float, float | None, int]]
+    values: dict[str, tuple[float, float | None, int]]
 
     def metrics(self, joint: str) -> dict[str, float]:
         """Each figure, and its standard error under the protocol's name, `joint` and "standard_error"."""
-        flat = {protocol: value for protocol, (value, _, _) in self.figures.items()}
-        errors = {f"{name}{joint}standard_error": error for name, (_, error, _) in self.figures.items()}
+        flat = {protocol: value for protocol, (value, _, _) in self.values.items()}
+        errors = {f"{name}{joint}standard_error": error for name, (_, error, _) in self.values.items()}
         return flat | {name: error for name, error in errors.items() if error is not None}
 
 
@@ -69,7 +69,7 @@ def _cell(rows: pd.DataFrame) -> ScoredCell:
         name=cell_label(first["curve"], first["guidance_scale"]),
         curve=first["curve"],
         settings=settings,
-        figures={
+        values={
             str(row["protocol"]): (_plain(row["value"]), _plain(row["standard_error"]), _plain(row["n"]))
             for _, row in rows.iterrows()
         },

@@ -45,7 +45,7 @@ def _log_cell(client: Any, experiment: str, sweep: str, cell: ScoredCell) -> Non
     run = client.create_run(experiment, tags={NAME: cell.name, PARENT: sweep}).info.run_id
     now = int(time.time() * 1000)
     metrics = [Metric(name, value, now, 0) for name, value in cell.metrics(".").items()]
-    counts = [Metric(f"{name}.n", n, now, 0) for name, (_, _, n) in cell.figures.items()]
+    counts = [Metric(f"{name}.n", n, now, 0) for name, (_, _, n) in cell.values.items()]
     params = [Param(key, str(value)) for key, value in cell.settings.items() if value is not None]
     client.log_batch(run, metrics=metrics + counts, params=params)
     client.set_terminated(run)

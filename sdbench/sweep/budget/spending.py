@@ -11,6 +11,7 @@ import numpy as np
 from metrics import PROTOCOLS, Estimate, MetricsError, Protocol
 from metrics.evaluate import evaluate
 from sdbench.core.errors import InputError, SdbenchError
+from sdbench.core.progress import Note
 from sdbench.runs.plan import Cell, Plan, Unit
 from sdbench.runs.shards import ShardStore, shard_key
 from sdbench.runs.tables import ResultRow
@@ -52,7 +53,7 @@ def spend(
     shards: ShardStore,
     reference: Mapping[str, Real],
     work: Callable[[Plan], None],
-    note: Callable[[str], None],
+    note: Note,
 ) -> Spent:
     """Work off `plan`: all of it, or with a budget in the spec the units that the budget asks for.
 

@@ -15,12 +15,12 @@ import pytest
 
 from sdbench.cli import main
 from sdbench.core.errors import StoreError
-from sdbench.runs.journal import Journal, sessions
+from sdbench.runs.journal import Journal, read_entries
 from sdbench.runs.plan import Plan, Unit
 from sdbench.runs.store import LocalStore
 from sdbench.sweep.executors import Executor, Pool, Workforce
 from sdbench.sweep.progress import RunProgress
-from sdbench.sweep.session import Work, at_work
+from sdbench.sweep.session import WorkSession, open_session
 from sdbench.sweep.worker import Job, Tick, UnitReport
 from tests.sdbench.synthetic import make_units, plan_of, write_plan
 
@@ -54,8 +54,8 @@ def instant(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
     yield lambda units, tick, stop: (UnitReport(unit, {}, [1], "cpu", 1) for unit in units)
 
 
-def working(store: FullStore, executor: Executor = instant) -> AbstractContextManager[Work]:
-    return at_work(JOB, store, Workforce(), RunProgress(), {"inline": executor})
+def working(store: FullStore, executor: Executor = instant) -> AbstractContextManager[WorkSession]:
+    return open_session(JOB, store, Workforce(), RunProgress(), {"inline": executor})
 
 
 def work_until_full(store: FullStore, plan: Plan, error: Exception | None) -> None:
@@ -84,7 +84,7 @@ def test_work_is_seen_before_its_first_unit_is_done(store: FullStore, plan: Plan
     @contextmanager
     def executor(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
         def pool(units: Sequence[Unit], tick: Tick, stop: Any) -> Iterator[UnitReport]:
-            seen.extend(sessions(store))
+            seen.extend(read_entries(store))
             yield from ()
 
         yield pool
@@ -93,7 +93,7 @@ def test_work_is_seen_before_its_first_unit_is_done(store: FullStore, plan: Plan
         work(plan)
         work(plan)
     assert [(session.images, session.ended) for session in seen] == [(0, False), (0, False)]
-    assert [session.ended for session in sessions(store)] == [True]
+    assert [session.ended for session in read_entries(store)] == [True]
 
 
 def test_a_long_unit_gives_signs_of_life_that_change_no_rate(
@@ -106,9 +106,9 @@ def test_a_long_unit_gives_signs_of_life_that_change_no_rate(
     with Journal(store, "inline") as journal:
         journal.begin()
         journal.made(3)
-        (before,) = sessions(store)
+        (before,) = read_entries(store)
         deadline = time.monotonic() + 10
-        while (after := sessions(store)[0]).updated <= before.updated and time.monotonic() < deadline:
+        while (after := read_entries(store)[0]).updated <= before.updated and time.monotonic() < deadline:
             time.sleep(0.01)
         store.full = True  # a sign that cannot be given is no reason to stop
         time.sleep(0.05)
@@ -120,7 +120,7 @@ def test_a_long_unit_gives_signs_of_life_that_change_no_rate(
 def test_a_session_without_work_leaves_nothing(store: FullStore) -> None:
     with working(store):
         pass
-    assert sessions(store) == []
+    assert read_entries(store) == []
 
 
 def test_nothing_is_deleted_under_a_run_that_goes_on(

@@ -12,7 +12,7 @@ import pytest
 
 from reports.rows import read_published
 from sdbench.cli import main
-from sdbench.runs.manifest import Pace, write_manifest
+from sdbench.runs.manifest import Throughput, write_manifest
 from sdbench.runs.store import LocalStore, open_store
 
 PUBLISHED = Path(__file__).parents[3] / "experiments" / "published" / "sd-v1-variants-scores.csv"
@@ -161,10 +161,10 @@ def test_an_overlay_of_other_axes_is_refused_before_anything_is_written(
 def test_the_manifest_keeps_the_pace_of_cells_that_were_made_before(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     cells = [{"cell": "a"}, {"cell": "b"}, {"cell": "c"}]
-    pace = Pace()
+    pace = Throughput()
     pace.add(10, 4.0)
     pace.add(10, 2.0)
     write_manifest(store, {"cells": cells}, {}, {}, {"a": pace})
-    write_manifest(store, {"cells": cells}, {}, {}, {"b": Pace(4, 1.0)})
+    write_manifest(store, {"cells": cells}, {}, {}, {"b": Throughput(4, 1.0)})
     kept = json.loads((tmp_path / "manifest.json").read_text())["cells"]
     assert [cell.get("seconds_per_image") for cell in kept] == [0.3, 0.25, None]

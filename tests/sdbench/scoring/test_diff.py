@@ -116,7 +116,7 @@ def test_spec_and_environment_are_compared_key_by_key(make: Make) -> None:
 
 
 def test_figures_over_the_same_prompts_and_noise_are_paired(make: Make) -> None:
-    score, distance = compare_runs(make("a", 1), make("b", 2, shift=0.05)).figures
+    score, distance = compare_runs(make("a", 1), make("b", 2, shift=0.05)).values
     (scores_a, parts_a), (scores_b, parts_b) = figures(1), figures(2, 0.05)
     assert score.paired
     assert distance.paired
@@ -127,7 +127,7 @@ def test_figures_over_the_same_prompts_and_noise_are_paired(make: Make) -> None:
     expected = compare(Estimate(3.95, 0.07, N, parts_b * (N - 1)), Estimate(4.0, 0.07, N, parts_a * (N - 1)))
     assert (distance.low, distance.high) == pytest.approx((expected.low, expected.high))
     assert (score.better, distance.better) == ("b", "b")
-    back = compare_runs(Path(make("c", 2, shift=0.05)), make("d", 1)).figures
+    back = compare_runs(Path(make("c", 2, shift=0.05)), make("d", 1)).values
     assert [figure.better for figure in back] == ["a", "a"]
 
 
@@ -140,7 +140,7 @@ def test_figures_over_the_same_prompts_and_noise_are_paired(make: Make) -> None:
     ],
 )
 def test_what_is_not_paired_says_why(changed: dict[str, Any], notes: list[str], make: Make) -> None:
-    found = compare_runs(make("a", 1), make("b", 2, shift=0.05, **changed)).figures
+    found = compare_runs(make("a", 1), make("b", 2, shift=0.05, **changed)).values
     assert [figure.note for figure in found] == notes
     assert [figure.paired for figure in found] == [not note for note in notes]
     unpaired = found[1]
@@ -151,17 +151,17 @@ def test_what_is_not_paired_says_why(changed: dict[str, Any], notes: list[str], 
 
 def test_figures_of_other_extractors_get_no_verdict(make: Make) -> None:
     a = make("a", 1, identities={"shapes-clip": "1"})
-    found = compare_runs(a, make("b", 2, shift=0.5, identities={"shapes-clip": "2"})).figures
+    found = compare_runs(a, make("b", 2, shift=0.5, identities={"shapes-clip": "2"})).values
     for figure in found:
         assert figure.note == "the extractors differ: other weights, or another version"
         assert (figure.low, figure.p_holm, figure.better, figure.paired) == (None, None, "", False)
-    unknown = compare_runs(a, make("c", 2, shift=0.5)).figures  # a run of before they were recorded
-    other = compare_runs(a, make("d", 2, shift=0.5, identities={"shapes-clip": "1", "x": "3"})).figures
+    unknown = compare_runs(a, make("c", 2, shift=0.5)).values  # a run of before they were recorded
+    other = compare_runs(a, make("d", 2, shift=0.5, identities={"shapes-clip": "1", "x": "3"})).values
     assert [figure.better for figure in (*unknown, *other)] == ["b"] * 4
 
 
 def test_fewer_prompts_pair_scores_and_not_distances(make: Make) -> None:
-    score, distance = compare_runs(make("a", 1), make("b", 2, ids=IDS[:150])).figures
+    score, distance = compare_runs(make("a", 1), make("b", 2, ids=IDS[:150])).values
     gaps = figures(2)[0][:150] - figures(1)[0][:150]
     assert score.paired
     assert score.difference == pytest.approx(gaps.mean())
@@ -173,8 +173,8 @@ def test_fewer_prompts_pair_scores_and_not_distances(make: Make) -> None:
 
 def test_images_of_one_prompt_are_no_independent_pairs(make: Make) -> None:
     texts = [f"prompt {place // 50}" for place in range(N)]
-    apart = compare_runs(make("a", 1), make("b", 2, shift=0.05)).figures[0]
-    alike = compare_runs(make("c", 1, texts=texts), make("d", 2, shift=0.05, texts=texts)).figures[0]
+    apart = compare_runs(make("a", 1), make("b", 2, shift=0.05)).values[0]
+    alike = compare_runs(make("c", 1, texts=texts), make("d", 2, shift=0.05, texts=texts)).values[0]
     assert apart.low is not None
     assert alike.low is not None
     assert alike.difference == pytest.approx(apart.difference)
@@ -183,7 +183,7 @@ def test_images_of_one_prompt_are_no_independent_pairs(make: Make) -> None:
 
 def test_cells_match_by_what_tells_them_apart(make: Make) -> None:
     found = compare_runs(make("a", 1), make("b", 2, sampler="ddim", checkpoint="v2"))
-    assert len(found.figures) == 2
+    assert len(found.values) == 2
     assert (found.only_a, found.only_b) == ((), ())
 
 
@@ -192,7 +192,7 @@ def test_without_images_nothing_is_paired(make: Make) -> None:
     (b / "images.parquet").unlink()
     found = compare_runs(a, b)
     assert found.common_images is None
-    assert {figure.note for figure in found.figures} == {"no images.parquet in both runs"}
+    assert {figure.note for figure in found.values} == {"no images.parquet in both runs"}
 
 
 def test_a_damaged_table_of_images_is_one_line(make: Make) -> None:
@@ -219,7 +219,7 @@ def test_the_command_prints_and_writes(
         "paired",
     ):
         assert words in text
-    assert json.loads(paths[0].read_text())["figures"][0]["better"] == "b"
+    assert json.loads(paths[0].read_text())["values"][0]["better"] == "b"
     page = paths[1].read_text(encoding="utf-8")
     assert "samplers.plms.steps" in page
     assert "http" not in page

@@ -176,7 +176,7 @@ def test_a_run_is_scored_again_without_making_images(
     run_tiny({**tiny, "guidance_scales": [2]}, run)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     (run / "results.csv").unlink()
-    monkeypatch.setattr(runner, "at_work", None)
+    monkeypatch.setattr(runner, "open_session", None)
     assert main(["score", str(run)]) == 0
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     assert main(["score", str(run), "--metrics=fid-inception-tf"]) == 2

@@ -14,7 +14,7 @@ import pytest
 
 from sdbench.cli import main
 from sdbench.core.errors import StoreError
-from sdbench.runs.images import AHEAD, Writing
+from sdbench.runs.images import AHEAD, ImageWriter
 from sdbench.runs.store import LocalStore, open_store
 from sdbench.sweep import runner
 from sdbench.sweep.progress import RunProgress
@@ -141,7 +141,7 @@ def test_a_run_in_an_object_store_has_the_results_of_a_local_one(
     assert runner.score_run(place, RunProgress(), draw=page_of) == f"{place}/report/index.html"
 
 
-class TestWriting:
+class TestImageWriter:
     def test_the_model_waits_for_a_store_that_is_slow(self) -> None:
         class Slow(LocalStore):
             def __init__(self) -> None:
@@ -150,7 +150,7 @@ class TestWriting:
             def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
                 self.gate.wait(60)
 
-        store, writing, begun = Slow(), Writing(), []
+        store, writing, begun = Slow(), ImageWriter(), []
 
         def generate() -> None:
             for number in range(AHEAD + 1):

@@ -18,14 +18,14 @@ from metrics.compare import Comparison, compare, corrected
 from metrics.uncertainty import with_clusters
 from sdbench.core.errors import InputError, one_line
 
-__all__ = ["FigureChange", "Shared", "figure_changes", "shared_images"]
+__all__ = ["Shared", "ValueChange", "shared_images", "value_changes"]
 
 _LEVEL = 0.05
 _KEYS = ["cell", "prompt_id", "prompt"]
 
 
 @dataclass(frozen=True)
-class FigureChange:
+class ValueChange:
     """One protocol's figure of one cell in both runs; `difference` is b - a with its 95% interval.
 
     `p_holm` is corrected for all cells of the protocol. `better` names the run that is better beyond doubt
@@ -81,7 +81,7 @@ def shared_images(a: Path, b: Path, cells: pd.DataFrame) -> Shared | None:
     return Shared(placed.merge(second.add_suffix("_b"), left_on=left, right_on=[f"{key}_b" for key in _KEYS]))
 
 
-def figure_changes(rows: pd.DataFrame, names: Mapping[str, str], shared: Shared | None) -> list[FigureChange]:
+def value_changes(rows: pd.DataFrame, names: Mapping[str, str], shared: Shared | None) -> list[ValueChange]:
     """Each figure that both runs have, with p-values corrected for the cells of its protocol.
 
     `rows` are the results of both runs, a row per cell and protocol, with `features_identity`, their columns
@@ -169,11 +169,11 @@ def _parts(row: pd.Series[Any], shared: Shared) -> pd.DataFrame | None:
     return None
 
 
-def _change(row: pd.Series[Any], test: Comparison, cell: str) -> FigureChange:
+def _change(row: pd.Series[Any], test: Comparison, cell: str) -> ValueChange:
     lower = bool(row["better_a"] == "lower")
     settled = test.adjusted_p is not None and test.adjusted_p < _LEVEL
     a, b = (_estimate(row, side) for side in "ab")
-    return FigureChange(
+    return ValueChange(
         protocol=str(row["protocol_a"]),
         label=str(row["label_a"]),
         lower_is_better=lower,
