@@ -1,4 +1,4 @@
-"""What a run remembers from one invocation to the next: one text for another, as a JSON file under a key."""
+"""Maps from text to text that a run keeps from one invocation to the next, each a JSON file under a key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ __all__ = ["read_text_map", "write_text_map"]
 
 
 def read_text_map(store: Store, key: str, remedy: str) -> dict[str, str]:
-    """What lies under `key`, or nothing; StoreError, which ends with `remedy`, where it is damaged."""
+    """Return the map stored under `key`; empty if nothing is stored.
+
+    Raises:
+        StoreError: The file is damaged; the message ends with `remedy`.
+    """
     if not store.exists(key):
         return {}
     with store.open(key) as stream:
@@ -23,5 +27,5 @@ def read_text_map(store: Store, key: str, remedy: str) -> dict[str, str]:
 
 
 def write_text_map(store: Store, key: str, known: Mapping[str, str]) -> None:
-    """Put `known` in the place of what lies under `key`."""
+    """Write `known` under `key`, replacing what was stored there."""
     store.write(key, json.dumps(known, indent=2).encode())
