@@ -1,4 +1,4 @@
-"""Stage 2: images and prompts to features."""
+"""Computes features of images and prompts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from sdbench.core.memory import is_out_of_memory
 __all__ = ["image_features", "text_features"]
 
 Features = dict[str, np.ndarray]
-"""Extractor name -> float32 [n, d]."""
+"""Features float32 [n, d] by extractor name."""
 
 
 def image_features(extractors: Mapping[str, Extractor], batches: Iterable[np.ndarray]) -> Features:
-    """Features of all images, which come as batches uint8 [B, H, W, 3].
+    """Return the features of all images, given as batches uint8 [B, H, W, 3].
 
-    Raises InputError where an extractor cannot use the images.
+    Raises:
+        InputError: An extractor cannot use the images.
     """
     parts: dict[str, list[np.ndarray]] = {name: [] for name in extractors}
     for images in batches:
@@ -34,7 +35,7 @@ def image_features(extractors: Mapping[str, Extractor], batches: Iterable[np.nda
 
 
 def _in_parts_that_fit(extractor: Extractor, images: np.ndarray) -> list[np.ndarray]:
-    """Features of the images, half by half where the memory does not hold what all of them take."""
+    """Return features of the images, split in halves for as long as they do not fit into memory."""
     try:
         return [extractor.images(images)]
     except (MemoryError, RuntimeError) as error:
@@ -45,7 +46,7 @@ def _in_parts_that_fit(extractor: Extractor, images: np.ndarray) -> list[np.ndar
 
 
 def text_features(extractors: Mapping[str, Extractor], texts: Sequence[str], batch_size: int) -> Features:
-    """Features of n prompts by each extractor that reads text."""
+    """Return the features of the prompts by each extractor that reads text."""
     batches = [list(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)]
     readers = {name: cast(TextExtractor, e) for name, e in extractors.items() if hasattr(e, "texts")}
     return {name: np.concatenate([reader.texts(b) for b in batches]) for name, reader in readers.items()}
