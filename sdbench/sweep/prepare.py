@@ -1,4 +1,4 @@
-"""What a run needs before its first image: everything that its spec names, found, identified and planned."""
+"""Prepares a run: finds and identifies everything that its spec names, and plans the work."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ __all__ = ["PreparedRun", "RunInputs", "find_inputs", "find_reference", "prepare
 WEIGHTS_CACHE = "checkpoints.json"
 
 REFERENCE_BATCH = 64
-"""Batch size of reference images under `batch_size: auto`: their features must not depend on the device."""
+"""Batch size of reference images under `batch_size: auto`; their features must not depend on the device."""
 
 
 @dataclass(frozen=True)
 class RunInputs:
-    """What the spec names, found on this machine."""
+    """Everything that a spec names, found on this machine."""
 
     sources: tuple[Source, ...]
     prompts: tuple[Prompt, ...]
@@ -46,7 +46,7 @@ class RunInputs:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run that can begin."""
+    """A run that is ready to begin: its inputs, store, identified checkpoints and extractors, and plan."""
 
     inputs: RunInputs
     store: Store
@@ -58,7 +58,7 @@ class PreparedRun:
 def prepare(spec: ExperimentSpec, place: str, note: Note) -> PreparedRun:
     """Find everything that `spec` names, then open the store at `place` and plan.
 
-    All inputs are looked up first, so that a missing file ends the run at once and leaves no run folder.
+    The inputs come first, so that a missing file ends the run at once and leaves no run folder.
     """
     inputs = find_inputs(spec)
     _check_settings(spec, inputs)
@@ -71,7 +71,7 @@ def prepare(spec: ExperimentSpec, place: str, note: Note) -> PreparedRun:
 
 
 def find_inputs(spec: ExperimentSpec) -> RunInputs:
-    """What `spec` names; InputError for what is missing or wrong."""
+    """Find what `spec` names; raise InputError for what is missing or wrong."""
     full_precision()
     check_names(spec)
     sources = locate_all(spec.checkpoints)
@@ -85,7 +85,7 @@ def find_inputs(spec: ExperimentSpec) -> RunInputs:
 
 
 def find_reference(spec: ExperimentSpec) -> ReferenceSet | None:
-    """The set of real images that `spec` names; None if it names statistics, or nothing."""
+    """Return the reference set that `spec` names; None if it names statistics or nothing."""
     if spec.reference is None or isinstance(spec.reference, StatsReference):
         return None
     return load_reference(spec.reference, spec.image_size)
@@ -98,10 +98,16 @@ def prepare_reference(
     identities: Mapping[str, str],
     note: Note,
 ) -> dict[str, Real]:
-    """What each distance of the spec needs of the real images, by the protocol's name.
+    """Return what each distance of the spec needs of the reference set, by the protocol's name.
 
-    `identities` are those of the features by the name of their extractor. A network is loaded only if `store`
-    lacks its features of the real images.
+    An extractor is loaded only if `store` lacks its features of the reference set.
+
+    Args:
+        spec: The experiment.
+        reference: The reference set that the spec names, or None.
+        store: The run's store.
+        identities: Identities of the features by extractor.
+        note: Called with a line if features are computed.
     """
     protocols = [PROTOCOLS[name] for name in spec.distances]
     build = partial(build_extractor, device=environment.best_device())
@@ -114,17 +120,17 @@ def prepare_reference(
 
 
 def _check_settings(spec: ExperimentSpec, inputs: RunInputs) -> None:
-    """InputError for a point of the sweep that its model cannot follow."""
+    """Raise InputError for a point of the sweep that its model cannot do."""
     compiled = spec.compiled_on(inputs.device)
     for source, sampler, scale in product(inputs.sources, spec.samplers, spec.guidance_scales):
         source.check(settings_of(spec, sampler, scale, compiled=compiled))
 
 
 def _identify(sources: Sequence[Source], store: Store) -> list[Checkpoint]:
-    """The checkpoints with the digests of their weights.
+    """Return the checkpoints with the digests of their weights.
 
-    The digest of what is loaded is what counts, but loading gigabytes only to find that all is done
-    would be waste: the run remembers it under the digest of the files' bytes.
+    The digest of the loaded weights identifies a checkpoint. Loading gigabytes only to find that nothing is
+    left to do would be wasteful, so the run caches it under the digest of the files' bytes.
     """
     known = read_text_map(store, WEIGHTS_CACHE, "delete it and run again")
     checkpoints = []

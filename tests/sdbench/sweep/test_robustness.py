@@ -1,4 +1,4 @@
-"""What goes wrong in long runs: each ends in one clear line and an intact store, and is resumed."""
+"""Failures of long runs: each ends in one clear line and an intact store, and the run resumes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TestStoreFails:
         run_tiny(tiny, tmp_path / "run")
         assert files(tmp_path / "run") == files(tmp_path / "whole")
 
-    def test_before_the_first_image_where_nothing_can_be_written(
+    def test_before_the_first_image_if_nothing_can_be_written(
         self,
         tiny: dict[str, Any],
         spec_file: Callable[[dict[str, Any]], Path],
@@ -117,7 +117,7 @@ def test_a_run_in_an_object_store_has_the_results_of_a_local_one(
     place = f"{request.getfixturevalue('s3')}/whole" if kind == "s3" else "memory://whole"
 
     def page_of(folder: Path) -> Path:
-        # What a page is drawn from has to be there.
+        # The files that the page is drawn from must be in the store.
         assert (folder / "results.csv").is_file()
         assert len(list((folder / "images").rglob("*.png"))) == 12
         page = folder / "report" / "index.html"
