@@ -111,7 +111,6 @@ def make(folder: Path, images: int) -> None:
                 sha256=[],
                 thumbnails=np.empty((0, 192), np.uint8),
                 flags=[""] * n,
-                clip_scores=None,
                 features={},
                 text_features={},
                 made=Made(102, 8, "cpu", "synthetic"),

@@ -1,4 +1,4 @@
-"""The difference between two runs as text and as a page, from plain values: reports know no class of sdbench's."""
+"""The difference between two runs as text and as a page, from plain values."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _images(difference: Mapping[str, Any]) -> str:
 
 
 def _protocols(difference: Mapping[str, Any]) -> Iterator[_Protocol]:
-    for name, group in groupby(difference["figures"], key=lambda change: change["protocol"]):
+    for name, group in groupby(difference["values"], key=lambda change: change["protocol"]):
         changes = list(group)
         places = decimals(
             pd.DataFrame({"value": [one["a"] for one in changes], "standard_error": _errors(changes)})
@@ -146,7 +146,7 @@ def _unmatched(difference: Mapping[str, Any]) -> list[str]:
         for run in "ab"
         if difference[f"only_{run}"]
     ]
-    return lines if difference["figures"] else [*lines, "The runs have no cell with a protocol in common."]
+    return lines if difference["values"] else [*lines, "The runs have no cell with a protocol in common."]
 
 
 def _aligned(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The feature extractors of a run: built by name, once a process, and what identifies their features."""
+"""The feature extractors of a run: built by name once per process, and the identity of their features."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from sdbench.spec import ExperimentSpec
 __all__ = ["Build", "build_extractor", "build_same", "extractor_names", "features_identity", "is_at_hand"]
 
 Build = Callable[[str], Extractor]
-"""From an extractor's name to the network, loaded."""
+"""Returns the loaded extractor of a name."""
 
 
 def extractor_names(spec: ExperimentSpec) -> tuple[str, ...]:
-    """The extractors that the spec's metrics need, each once, sorted."""
+    """Return the names of the extractors that the spec's metrics need, sorted."""
     return tuple(sorted({PROTOCOLS[name].extractor for name in spec.metrics}))
 
 
 def is_at_hand(name: str) -> bool:
-    """Whether the extractor needs no file of weights, or the weights folder holds it."""
+    """Return whether the extractor needs no file of weights, or the weights folder holds it."""
     file = EXTRACTORS[name].weights
     return file is None or (weights_folder() / file).is_file()
 
 
 @cache
 def build_extractor(name: str, device: str) -> Extractor:
-    """The extractor `name` on `device`; InputError in one line if its weights are unavailable."""
+    """Return the extractor `name` on `device`; raise InputError if its weights cannot be loaded."""
     if name == "shapes-clip":
         return _shapes_clip(device)
     factory = EXTRACTORS[name]
@@ -44,13 +44,13 @@ def build_extractor(name: str, device: str) -> Extractor:
 
 
 def features_identity(extractor: Extractor) -> str:
-    """What determines an image's features: the weights, and the version of the recipes round them."""
+    """Return a digest of what determines features: the weights, and the protocols' version."""
     version = max(p.version for p in PROTOCOLS.values() if p.extractor == extractor.name)
     return digest_value({"weights": extractor.digest, "version": version})
 
 
 def build_same(build: Build, name: str, identity: str) -> Extractor:
-    """The extractor `name`; InputError if its features here would not be those of `identity`."""
+    """Return the extractor `name`; raise InputError if its features would not have `identity`."""
     extractor = build(name)
     if features_identity(extractor) != identity:
         raise InputError(f"extractor {name}: the weights on this machine are not those of the plan")

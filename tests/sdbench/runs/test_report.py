@@ -12,7 +12,7 @@ import pytest
 
 from reports.rows import read_published
 from sdbench.cli import main
-from sdbench.runs.manifest import Pace, write_manifest
+from sdbench.runs.manifest import Throughput, write_manifest
 from sdbench.runs.store import LocalStore, open_store
 from tests.sdbench.synthetic import plan_of, write_plan
 
@@ -23,7 +23,7 @@ TABLES = {f"results-table.{kind}" for kind in ("csv", "md", "tex")}
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Return a run of two checkpoints with the published figures, regions, images and times."""
+    """Return a run of two checkpoints with the published values, regions, images and times."""
     results = read_published(PUBLISHED)
     results = results[results["checkpoint"].isin(["v1.1", "v1.4"])]
     cells = results[["cell"]].drop_duplicates()
@@ -57,7 +57,7 @@ def test_a_run_gives_the_picture_with_its_regions_and_the_tables(run: Path, tmp_
 
 
 @pytest.mark.parametrize("cut_off", ["distance-against-clip-score.png", "results-table.csv"])
-def test_a_disk_without_room_is_said_with_the_file_and_spoils_none(
+def test_a_full_disk_is_reported_with_the_file_and_spoils_none(
     cut_off: str,
     run: Path,
     small_files: Callable[[int], AbstractContextManager[None]],
@@ -66,7 +66,7 @@ def test_a_disk_without_room_is_said_with_the_file_and_spoils_none(
 ) -> None:
     assert main(["plot", str(run)]) == 0
     before = {path.name: path.read_bytes() for path in (run / "report").iterdir()}
-    if cut_off in TABLES:  # which are smaller than the pictures before them
+    if cut_off in TABLES:  # tables are smaller than the plots before them
         monkeypatch.setattr("reports.plots.save", lambda figure, folder, stem: [])
     capsys.readouterr()
     with small_files(len(before[cut_off]) // 2):
@@ -76,9 +76,7 @@ def test_a_disk_without_room_is_said_with_the_file_and_spoils_none(
     assert {path.name: path.read_bytes() for path in (run / "report").iterdir()} == before
 
 
-def test_a_write_that_never_ended_is_among_those_of_the_run(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unfinished_write_is_listed_as_one_of_the_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*given: object, **options: object) -> None:
         raise OSError
 
@@ -159,13 +157,13 @@ def test_an_overlay_of_other_axes_is_refused_before_anything_is_written(
     assert not (run / "report").exists()
 
 
-def test_the_manifest_keeps_the_pace_of_cells_that_were_made_before(tmp_path: Path) -> None:
+def test_the_manifest_keeps_the_seconds_per_image_of_cells_made_before(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     cells = [{"cell": "a"}, {"cell": "b"}, {"cell": "c"}]
-    pace = Pace()
-    pace.add(10, 4.0)
-    pace.add(10, 2.0)
-    write_manifest(store, {"cells": cells}, {}, {}, {"a": pace})
-    write_manifest(store, {"cells": cells}, {}, {}, {"b": Pace(4, 1.0)})
+    throughput = Throughput()
+    throughput.add(10, 4.0)
+    throughput.add(10, 2.0)
+    write_manifest(store, {"cells": cells}, {}, {}, {"a": throughput})
+    write_manifest(store, {"cells": cells}, {}, {}, {"b": Throughput(4, 1.0)})
     kept = json.loads((tmp_path / "manifest.json").read_text())["cells"]
     assert [cell.get("seconds_per_image") for cell in kept] == [0.3, 0.25, None]

@@ -1,4 +1,4 @@
-"""Extractors of a run: where their weights are looked for, and what is said where they are not."""
+"""Extractors of a run: where their weights are looked for, and the error if they are missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdbench.scoring.extractors import build_extractor
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty weights folder; nothing built before counts."""
+    """Return an empty weights folder, with no extractor cached."""
     monkeypatch.setenv("SDBENCH_HOME", str(tmp_path))
     build_extractor.cache_clear()
     (tmp_path / "weights").mkdir()

@@ -1,4 +1,4 @@
-"""Files of statistics in the place of reference images: made, compared with, and refused."""
+"""Files of statistics instead of reference images: made, compared with, and refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Run = Callable[[dict[str, Any], Path], Any]
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "npz"])
-def test_statistics_stand_for_their_images(
+def test_statistics_give_the_values_of_their_images(
     kind: str,
     score: Callable[..., int],
     generated: Path,
@@ -54,7 +54,7 @@ def test_statistics_of_another_protocol_are_refused(
     assert score(metrics="fid-clip-vit-l-14", reference=file, prompts=None) == 2
     message = "made for fid-inception-tf, not for fid-clip-vit-l-14"
     assert message in capsys.readouterr().err.splitlines()[-1]
-    assert pixels.calls == []  # said before the first image is measured
+    assert pixels.calls == []  # refused before the first image is measured
 
 
 def test_statistics_of_several_protocols_are_made_in_one_pass(

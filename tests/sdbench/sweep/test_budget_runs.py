@@ -150,8 +150,8 @@ def test_values_are_those_of_a_plain_run_with_as_many_prompts(
     run_tiny(plain, tmp_path / "plain")
     for protocol in ranked["metrics"]:
         stopped, fixed = (rows_of(tmp_path / name, protocol) for name in ("run", "plain"))
-        for figure in ("value", "standard_error"):
-            assert stopped["far", "40"][figure] == fixed["far", "40"][figure]
+        for column in ("value", "standard_error"):
+            assert stopped["far", "40"][column] == fixed["far", "40"][column]
     assert "budget" not in json.loads((tmp_path / "plain" / "manifest.json").read_text())
 
 

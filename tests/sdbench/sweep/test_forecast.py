@@ -244,7 +244,6 @@ def test_shards_take_the_forecast_space(tmp_path: Path) -> None:
             sha256=[f"{i:064x}" for i in range(64)],
             thumbnails=random.integers(0, 256, (64, 192), np.uint8),
             flags=[""] * 64,
-            clip_scores=random.random(64),
             features=features,
             text_features={"clip-vit-l-14": features["clip-vit-l-14"]},
             made=Made(102, [8], "cpu (x86_64)", "sdbench=0.1.0"),
