@@ -28,6 +28,9 @@ from metrics.moments import Moments
 
 __all__ = ["Stats", "check_stats", "read_stats", "write_stats"]
 
+_ROUNDING = 1e-4
+"""How far below zero, relative to the largest, the eigenvalues of a covariance summed in float32 may lie."""
+
 _HEADER = "sdbench-statistics"
 _NAMED = ("protocol", "version", "n", "image_size", "image_digest", "weights_digest", "versions")
 
@@ -118,8 +121,7 @@ def _from_npz(path: Path) -> Stats:
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise MetricsError(f"{path}: cannot be read as .npz: {error}") from None
     if "feats" in arrays:
-        features = np.asarray(arrays["feats"], dtype=np.float32)
-        return Stats(Moments.of(features), n=len(features), features=features, origin="feats .npz")
+        return _from_features(path, arrays["feats"])
     if arrays:
         n, size = _images_beside(path, names)
         moments = _moments(path, arrays["mu"], arrays["sigma"], n or 0)
@@ -127,6 +129,14 @@ def _from_npz(path: Path) -> Stats:
     if "arr_0" in names:
         raise MetricsError(f"{path}: holds images (arr_0), not statistics: make statistics of them first")
     raise MetricsError(f"{path}: holds {', '.join(sorted(names)) or 'nothing'}; mu and sigma are needed")
+
+
+def _from_features(path: Path, features: NDArray[Any]) -> Stats:
+    try:
+        rows = np.asarray(features, dtype=np.float32)
+        return Stats(Moments.of(rows), n=len(rows), features=rows, origin="feats .npz")
+    except (MetricsError, ValueError, TypeError) as error:
+        raise MetricsError(f"{path}: feats: {error}") from None
 
 
 def _images_beside(path: Path, names: set[str]) -> tuple[int | None, tuple[int, int] | None]:
@@ -150,4 +160,11 @@ def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any], n: int) -
     # Files of float32 are symmetric to six digits.
     if not np.allclose(covariance, covariance.T, rtol=1e-4, atol=1e-6 * np.abs(covariance).max()):
         raise MetricsError(f"{path}: the covariance is not symmetric")
-    return Moments(n, mean, (covariance + covariance.T) / 2)
+    covariance = (covariance + covariance.T) / 2
+    eigenvalues = np.linalg.eigvalsh(covariance)
+    if eigenvalues[0] < -_ROUNDING * eigenvalues[-1]:
+        raise MetricsError(
+            f"{path}: the covariance has negative eigenvalues (down to {eigenvalues[0]:.3g}, the largest is "
+            f"{eigenvalues[-1]:.3g}), so it is none: compute it again, in float64"
+        )
+    return Moments(n, mean, covariance)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["Extractor", "TextExtractor", "module_digest", "normalised", "one_line"]
+from metrics.errors import MetricsError
+
+__all__ = ["Extractor", "TextExtractor", "check_weights", "module_digest", "normalised", "one_line"]
+
+_FOREIGN = {
+    b"<": "a web page, not weights; download the file again",
+    b"version https://git-lfs": "a Git LFS pointer, not weights; run 'git lfs pull'",
+}
+"""First bytes of files that people take for weights."""
 
 
 class Extractor(Protocol):
@@ -59,7 +69,25 @@ def module_digest(module: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
+def check_weights(name: str, path: Path) -> None:
+    """Raise MetricsError if ``path`` is missing, empty, or a pointer or page in the place of weights."""
+    if not path.is_file():
+        raise MetricsError(f"{name}: the weights {path} do not exist")
+    with path.open("rb") as stream:
+        head = stream.read(64)
+    if not head:
+        raise MetricsError(f"{name}: {path} is empty; download the file again")
+    for start, kind in _FOREIGN.items():
+        if head.lstrip().startswith(start):
+            raise MetricsError(f"{name}: {path} is {kind}")
+
+
 def one_line(error: BaseException) -> str:
-    """Return an error's type and the start of its first line, for a message of one line."""
+    """Return an error's type and the start of its first line, for a message of one line.
+
+    Of a pickle that holds more than tensors it says just that: torch's own words advise to run what it holds.
+    """
+    if isinstance(error, pickle.UnpicklingError):
+        return "the file is damaged or holds more than tensors, and nothing in it was run"
     first = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {first[:200]}"

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from metrics.errors import MetricsError
-from metrics.features.base import module_digest, normalised, one_line
+from metrics.features.base import check_weights, module_digest, normalised, one_line
 from metrics.features.hub import hub_file
 from metrics.preprocess import Fit, resize_and_crop
 
@@ -138,8 +138,7 @@ def pretrained_clip(name: str, architecture: str, weights: Path, device: str) ->
     """
     import open_clip
 
-    if not weights.is_file():
-        raise MetricsError(f"{name}: the weights {weights} do not exist")
+    check_weights(name, weights)
     try:
         model = open_clip.create_model(architecture, pretrained=str(weights))
     except Exception as error:  # safetensors, pickle and torch raise their own types

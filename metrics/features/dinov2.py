@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from metrics.errors import MetricsError
-from metrics.features.base import module_digest, normalised, one_line
+from metrics.features.base import check_weights, module_digest, normalised, one_line
 from metrics.features.hub import hub_file
 from metrics.preprocess import stretch
 
@@ -59,8 +59,8 @@ def dinov2_from(name: str, settings: dict[str, Any], weights: Path | None, devic
     from safetensors.torch import load_file
     from transformers import Dinov2Config, Dinov2Model
 
-    if weights is not None and not weights.is_file():
-        raise MetricsError(f"{name}: the weights {weights} do not exist")
+    if weights is not None:
+        check_weights(name, weights)
     try:
         state = load_file(weights or hub_file(_REPOSITORY, "model.safetensors"))
         _resample_positions(state, _EDGE // 14)

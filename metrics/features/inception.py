@@ -7,6 +7,7 @@ network and differ in how they resize images to 299x299 pixels.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from metrics.errors import MetricsError
-from metrics.features.base import module_digest, one_line
+from metrics.features.base import check_weights, module_digest, one_line
 from metrics.preprocess import check_images, crop_and_resize, resize_float
 
 __all__ = ["InceptionExtractor", "by_way_of_256", "inception_v3", "like_clean_fid", "like_tensorflow"]
@@ -89,12 +90,16 @@ def _load(weights: Path | None, device: str) -> tuple[str, torch.nn.Module]:
     # Here, since it takes seconds to import and only Inception users should wait.
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
+    if weights is not None:
+        check_weights("inception-v3", weights)
     try:
         # The network's own loader unpickles anything; these calls raise unless the file holds only tensors.
         if weights is None:
             torch.hub.load_state_dict_from_url(URL_INCEPTION_V3, map_location="cpu", weights_only=True)
         else:
-            torch.load(weights, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what a pickle holds, which is refused anyway
+                torch.load(weights, map_location="cpu", weights_only=True)
         path = None if weights is None else str(weights)
         model = FeatureExtractorInceptionV3(
             "inception-v3", [str(_FEATURES)], feature_extractor_weights_path=path

@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors import safe_open
 from torch import Tensor
 
+from reference_model.checkpoints._metadata import check_metadata
 from reference_model.checkpoints._stored import StoredTensor, unsupported_type
 from reference_model.errors import CheckpointError
 
@@ -29,11 +30,12 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     """The tensors by name.
 
     Raises:
-        CheckpointError: weights in a floating type that is not supported, such as F8_E4M3.
+        CheckpointError: a kind or a floating type of weights that is not supported, such as F8_E4M3.
         SafetensorError: a damaged file.
     """
     reader, tensors = _Reader(path), {}
     with safe_open(path, "pt") as file:
+        check_metadata(path, file.metadata() or {})
         for name in file.keys():  # noqa: SIM118 - no mapping
             entry = file.get_slice(name)
             dtype, shape = entry.get_dtype(), tuple(entry.get_shape())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from reference_model.checkpoints._stored import StoredTensor, read_span, unsupported_type
 from reference_model.checkpoints._unpickle import LIMIT, Call, Global, read_pickle
+from reference_model.checkpoints.diagnose import sign_of
 from reference_model.errors import CheckpointError
 
 __all__ = ["read_legacy", "read_zip"]
@@ -45,6 +47,9 @@ class Storage:
     key: str
     dtype: torch.dtype | None
 
+
+WRAPPERS = ("module", "model", "model_state_dict", "weights")
+"""Entries that trainers such as DeepSpeed keep the weights in; state_dict comes before them."""
 
 Places = dict[str, tuple[int, int]]
 """Offset and length in bytes of each storage in its file, by its key."""
@@ -127,12 +132,29 @@ def _storage(id_: Any) -> Storage | None:
 
 
 def _tensors(content: Any, path: Path, places: Places) -> dict[str, StoredTensor]:
-    """The tensors of ``content``, or of its entry "state_dict", by name; the rest is ignored."""
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    entries = content.items() if isinstance(content, dict) else ()
-    found = {name: _tensor(value, path, places) for name, value in entries if isinstance(name, str)}
-    return {name: tensor for name, tensor in found.items() if tensor}
+    """The tensors of ``content``, or of the entry that holds the weights, by name; the rest is ignored.
+
+    Raises:
+        CheckpointError: there are none; the line says what there is.
+    """
+    if not isinstance(content, dict):
+        return {}
+    if isinstance(content.get("state_dict"), dict):
+        return _tensors(content["state_dict"], path, places)
+    entries = {name: value for name, value in content.items() if isinstance(name, str)}
+    found = {name: _tensor(value, path, places) for name, value in entries.items()}
+    if not any(found.values()):
+        inner = next((entries[name] for name in WRAPPERS if isinstance(entries.get(name), dict)), None)
+        if inner is not None:
+            return _tensors(inner, path, places)
+        if entries:
+            raise CheckpointError(f"{path} holds no tensors by name; {sign_of(entries) or _listed(entries)}")
+    return {name.removeprefix("module."): tensor for name, tensor in found.items() if tensor}
+
+
+def _listed(entries: Iterable[str]) -> str:
+    names = list(entries)
+    return f"its entries are {', '.join(names[:5])}{' and more' if len(names) > 5 else ''}"
 
 
 def _tensor(value: Any, path: Path, places: Places) -> StoredTensor | None:

@@ -47,6 +47,10 @@ KNOWN_EXTRAS: dict[str, str] = {
     r"cond_stage_model\.transformer\.text_model\.embeddings\.position_ids": "0 to 76; built here",
     r"cond_stage_model\.transformer\.text_projection\.weight": "CLIP's projection, not used here",
     r"cond_stage_model\.logit_scale": "CLIP's temperature",
+    r"ddim_(timesteps|sigmas|alphas|alphas_prev|sqrt_one_minus_alphas|sigmas_for_original_num_steps)": (
+        "buffers of the original's samplers"
+    ),
+    r"embedding_manager\..*": "embeddings of a textual inversion, which is not used here",
     r"(epoch|global_step|pytorch-lightning_version|callbacks|optimizer_states|lr_schedulers|loops|"
     r"hyper_parameters|hparams_name|(native_)?amp_scaling_state)(\..*)?": "state of the training",
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-__all__ = ["likely_cause"]
+__all__ = ["likely_cause", "sign_of"]
 
 Shape = tuple[int, ...]
 
@@ -52,10 +52,15 @@ def likely_cause(found: Mapping[str, Shape], wanted: Mapping[str, Shape], only_g
 
     ``only_gaps``: all that was found fits, and something is missing.
     """
-    for pattern, cause in SIGNS:
-        if any(re.search(pattern, key) for key in found):
-            return cause
-    return _by_shape(found) or _by_encoder(found, wanted) or _by_gap(found, wanted, only_gaps)
+    return (
+        sign_of(found) or _by_shape(found) or _by_encoder(found, wanted) or _by_gap(found, wanted, only_gaps)
+    )
+
+
+def sign_of(keys: Iterable[str]) -> str:
+    """What the keys give away, "" for nothing."""
+    names = list(keys)
+    return next((cause for pattern, cause in SIGNS if any(re.search(pattern, key) for key in names)), "")
 
 
 def _by_shape(found: Mapping[str, Shape]) -> str:

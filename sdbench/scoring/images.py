@@ -124,13 +124,18 @@ def _reference_spec(
     return FolderReference(source="folder", path=text)
 
 
+_UNREAD = (".npy", ".pkl", ".pickle", ".pt", ".pth")
+"""Endings that other tools give to their statistics. They are refused, with what is needed instead."""
+
+
 def _holds_statistics(path: Path) -> bool:
     if path.is_dir():
         return any(path.glob(f"*{STATS_SUFFIX}"))
     if path.suffix != ".npz" or not zipfile.is_zipfile(path):
-        return path.suffix == STATS_SUFFIX
+        return path.suffix in (STATS_SUFFIX, *_UNREAD)
     with zipfile.ZipFile(path) as archive:
-        return not {"mu.npy", "feats.npy"}.isdisjoint(archive.namelist())
+        names = archive.namelist()
+    return "arr_0.npy" not in names or not {"mu.npy", "feats.npy"}.isdisjoint(names)
 
 
 def _scan(

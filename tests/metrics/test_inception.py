@@ -96,6 +96,31 @@ def test_one_network_is_loaded_for_all_three(weights: Path) -> None:
     ]
 
 
+def _refusal(extractor: str, path: Path) -> str:
+    with pytest.raises(MetricsError) as caught:
+        EXTRACTORS[extractor].build(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "extractor", ["inception-v3", "inception-v3-clean", "clip-vit-b-32", "dinov2-vit-l-14"]
+)
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "is a Git LFS pointer, not weights"),
+        (b"\n<!doctype html><html>", "is a web page, not weights"),
+        (b"", "is empty"),
+    ],
+)
+def test_files_in_the_place_of_weights_are_named(
+    extractor: str, content: bytes, expected: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.file"
+    path.write_bytes(content)
+    assert f"{path} {expected}" in _refusal(extractor, path)
+
+
 class Malice:
     """Something that only an unlimited unpickler would build."""
 
@@ -108,11 +133,11 @@ def test_inception_weights_that_cannot_be_used_get_one_line(
     wrong = tmp_path / "wrong.pth"
     torch.save({"weight": torch.zeros(1)}, wrong)
     for path in (tmp_path / "none.pth", pickled, wrong):
-        with pytest.raises(
-            MetricsError, match=f"inception-v3: cannot load weights from .*{path.name}"
-        ) as caught:
+        with pytest.raises(MetricsError, match=f"inception-v3: .*{path.name}") as caught:
             EXTRACTORS["inception-v3"].build(path)
         assert "\n" not in str(caught.value)
+        assert "weights_only" not in str(caught.value)
+    assert "holds more than tensors, and nothing in it was run" in _refusal("inception-v3", pickled)
 
     def offline(*args: object, **settings: object) -> None:
         assert settings["weights_only"] is True

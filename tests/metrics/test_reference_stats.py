@@ -171,7 +171,12 @@ def test_pickles_are_never_read(tmp_path: Path) -> None:
         ({"mu": np.full(2, np.nan), "sigma": np.eye(2)}, "NaN or infinity"),
         ({"mu": np.zeros(2), "sigma": np.array([[1.0, 0.5], [0.0, 1.0]])}, "not symmetric"),
         ({"mean": np.zeros(2)}, "holds mean; mu and sigma are needed"),
-        ({"feats": np.array([[1.0], [np.nan]])}, "1 of 2 rows hold NaN"),
+        ({"feats": np.array([[1.0], [np.nan]])}, r"s\.npz: feats: .*1 of 2 rows hold NaN"),
+        ({"feats": np.zeros(3)}, r"s\.npz: feats: "),
+        (
+            {"mu": np.zeros(2), "sigma": np.diag([1.0, -0.5])},
+            r"s\.npz: .*negative eigenvalues \(down to -0\.5",
+        ),
     ],
 )
 def test_numbers_that_are_no_statistics_are_refused(
@@ -180,6 +185,12 @@ def test_numbers_that_are_no_statistics_are_refused(
     archive(tmp_path / "s.npz", **arrays)
     with pytest.raises(MetricsError, match=words):
         read_stats(tmp_path / "s.npz")
+
+
+def test_a_covariance_summed_in_float32_is_one(tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).normal(size=(40, 64)).astype(np.float32)  # of rank 39: 25 zeros
+    archive(tmp_path / "s.npz", mu=rows.mean(axis=0), sigma=np.cov(rows, rowvar=False).astype(np.float32))
+    assert read_stats(tmp_path / "s.npz").moments.dim == 64
 
 
 @pytest.mark.parametrize("name", ["s.safetensors", "s.npz"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,76 @@ def test_missing_parts(whole, tmp_path):
 def test_an_unknown_extra_key(whole, tmp_path):
     message = refused(whole | {"model.something.weight": torch.zeros(1)}, tmp_path)
     assert "1 unexpected keys (first: model.something.weight); check the config" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("modelspec.prediction_type", "v", "v-prediction"),
+        ("modelspec.prediction_type", "v_prediction", "v-prediction"),
+        ("modelspec.architecture", "stable-diffusion-v1/lora", "LoRA"),
+        ("modelspec.architecture", "stable-diffusion-xl-v1-base", "another architecture"),
+        ("modelspec.architecture", "Flux-1-dev", "another architecture"),
+        ("ss_network_module", "networks.lora", "LoRA"),
+        ("ss_v2", "True", "another architecture"),
+        ("ss_base_model_version", "sdxl_base_v1-0", "another architecture"),
+    ],
+)
+def test_what_a_file_says_of_itself_counts(whole, tmp_path, key, value, expected):
+    save_file(whole, tmp_path / "m.safetensors", metadata={"format": "pt", key: value})
+    with pytest.raises(CheckpointError, match=rf"{expected}.*\({re.escape(key)}: {re.escape(value)}\)$"):
+        load_checkpoint(tmp_path / "m.safetensors", YAML)
+
+
+def test_a_file_that_says_what_it_is_loads(whole, tiny, tmp_path):
+    claims = {
+        "modelspec.architecture": "stable-diffusion-v1",
+        "modelspec.prediction_type": "epsilon",
+        "modelspec.resolution": "512x512",
+        "ss_base_model_version": "sd_v1",
+        "ss_v2": "False",
+        "ss_network_module": "None",
+    }
+    save_file(whole, tmp_path / "m.safetensors", metadata=claims)
+    assert load_checkpoint(tmp_path / "m.safetensors", YAML).weights_digest == tiny.weights_digest
+
+
+def test_what_samplers_and_trainers_leave_behind_is_passed_over(whole, tiny, tmp_path):
+    leftovers = (
+        "ddim_sigmas",
+        "ddim_alphas_prev",
+        "embedding_manager.string_to_param_dict.x",
+        "lvlb_weights",
+    )
+    save_file(whole | {name: torch.ones(50) for name in leftovers}, tmp_path / "m.safetensors")
+    assert load_checkpoint(tmp_path / "m.safetensors", YAML).weights_digest == tiny.weights_digest
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: {"module": state, "global_steps": 10},
+        lambda state: {"model": {"state_dict": state}},
+        lambda state: {"model_state_dict": {f"module.{name}": value for name, value in state.items()}},
+    ],
+    ids=["DeepSpeed", "nested", "data parallel"],
+)
+def test_weights_a_level_down_are_found(whole, tiny, tmp_path, wrap):
+    torch.save(wrap(dict(whole)), tmp_path / "m.ckpt")
+    assert load_checkpoint(tmp_path / "m.ckpt", YAML).weights_digest == tiny.weights_digest
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"string_to_token": {"*": 265}, "string_to_param": {"*": torch.ones(1, 16)}}, "textual inversion"),
+        ({"epoch": 3, "optimizer": {"lr": 0.1}}, "its entries are epoch, optimizer$"),
+    ],
+)
+def test_files_without_weights_say_what_they_hold(tmp_path, content, expected):
+    torch.save(content, tmp_path / "m.ckpt")
+    with pytest.raises(CheckpointError, match=f"holds no tensors by name; .*{expected}"):
+        load_checkpoint(tmp_path / "m.ckpt", YAML)
 
 
 TEXT = "cond_stage_model.transformer."

@@ -14,9 +14,11 @@ from PIL import Image
 
 from sdbench.core.errors import one_line
 
-__all__ = ["TruncatedError", "decode"]
+__all__ = ["TruncatedError", "decode", "pixels_only"]
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf")
+"""Chunks beside the pixels, which nothing here reads and which can unpack to any size."""
 _PNG_DEPTH = 24
 """Offset of a PNG's bits per sample; Pillow silently opens 16-bit RGB as 8-bit."""
 
@@ -41,7 +43,7 @@ def decode(blob: bytes) -> Image.Image:
     if blob.startswith(_PNG) and blob[_PNG_DEPTH : _PNG_DEPTH + 1] == b"\x10":
         raise ValueError("has 16 bits per channel; convert it to 8 bits first")
     try:
-        image = Image.open(io.BytesIO(blob))
+        image = Image.open(io.BytesIO(pixels_only(blob)))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"cannot be read as an image: {_without_object(error)}") from None
     with image:
@@ -53,6 +55,24 @@ def decode(blob: bytes) -> Image.Image:
                 raise TruncatedError(message, (image.height, image.width)) from None
             raise ValueError(message) from None
         return _as_rgb(image)
+
+
+def pixels_only(blob: bytes) -> bytes:
+    """Return a PNG without texts and profiles, such as a workflow of megabytes that Pillow refuses to unpack.
+
+    Other files, and what follows a damaged chunk, stay as they are.
+    """
+    if not blob.startswith(_PNG):
+        return blob
+    kept, start = [_PNG], len(_PNG)
+    while start + 12 <= len(blob):
+        end = start + 12 + int.from_bytes(blob[start : start + 4], "big")
+        if end > len(blob):
+            break
+        if blob[start + 4 : start + 8] not in _PNG_TEXT:
+            kept.append(blob[start:end])
+        start = end
+    return b"".join([*kept, blob[start:]])
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError, one_line
 from sdbench.core.precision import full_precision
 from sdbench.core.progress import ImageProgress
+from sdbench.data.image_sets.decoding import pixels_only
 from sdbench.tools.compvis.arguments import IMG2IMG_OUTDIR
 from sdbench.tools.compvis.loop import Output, within_memory, write_images
 from sdbench.tools.compvis.model import model_source, open_model, precision_scope
@@ -61,7 +63,9 @@ def image_to_image(
 
 def _open(path: str) -> Image.Image:
     try:
-        with Image.open(Path(path).expanduser()) as image:
+        with Image.open(io.BytesIO(pixels_only(Path(path).expanduser().read_bytes()))) as image:
+            if image.mode.startswith(("I", "F")):
+                raise ValueError(f"has mode {image.mode}; convert it to 8 bits per channel first")
             return image.convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from sdbench.core.errors import InputError
 from sdbench.data.image_sets import ImageSet, open_image_set
@@ -144,6 +144,19 @@ def test_grey_and_palette_images_become_rgb(tmp_path: Path) -> None:
     assert (batch.pixels[0] == PIXELS[0, ..., :1]).all()
     assert (batch.pixels[1] == np.asarray(palette.convert("RGB"))).all()
     assert (batch.pixels[2] == PIXELS[2]).all()
+
+
+def test_large_texts_and_profiles_hide_no_pixels(tmp_path: Path) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("workflow", '{"nodes":' + "[1,2,3]" * 200_000 + "}", zip=True)
+    info.add_itxt("prompt", "a" * 2_000_000, zip=True)
+    sink = io.BytesIO()
+    Image.fromarray(PIXELS[0]).save(sink, "PNG", pnginfo=info, icc_profile=bytes(2_000_000))
+    (batch,) = opened(folder(tmp_path, {"a.png": sink.getvalue()})).batches(4)
+    assert np.array_equal(batch.pixels[0], PIXELS[0])
+    cut = sink.getvalue()[:-30]
+    (batch,) = opened(folder(tmp_path / "cut", {"a.png": cut})).batches(4)
+    assert batch.truncated == {"a.png"}
 
 
 def sixteen_bit_rgb() -> bytes:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sdbench.cli import main
 from sdbench.tools.compvis import img2img, loop
@@ -42,6 +44,17 @@ def test_wrong_input_is_one_line(
     assert err.startswith(f"sdbench: {line}")
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("levels", [np.uint16, np.int32, np.float32])
+def test_an_initial_picture_of_more_than_8_bits(
+    levels: type, command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "init.tiff"
+    Image.fromarray(np.full((64, 64), 9000, levels)).save(path)
+    assert command("img2img", f"--init-img={path}").code == 2
+    (line,) = said(capsys, f"sdbench: --init-img {path}: ")
+    assert "convert it to 8 bits per channel first" in line
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"])

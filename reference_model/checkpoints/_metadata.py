@@ -1,0 +1,37 @@
+"""What a .safetensors file says of itself, where that contradicts the model it is loaded as."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from reference_model.errors import CheckpointError
+
+__all__ = ["check_metadata"]
+
+_LORA = "it says that it is a LoRA or the like, a change to a checkpoint: merge it first"
+_OTHER = "it says that it is another architecture than Stable Diffusion v1"
+_V = "it says that it was trained with v-prediction, which is not supported"
+
+CLAIMS: tuple[tuple[str, str, str], ...] = (
+    (r"modelspec\.prediction_type", r"v(_?prediction)?", _V),
+    (r"ss_v_parameterization", r"true|1", _V),
+    (r"modelspec\.architecture", r".*/.*", _LORA),
+    (r"ss_network_module|ss_network_dim", r"(?!none$).+", _LORA),
+    (r"modelspec\.architecture", r"(?!stable-diffusion-v1($|-)|latent-diffusion).+", _OTHER),
+    (r"ss_v2", r"true|1", _OTHER),
+    (r"ss_base_model_version", r"(?!sd_v1|sd_1).+", _OTHER),
+)
+"""Keys of the Stability AI model specification and of kohya's trainers, values not supported, and why.
+
+Keys and values are patterns of the whole text, in small letters.
+"""
+
+
+def check_metadata(path: Path, metadata: Mapping[str, str]) -> None:
+    """Raise CheckpointError if the file says that it is of a kind that is not supported."""
+    for key, value in metadata.items():
+        for keys, values, cause in CLAIMS:
+            if re.fullmatch(keys, key.lower()) and re.fullmatch(values, value.strip().lower()):
+                raise CheckpointError(f"{path}: {cause} ({key}: {value:.60})")
