@@ -1,4 +1,4 @@
-"""Configurations in the original YAML format; classes that a file names are looked up, never imported."""
+"""Configurations in the original YAML format; class names in a file are compared, never imported."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import yaml
 from reference_model.config import (
     AutoencoderConfig,
     BertConfig,
-    Checked,
     ModelConfig,
     ScheduleConfig,
     TextEncoderConfig,
     UNetConfig,
+    describe,
 )
 from reference_model.errors import CheckpointError
 
@@ -67,7 +67,7 @@ TARGETS = {
 }
 PUBLISHED_CLIP = "openai/clip-vit-large-patch14"
 
-T = TypeVar("T", bound=Checked)
+T = TypeVar("T", ScheduleConfig, UNetConfig, AutoencoderConfig, TextEncoderConfig, BertConfig)
 
 
 def load_config(path: Path) -> ModelConfig:
@@ -85,7 +85,7 @@ def load_config(path: Path) -> ModelConfig:
     try:
         return _parse(document["model"], path)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CheckpointError(f"config {path}: missing or malformed entry {error}") from error
+        raise CheckpointError(f"config {path}: missing or malformed entry {describe(error)}") from error
 
 
 def _parse(model: dict[str, Any], path: Path) -> ModelConfig:
@@ -107,7 +107,7 @@ def _parse(model: dict[str, Any], path: Path) -> ModelConfig:
             AutoencoderConfig, {**first_stage["ddconfig"], "embed_dim": first_stage["embed_dim"]}
         ),
         text_encoder=_text_encoder(params["cond_stage_config"], path),
-        scale_factor=_read(params["scale_factor"], "float"),
+        scale_factor=_read(params["scale_factor"]),
         use_ema=params.get("use_ema", False),
     )
 
@@ -155,17 +155,17 @@ def _clip(params: dict[str, Any], path: Path) -> TextEncoderConfig:
 
 def _known(cls: type[T], values: dict[str, Any]) -> T:
     """Keep the entries that ``cls`` has; original files also carry training settings."""
-    return cls(**{e.name: _read(values[e.name], str(e.type)) for e in fields(cls) if e.name in values})
+    return cls(**{field.name: _read(values[field.name]) for field in fields(cls) if field.name in values})
 
 
-def _read(value: Any, kind: str) -> Any:
-    """An entry for a field of type ``kind``. YAML 1.1 takes 85e-5, a number without a point, for text."""
+def _read(value: Any) -> Any:
+    """A number that YAML 1.1 takes for text, such as 85e-5, as the number; anything else unchanged."""
     if isinstance(value, list):
-        return tuple(_read(item, "int") for item in value)
+        return tuple(_read(item) for item in value)
     if isinstance(value, str):
         try:
             number = float(value)
         except ValueError:
             return value
-        value = int(number) if number.is_integer() else number
-    return float(value) if kind == "float" and type(value) is int else value
+        return int(number) if number.is_integer() else number
+    return value

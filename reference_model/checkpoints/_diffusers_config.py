@@ -14,6 +14,7 @@ from reference_model.config import (
     ScheduleConfig,
     TextEncoderConfig,
     UNetConfig,
+    describe,
 )
 from reference_model.errors import CheckpointError
 from reference_model.tokenizer import END, START, Tokenizer, clip_merges, read_merges
@@ -87,7 +88,7 @@ def read_folder_config(folder: Path) -> ModelConfig:
             scale_factor=float(vae.get("scaling_factor", 0.18215)),
         )
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise CheckpointError(f"{folder}: {' '.join(str(error).split())}") from error
+        raise CheckpointError(f"{folder}: {describe(error)}") from error
 
 
 def _refuse_other_pipelines(folder: Path) -> None:

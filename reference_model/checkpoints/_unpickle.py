@@ -66,7 +66,7 @@ def _hashed_by_identity(instruction: Callable[[Any], None]) -> Callable[[Any], N
     return build
 
 
-_PYTHON = pickle._Unpickler.dispatch
+_PYTHON: dict[int, Callable[[Any], None]] = {**pickle._Unpickler.dispatch}
 _CALL = _PYTHON[pickle.REDUCE[0]]
 
 

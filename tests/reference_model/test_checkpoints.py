@@ -161,7 +161,7 @@ def test_a_vocabulary_that_does_not_fit_its_tokenizer(tmp_path):
         ("unet_config:", "unet_setting:", "unet_config"),
         ("model:", "model: [", "not valid YAML"),
         ("version: clip-text-tiny", "version: nowhere", "text encoder config"),
-        ("use_ema: false", "use_ema: maybe", "'use_ema': true or false"),
+        ("use_ema: false", "use_ema: maybe", "'use_ema': should be a valid boolean, not maybe"),
     ],
 )
 def test_configs_that_cannot_be_used(tmp_path, old, new, expected):
