@@ -12,7 +12,7 @@ import pytest
 from reference_model import bert_tokenizer
 from sdbench.core.digest import digest_file
 from sdbench.core.progress import ImageProgress
-from sdbench.models.fetched import Record, write_record
+from sdbench.models.fetched import Origin, write_origin
 from sdbench.tools.compvis import model
 from tests.sdbench.tools.compvis.conftest import GOLDENS, TINY, Watched, load_once
 
@@ -50,9 +50,9 @@ def test_a_model_of_the_users_says_which_weights_count(
 
 
 def fetched(target: Path, sha256: str) -> None:
-    """Put tiny weights at `target`, with a record that they were fetched with that digest."""
+    """Put tiny weights at `target`, marked as fetched with that digest."""
     shutil.copy(TINY[3], target)
-    write_record(target, Record("CompVis/it", "c0ffee", "a licence", "2024-05-01", {target.name: sha256}))
+    write_origin(target, Origin("CompVis/it", "c0ffee", "a licence", "2024-05-01", {target.name: sha256}))
 
 
 @pytest.mark.parametrize("name", ["txt2img", "img2img"])
