@@ -74,10 +74,10 @@ def _score_images(args: argparse.Namespace) -> None:
         raise InputError("--metrics is missing: name protocols, such as --metrics fid-inception-clean")
     from sdbench.core.console import display_for
     from sdbench.core.progress import ImageProgress
-    from sdbench.scoring.images import Request, score_images
+    from sdbench.scoring.images import ScoringRequest, score_images
 
     names = tuple(name.strip() for name in args.metrics.split(","))
-    request = Request(args.images, args.prompts, args.mapping or MAPPINGS[0], args.reference, names)
+    request = ScoringRequest(args.images, args.prompts, args.mapping or MAPPINGS[0], args.reference, names)
     images = Path(args.images).resolve()
     root = args.out or SCORES / (images.name if images.is_dir() else images.stem)
     with ImageProgress(display_for()) as progress:

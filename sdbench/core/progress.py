@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
 from sdbench.core.console import Display
 from sdbench.core.timing import duration
 
-__all__ = ["ImageProgress", "Progress", "TrainingProgress", "pace"]
+__all__ = ["ImageProgress", "Note", "Progress", "TrainingProgress", "pace"]
+
+Note = Callable[[str], None]
+"""Takes a line for the user to read, such as `Progress.note`."""
 
 
 class Progress:

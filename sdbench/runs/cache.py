@@ -1,4 +1,4 @@
-"""What a run remembers from one invocation to the next: one text for another, as a JSON file under a key."""
+"""Maps from text to text that a run keeps from one invocation to the next, each a JSON file under a key."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from sdbench.core.errors import StoreError
 from sdbench.runs.store import Store
 
-__all__ = ["read_remembered", "write_remembered"]
+__all__ = ["read_text_map", "write_text_map"]
 
 
-def read_remembered(store: Store, key: str, remedy: str) -> dict[str, str]:
-    """What lies under `key`, or nothing; StoreError, which ends with `remedy`, where it is damaged."""
+def read_text_map(store: Store, key: str, remedy: str) -> dict[str, str]:
+    """Return the map stored under `key`; empty if nothing is stored.
+
+    Raises:
+        StoreError: The file is damaged; the message ends with `remedy`.
+    """
     if not store.exists(key):
         return {}
     with store.open(key) as stream:
@@ -22,6 +26,6 @@ def read_remembered(store: Store, key: str, remedy: str) -> dict[str, str]:
             raise StoreError(f"{store.where(key)}: damaged; {remedy}") from None
 
 
-def write_remembered(store: Store, key: str, known: Mapping[str, str]) -> None:
-    """Put `known` in the place of what lies under `key`."""
+def write_text_map(store: Store, key: str, known: Mapping[str, str]) -> None:
+    """Write `known` under `key`, replacing what was stored there."""
     store.write(key, json.dumps(known, indent=2).encode())

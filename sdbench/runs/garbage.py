@@ -1,4 +1,4 @@
-"""What lies in a run and is not needed: images and features of cells that its spec no longer asks for."""
+"""Files that a run no longer needs: shards and images that its current spec does not ask for."""
 
 from __future__ import annotations
 
@@ -7,35 +7,39 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from sdbench.core.errors import StoreError
-from sdbench.runs.journal import sessions
+from sdbench.runs.journal import read_entries
 from sdbench.runs.plan_file import PlanFile, read_plan_file
 from sdbench.runs.store import READERS, Store
 
 __all__ = ["delete", "unneeded"]
 
 QUIET = timedelta(minutes=5)
-"""After so long without a word, though there are two a minute, a session that has not ended is dead."""
+"""A session that has not updated its journal for this long is dead; a live one does so twice a minute."""
 
 
 def unneeded(store: Store) -> list[str]:
-    """The keys of shards and images that the current spec does not need, and of writes that never ended.
+    """Return the keys of shards and images that the current spec does not need, and of unfinished writes.
 
-    Nothing but shards, images and half-done writes is ever among them.
+    No other kind of file is ever listed.
     """
     plan = read_plan_file(store)
     return [*store.temporaries(), *_cells(store, plan, "shards"), *_cells(store, plan, "images")]
 
 
 def delete(store: Store, keys: list[str]) -> None:
-    """Delete the keys; StoreError where a run is going on, whose half-done writes they may be."""
-    for session in sessions(store):  # a later one may have ended before
+    """Delete the keys.
+
+    Raises:
+        StoreError: A run is in progress, and the unfinished writes may be its own.
+    """
+    for session in read_entries(store):  # all of them: a later session may have ended first
         if session.ended:
             continue
-        heard = datetime.fromisoformat(session.updated)
-        if abs(datetime.now(UTC) - heard) < QUIET:  # a clock elsewhere may be ahead
+        active = datetime.fromisoformat(session.updated)
+        if abs(datetime.now(UTC) - active) < QUIET:  # another machine's clock may be ahead
             raise StoreError(
-                f"{store.where('')}: a run is going on here, last heard of at {session.updated}: wait for "
-                f"its end or stop it; if it was killed, wait until {(heard + QUIET).isoformat()}"
+                f"{store.where('')}: a run is in progress here, last active at {session.updated}: wait for "
+                f"it to end or stop it; if it was killed, wait until {(active + QUIET).isoformat()}"
             )
     with ThreadPoolExecutor(READERS) as pool:
         list(pool.map(store.delete, keys))

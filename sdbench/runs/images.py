@@ -1,6 +1,6 @@
-"""The PNGs of a run: images/<cell>/<prompt id>.png, the first ones of each cell by prompt order.
+"""The PNGs of a run: images/<cell>/<prompt id>.png, for the first prompts of each cell.
 
-They are encoded and written by threads beside the model: the compression lets go of Python's lock.
+Threads encode and write them while the model works on; compression releases Python's global lock.
 """
 
 from __future__ import annotations
@@ -13,46 +13,53 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from sdbench.runs.plan import Unit
 from sdbench.data.prompts import Prompt
+from sdbench.runs.plan import Unit
 from sdbench.runs.store import Store
 
-__all__ = ["ImageStore", "as_png", "image_key"]
+__all__ = ["ImageStore", "ImageWriter", "as_png", "image_key"]
 
 COMPRESSION = 3
-"""Half the time of zlib's default, 6, for a sixth more bytes on average; the pixels are the same."""
+"""zlib level; half the time of the default, 6, for a sixth more bytes on average, and as lossless."""
 
 WRITERS = 2
 AHEAD = 64
-"""So many images may wait to be written; then the model waits, so that a slow disk fills no memory."""
+"""Images that may wait to be written. Beyond that the model waits, so a slow disk cannot fill the memory."""
 
 
 def as_png(image: np.ndarray) -> bytes:
-    """An image uint8 [H, W, 3] as the bytes of a PNG file."""
+    """Return an image uint8 [H, W, 3] as the bytes of a PNG file."""
     sink = io.BytesIO()
     Image.fromarray(image).save(sink, "PNG", compress_level=COMPRESSION)
     return sink.getvalue()
 
 
 def image_key(cell: str, prompt_id: str) -> str:
-    """Where the image of a prompt lies in a store; `cell` is the folder of its cell."""
+    """Return the store key of a prompt's image; `cell` is its cell's folder name."""
     return f"images/{cell}/{prompt_id}.png"
 
 
 class ImageStore:
-    """The first `kept` images of each cell."""
+    """Keeps the first `kept` images of each cell."""
 
     def __init__(self, store: Store, kept: int) -> None:
         self._store = store
         self.kept = kept
 
-    def begin(self, unit: Unit, start: int, pixels: np.ndarray, writing: Writing) -> None:
-        """Begin to write what is kept of the unit's images from `start` on: uint8 [B, H, W, 3]."""
+    def begin(self, unit: Unit, start: int, pixels: np.ndarray, writing: ImageWriter) -> None:
+        """Begin writing a batch of the unit's images, those that are kept.
+
+        Args:
+            unit: The unit that the images belong to.
+            start: Index within the unit of the first image of the batch.
+            pixels: The batch, uint8 [B, H, W, 3].
+            writing: Encodes and writes the images.
+        """
         for prompt, image in zip(self._wanted(unit)[start:], pixels, strict=False):
             writing.begin(self._store, image_key(unit.cell.folder, prompt.id), image)
 
     def complete(self, units: Iterable[Unit]) -> list[Unit]:
-        """Those of the units of which every image that is to be kept is there; one listing a cell."""
+        """Return the units whose kept images are all stored. Lists each cell's folder once."""
         listed: dict[str, frozenset[str]] = {}
         complete = []
         for unit in units:
@@ -68,32 +75,33 @@ class ImageStore:
         return unit.chunk.prompts[: max(0, self.kept - unit.chunk.start)]
 
 
-class Writing:
-    """Images on their way into a store."""
+class ImageWriter:
+    """Encodes images and writes them to a store on background threads."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(WRITERS, "png")
         self._under_way: deque[Future[None]] = deque()
 
     def begin(self, store: Store, key: str, image: np.ndarray) -> None:
-        """Encode and write an image uint8 [H, W, 3] some time; waits while too many are under way.
+        """Queue an image uint8 [H, W, 3] under `key`; block while too many are queued.
 
-        Raises StoreError where an earlier one could not be written.
+        Raises:
+            StoreError: An earlier image could not be written.
         """
         while len(self._under_way) >= AHEAD:
             self._under_way.popleft().result()
         self._under_way.append(self._pool.submit(_write, store, key, image))
 
     def wait(self) -> None:
-        """Wait until all are written; StoreError where one could not be."""
+        """Wait until all queued images are written; raise StoreError if one could not be."""
         while self._under_way:
             self._under_way.popleft().result()
 
     def close(self) -> None:
-        """Forget what is not begun, wait for what is."""
+        """Drop the images that are not begun and wait for the others."""
         self._pool.shutdown(cancel_futures=True)
 
 
 def _write(store: Store, key: str, image: np.ndarray) -> None:
-    # The shard holds the digest of the pixels, so a file lost to a power failure can be noticed.
+    # Not flushed to disk: a file lost to a power failure shows, since the shard has the pixels' digest.
     store.write(key, as_png(image), durable=False)

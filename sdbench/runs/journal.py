@@ -1,7 +1,7 @@
-"""How fast the work goes on, for those who look at a run from outside: RUN/journal/<number>_<id>.json.
+"""The speed of a run's work, for other processes to read: RUN/journal/<number>_<id>.json.
 
-One file for each time that work was done in the run. Seconds are those of a clock that only goes forward, and
-files are ordered by number, so a computer's clock may jump.
+A session is one time that work was done in the run; each has a file. Durations come from a monotonic clock,
+and files are ordered by number, so the computer's clock may jump.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from sdbench.core.errors import StoreError
-from sdbench.runs.store import Store
 from sdbench.core.timing import now
+from sdbench.runs.store import Store
 
-__all__ = ["Journal", "Session", "last_session", "sessions"]
+__all__ = ["Journal", "JournalEntry", "last_entry", "read_entries"]
 
 FOLDER = "journal"
 SECONDS_BETWEEN_WRITES = 5.0
@@ -27,10 +27,11 @@ SECONDS_BETWEEN_SIGNS = 30.0
 
 
 @dataclass(frozen=True)
-class Session:
-    """One time that work was done: `images` in `seconds`; `updated` is the time of day of the last word.
+class JournalEntry:
+    """What the journal says of one session: it made `images` images in `seconds`.
 
-    Until it has ended, there is a word every 30 seconds, however long a unit takes.
+    `updated` is the time of the last write. Until the session ends, it is written every 30 seconds at least,
+    however long a unit takes.
     """
 
     started: str
@@ -42,26 +43,26 @@ class Session:
 
     @property
     def rate(self) -> float | None:
-        """Images a second; None before the first ones."""
+        """Images per second; None before the first image."""
         return self.images / self.seconds if self.images and self.seconds > 0 else None
 
 
 class Journal:
-    """Writes the file of the session that lasts as long as a `with` block.
+    """Writes the entry of the session that a `with` block spans.
 
-    An error that ends the block is not replaced by one of the journal, which nobody needs to go on.
+    If an error ends the block, errors of the journal are suppressed: the run can resume without it.
     """
 
     def __init__(self, store: Store, executor: str) -> None:
         self._store = store
         self._began = monotonic()
         self._written = self._began
-        self._session = Session(now(), now(), executor, 0, 0.0, False)
+        self._entry = JournalEntry(now(), now(), executor, 0, 0.0, False)
         self._lock = Lock()
         self._ended = Event()
         self._signs: Thread | None = None
         number = max((_number(name) for name in store.names(FOLDER)), default=0) + 1
-        # Two sessions that begin together take one number, hence the rest of the name.
+        # Sessions that begin at the same time take the same number; the suffix tells them apart.
         self._key = f"{FOLDER}/{number:06d}_{uuid.uuid4().hex[:8]}.json"
 
     def __enter__(self) -> Self:
@@ -78,24 +79,24 @@ class Journal:
             self._write(seconds=self._seconds(), ended=True)
 
     def begin(self) -> None:
-        """Work begins, if it has not: from now on there are signs of life."""
+        """Write the entry, and from now on a sign of life every 30 seconds. Further calls do nothing."""
         if self._signs is None:
             self._write()
-            # A thread, since a unit may take longer than those who look will wait.
+            # A thread, because a unit may take longer than readers wait.
             self._signs = Thread(target=self._give_signs, daemon=True)
             self._signs.start()
 
     def made(self, images: int) -> None:
-        """So many more images are in the store."""
+        """Count `images` more images as stored."""
         with self._lock:
-            made = self._session.images + images
-            self._session = replace(self._session, images=made, seconds=self._seconds())
+            made = self._entry.images + images
+            self._entry = replace(self._entry, images=made, seconds=self._seconds())
         if monotonic() - self._written >= SECONDS_BETWEEN_WRITES:
             self._write()
 
     def _give_signs(self) -> None:
         while not self._ended.wait(SECONDS_BETWEEN_SIGNS):
-            with suppress(StoreError):  # the work will meet it too
+            with suppress(StoreError):  # the work's own writes will fail too
                 self._write()
 
     def _seconds(self) -> float:
@@ -104,27 +105,27 @@ class Journal:
     def _write(self, **changes: Any) -> None:
         with self._lock:
             self._written = monotonic()
-            self._session = replace(self._session, updated=now(), **changes)
-            text = json.dumps(asdict(self._session), indent=2) + "\n"
+            self._entry = replace(self._entry, updated=now(), **changes)
+            text = json.dumps(asdict(self._entry), indent=2) + "\n"
             self._store.write(self._key, text.encode(), durable=False)
 
 
-def sessions(store: Store) -> list[Session]:
-    """All sessions in the order in which they began. StoreError where a file is damaged."""
+def read_entries(store: Store) -> list[JournalEntry]:
+    """Return the entries of all sessions in the order they began; raise StoreError if a file is damaged."""
     return [_read(store, name) for name in sorted(store.names(FOLDER))]
 
 
-def last_session(store: Store) -> Session | None:
-    """The latest session that made images; None where none did. StoreError where a file is damaged."""
+def last_entry(store: Store) -> JournalEntry | None:
+    """Return the latest entry with images, or None; raise StoreError if a file is damaged."""
     latest = (_read(store, name) for name in sorted(store.names(FOLDER), reverse=True))
-    return next((session for session in latest if session.images), None)
+    return next((entry for entry in latest if entry.images), None)
 
 
-def _read(store: Store, name: str) -> Session:
+def _read(store: Store, name: str) -> JournalEntry:
     key = f"{FOLDER}/{name}"
     data = store.read(key)
     try:
-        return Session(**json.loads(data))
+        return JournalEntry(**json.loads(data))
     except (ValueError, TypeError):
         raise StoreError(f"{store.where(key)}: damaged; delete it") from None
 

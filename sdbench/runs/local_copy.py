@@ -1,4 +1,4 @@
-"""A run in an object store as a local folder, for what draws and writes pages: those read files."""
+"""Local copies of runs in object stores, for code that reads files: plots and pages."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from sdbench.runs.store import READERS, LocalStore, Store
 __all__ = ["Draw", "local_view", "write_page"]
 
 Draw = Callable[[Path], Path]
-"""Writes plots and page of the run in a folder; returns the page."""
+"""Draws the plots and writes the page of the run in a folder; returns the page's path."""
 
 SHOWN = 64
-"""Pages show no more images of a cell than this; a large run would take hours to fetch whole."""
+"""Most images of a cell that pages show; fetching a large run whole would take hours."""
 
 REPORT = "report"
 
 
 @contextmanager
 def local_view(store: Store) -> Iterator[Path]:
-    """The folder of a local run; for another one a copy of all but its shards and most of its images.
+    """Yield the folder of a local run, or a temporary copy of a remote one.
 
-    What stands in the copy's report folder at the end of the block goes into the store.
+    The copy leaves out most shards and images. When the block ends, the files in its report folder are
+    written to the store.
     """
     if isinstance(store, LocalStore):
         yield store.root
@@ -44,14 +45,14 @@ def local_view(store: Store) -> Iterator[Path]:
 
 
 def write_page(store: Store, draw: Draw = write_report) -> str:
-    """Draw the plots of a run and write its page; returns where it is."""
+    """Draw the plots of a run and write its page; return the page's path or URL."""
     with local_view(store) as folder:
         page = draw(folder)
         return store.where(page.relative_to(folder).as_posix())
 
 
 def _shown(store: Store) -> list[str]:
-    """The tables, the first unit of each cell, which holds the prompts, and the first images."""
+    """Return the keys of all tables, and of each cell's first shard (which has prompts) and first images."""
     keys = sorted(store.names(""))
     plan = read_plan_file(store)
     first = [prompt.id for prompt in plan.prompts[:SHOWN]]

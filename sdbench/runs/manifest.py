@@ -1,4 +1,4 @@
-"""RUN/manifest.json: what a run is made of, where it was made, and how long it took."""
+"""RUN/manifest.json: what a run consists of, where it was made, and how long it took."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdbench.core import environment
-from sdbench.runs.plan import Cell, Plan
-from sdbench.models.registry import Checkpoint
-from sdbench.spec import ExperimentSpec
-from sdbench.runs.store import Store
 from sdbench.core.timing import now
+from sdbench.models.registry import Checkpoint
+from sdbench.runs.plan import Cell, Plan
+from sdbench.runs.store import Store
+from sdbench.spec import ExperimentSpec
 
-__all__ = ["Pace", "account", "write_manifest"]
+__all__ = ["Throughput", "account", "write_manifest"]
 
 
 def account(
@@ -24,7 +24,7 @@ def account(
     features_identities: Mapping[str, str],
     device: str,
 ) -> dict[str, Any]:
-    """Everything but times: digests, the folders of the cells with their units, machine and command."""
+    """Return the manifest without its times: digests, cells with their units, machine and command."""
     return {
         "name": spec.name,
         "spec_digest": spec.digest,
@@ -32,20 +32,20 @@ def account(
         "weights_digests": {checkpoint.name: checkpoint.weights_digest for checkpoint in checkpoints},
         "checkpoints": {checkpoint.name: dict(checkpoint.source.describe()) for checkpoint in checkpoints},
         "features_identities": dict(features_identities),
-        "cells": [_cell(plan, cell) for cell in plan.cells],
+        "cells": [_cell(cell) for cell in plan.cells],
         **environment.machine(device),
     }
 
 
 @dataclass
-class Pace:
-    """How many images of a cell were made, and the seconds that a worker took for them."""
+class Throughput:
+    """Images of a cell that were made, and the seconds that workers took for them."""
 
     images: int = 0
     seconds: float = 0.0
 
     def add(self, images: int, seconds: float) -> None:
-        """So many more."""
+        """Add `images` more images, made in `seconds`."""
         self.images += images
         self.seconds += seconds
 
@@ -55,16 +55,21 @@ def write_manifest(
     content: Mapping[str, Any],
     seconds: Mapping[str, float],
     worker_seconds: Mapping[str, float],
-    pace: Mapping[str, Pace],
+    throughput: Mapping[str, Throughput],
 ) -> None:
-    """Write `content` with its times: its end, wall seconds by stage, workers' seconds by part, cells' paces.
+    """Write `content` with its times.
 
-    All workers' seconds of a part of the work are added up. `pace` knows the cells by their folders; of those
-    that were complete before, the figure is kept.
+    Args:
+        store: The run's store.
+        content: What `account` returned, and further entries.
+        seconds: Wall seconds by stage.
+        worker_seconds: Seconds by part of the work, summed over all workers.
+        throughput: Images and seconds by the folder of a cell. Cells that made no image in this
+            invocation keep the seconds per image of the earlier manifest.
     """
     times = {"seconds": _rounded(seconds), "worker_seconds": _rounded(worker_seconds)}
     known = _seconds_per_image(store)
-    known.update({cell: round(one.seconds / one.images, 6) for cell, one in pace.items() if one.images})
+    known.update({cell: round(one.seconds / one.images, 6) for cell, one in throughput.items() if one.images})
     cells = [
         {**cell, "seconds_per_image": known[cell["cell"]]} if cell["cell"] in known else cell
         for cell in content["cells"]
@@ -78,7 +83,7 @@ def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:
 
 
 def _seconds_per_image(store: Store) -> dict[str, float]:
-    """What an earlier manifest says of its cells; nothing where there is none that can be read."""
+    """Return the seconds per image of the cells in the earlier manifest; empty if none can be read."""
     if not store.exists("manifest.json"):
         return {}
     try:
@@ -88,7 +93,7 @@ def _seconds_per_image(store: Store) -> dict[str, float]:
         return {}
 
 
-def _cell(plan: Plan, cell: Cell) -> dict[str, Any]:
+def _cell(cell: Cell) -> dict[str, Any]:
     return {
         "cell": cell.folder,
         "checkpoint": cell.checkpoint,
@@ -96,5 +101,4 @@ def _cell(plan: Plan, cell: Cell) -> dict[str, Any]:
         "steps": cell.settings.steps,
         "eta": cell.settings.eta,
         "guidance_scale": cell.settings.guidance_scale,
-        "units": [unit.name for unit in plan.units_of(cell)],
     }

@@ -1,8 +1,9 @@
-"""A plan: the cells of a sweep and the units of work that they are cut into. Data alone, made by `planning`.
+"""A plan: the cells of a sweep, divided into units of work. Data only; `sweep.planning` makes it.
 
-Everything here has an identity by content. A cell's says which weights, settings and noise make its images; a
-unit's adds the prompts and the feature extractors. Names of folders and files carry a short digest of it, so
-work under other conditions gets other names and is never mistaken for the same.
+Cells and units are identified by content. A cell's identity holds the weights, settings and noise that
+determine its images; a unit's adds the prompts and the feature extractors. Names of folders and files carry a
+short digest of the identity, so work done under other conditions has other names and is never reused by
+mistake.
 """
 
 from __future__ import annotations
@@ -14,22 +15,26 @@ from functools import cached_property
 from typing import Any
 
 from sdbench.core.digest import SHORT, digest_value
-from sdbench.runs.labels import curve_label
-from sdbench.models.settings import Settings
 from sdbench.data.prompts import Prompt
+from sdbench.models.settings import Settings
+from sdbench.runs.labels import curve_label
 
 __all__ = ["Cell", "Chunk", "Plan", "Unit", "lay_out"]
 
 IMAGES_VERSION = 1
-"""Raised by a change to the code that changes images, so that older shards are not taken for new ones."""
+"""Increased by every change to the code that changes images, so that older shards are not reused."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of the sweep: a checkpoint, by its name in the spec, asked for images under settings.
+    """One point of the sweep: a checkpoint and the settings that it makes images with.
 
-    `weights_digest` and `config_digest` say what the name stands for; `sampler_source` is the sha256 of the
-    files that define a third-party sampler, None for others.
+    Attributes:
+        checkpoint: Its name in the spec.
+        settings: What the model is asked to do.
+        weights_digest: Identifies the weights that the name stands for.
+        config_digest: Identifies the model's configuration.
+        sampler_source: The sha256 of the files that define a third-party sampler; None for others.
     """
 
     checkpoint: str
@@ -40,7 +45,7 @@ class Cell:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What determines the image of a prompt, as a JSON value. The checkpoint's name does not."""
+        """What determines the image of a prompt, as a JSON value. The checkpoint's name is not part of it."""
         return {
             "images_version": IMAGES_VERSION,
             "weights": self.weights_digest,
@@ -62,14 +67,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive prompts; `start` is the place of the first one in the prompt set."""
+    """Consecutive prompts; `start` is the index of the first one in the prompt set."""
 
     start: int
     prompts: tuple[Prompt, ...]
 
     @property
     def end(self) -> int:
-        """The place after the last prompt."""
+        """Index after the last prompt."""
         return self.start + len(self.prompts)
 
     @cached_property
@@ -80,7 +85,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Unit:
-    """A cell times a chunk of prompts: what a worker does at one go and writes as one shard."""
+    """A cell for one chunk of the prompts: the smallest piece of work, saved as one shard."""
 
     cell: Cell
     chunk: Chunk
@@ -88,7 +93,7 @@ class Unit:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What determines the shard: the cell, the prompts, the extractors by name and identity."""
+        """What determines the shard: the cell, the prompts, and the extractors by name and identity."""
         return {
             "cell": self.cell.identity,
             "prompts": self.chunk.digest,
@@ -97,25 +102,25 @@ class Unit:
 
     @cached_property
     def name(self) -> str:
-        """The shard's file name without its ending, such as 000000-000063_<digest>."""
+        """The shard's file name without its suffix, such as 000000-000063_<digest>."""
         return f"{self.chunk.start:06d}-{self.chunk.end - 1:06d}_{digest_value(self.identity)[:SHORT]}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Cells in the order of the results, units in the order of work."""
+    """The cells in the order of the results, and the units in the order of work."""
 
     cells: tuple[Cell, ...]
     units: tuple[Unit, ...]
 
     @property
     def images(self) -> int:
-        """How many images all units make."""
+        """Number of images that all units make."""
         return sum(len(unit.chunk.prompts) for unit in self.units)
 
     @cached_property
     def curves(self) -> dict[Cell, str]:
-        """The name of the curve that each cell is a point of."""
+        """The label of the curve that each cell lies on."""
         settings = {
             cell: (cell.settings.sampler, cell.settings.steps, cell.settings.eta) for cell in self.cells
         }
@@ -123,11 +128,11 @@ class Plan:
         return {cell: curve_label(cell.checkpoint, *settings[cell], several=several) for cell in self.cells}
 
     def units_of(self, cell: Cell) -> tuple[Unit, ...]:
-        """The units of one cell, in prompt order."""
+        """Return the units of one cell, in prompt order."""
         return self._by_cell[cell]
 
     def only(self, ends: Mapping[Cell, int]) -> Plan:
-        """The same cells, each with the units that end at most at its place in `ends`."""
+        """Return a plan of the same cells, each with the units that end at or before its entry in `ends`."""
         return Plan(self.cells, tuple(unit for unit in self.units if unit.chunk.end <= ends[unit.cell]))
 
     @cached_property
@@ -141,7 +146,14 @@ class Plan:
 def lay_out(
     cells: Sequence[Cell], prompts: Sequence[Prompt], unit_size: int, extractors: Mapping[str, str]
 ) -> Plan:
-    """Every cell over all prompts in units of `unit_size`; `extractors` maps a name to an identity."""
+    """Return a plan of every cell over all prompts.
+
+    Args:
+        cells: The cells of the sweep.
+        prompts: The prompt set, shared by all cells.
+        unit_size: Prompts per unit; the last unit of a cell may have fewer.
+        extractors: Identities of the feature extractors by name.
+    """
     starts = range(0, len(prompts), unit_size)
     chunks = [Chunk(start, tuple(prompts[start : start + unit_size])) for start in starts]
     wanted = tuple(sorted(extractors.items()))

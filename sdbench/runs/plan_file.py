@@ -1,4 +1,4 @@
-"""RUN/plan.json: what the run is made of, for commands that load no model and look up no name."""
+"""RUN/plan.json: the plan of a run, for commands that load no model and look up no name."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from sdbench.core.errors import InputError, StoreError
+from sdbench.data.prompts import Prompt
 from sdbench.models.settings import Settings
 from sdbench.runs.plan import Cell, Plan, lay_out
-from sdbench.data.prompts import Prompt
 from sdbench.runs.store import Store
 
 __all__ = ["PLAN_KEY", "PlanFile", "read_plan_file", "unit_images", "write_plan_file"]
@@ -21,10 +21,15 @@ PLAN_KEY = "plan.json"
 
 @dataclass(frozen=True)
 class PlanFile:
-    """All that a plan is laid out from.
+    """What a plan is laid out from.
 
-    `extractors` maps a name to an identity. The first `images_kept` images of each cell are kept as PNG.
-    `stopped` holds, by the folder of a cell, after how many prompts a budget stopped it.
+    Attributes:
+        cells: The cells of the sweep.
+        prompts: The prompt set.
+        unit_size: Prompts per unit.
+        extractors: Identities of the feature extractors by name.
+        images_kept: Number of images of each cell that are kept as PNG, from the first on.
+        stopped: By a cell's folder, the number of prompts after which a budget stopped it.
     """
 
     cells: Sequence[Cell]
@@ -36,23 +41,23 @@ class PlanFile:
 
     @cached_property
     def whole(self) -> Plan:
-        """Every cell over all prompts."""
+        """The plan of every cell over all prompts."""
         return lay_out(self.cells, self.prompts, self.unit_size, self.extractors)
 
     @cached_property
     def plan(self) -> Plan:
-        """What the run is made of: all of it, or what a budget asked for."""
+        """The plan that the run follows: the whole one, or the part that a budget asked for."""
         every = len(self.prompts)
         return self.whole.only({cell: self.stopped.get(cell.folder, every) for cell in self.cells})
 
     @cached_property
     def units(self) -> dict[str, tuple[str, ...]]:
-        """The names of the units of `plan`, by the folder of their cell."""
+        """Names of the units of `plan`, by their cell's folder."""
         return {cell.folder: tuple(unit.name for unit in self.plan.units_of(cell)) for cell in self.cells}
 
     @property
     def ids_kept(self) -> list[str]:
-        """The ids of the prompts whose images are kept as PNG."""
+        """Ids of the prompts whose images are kept as PNG."""
         return [prompt.id for prompt in self.prompts[: self.images_kept]]
 
 
@@ -62,7 +67,12 @@ def write_plan_file(store: Store, content: PlanFile) -> None:
 
 
 def read_plan_file(store: Store) -> PlanFile:
-    """The plan of a run; InputError if there is none, StoreError if it is damaged."""
+    """Return the plan of a run.
+
+    Raises:
+        InputError: The run has no plan.
+        StoreError: The plan is damaged.
+    """
     if not store.exists(PLAN_KEY):
         raise InputError(f"{store.where('')} is not a run: it has no {PLAN_KEY}; 'sdbench run' writes it")
     data = store.read(PLAN_KEY)
@@ -79,6 +89,10 @@ def _parsed(content: dict[str, Any]) -> PlanFile:
 
 
 def unit_images(unit: str) -> int:
-    """How many images a unit of this name has: "000064-000127_..." has 64. ValueError for other names."""
+    """Return the number of images of the unit with this name: "000064-000127_..." has 64.
+
+    Raises:
+        ValueError: It is not the name of a unit.
+    """
     first, _, last = unit.partition("_")[0].partition("-")
     return int(last) - int(first) + 1

@@ -1,4 +1,4 @@
-"""Plots, tables and pages from stored results. Imports no model: drawing takes seconds and needs no torch."""
+"""Plots, tables and pages from stored results. Needs neither models nor torch, so drawing takes seconds."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ EVALUATIONS = "metrics-against-evaluations"
 SECONDS = "metrics-against-seconds"
 PROMPTS = "clip-score-by-prompt"
 TABLE = "results-table"
-"""The stems of the files."""
+"""File names without their suffixes."""
 
 PUBLISHED = "published"
 _PUBLISHED_POINTS = Path(__file__).parents[2] / "experiments" / "published" / "sd-v1-variants-scores.csv"
 
 
 def write_report(root: Path) -> Path:
-    """Draw all plots of the run folder `root`, and write its tables and its page; returns the page.
+    """Draw all plots of the run folder `root`, write its tables and its page, and return the page's path.
 
-    Raises InputError where the folder holds no results, or none that can be drawn, StoreError where a file
-    cannot be written.
+    Raises:
+        InputError: The folder holds no results, or none that can be drawn.
+        StoreError: A file cannot be written.
     """
     from reports import page
 
@@ -52,12 +53,18 @@ def draw_results(
     overlay: bool = False,
     published_look: bool = False,
 ) -> list[Path]:
-    """Draw the picture of a run folder or results.csv into `folder` and write its tables; returns the files.
+    """Draw the main plot of some results, write their tables, and return the files.
 
-    `every`: all other plots too that the results allow. `overlay`: the published curves behind.
-    `published_look`: the picture alone, looking as the published one. The default folder is the run's report
-    folder, or the one that the CSV lies in. Raises InputError where there are no results, or none that can
-    be drawn as asked, StoreError where a file cannot be written.
+    Args:
+        source: A run folder or a results.csv.
+        folder: Where the files go; by default the run's report folder, or the folder of the CSV.
+        every: Also draw all other plots that the results allow.
+        overlay: Draw the published curves behind.
+        published_look: Draw only the main plot, in the style of the published one.
+
+    Raises:
+        InputError: There are no results, or none that can be drawn as asked.
+        StoreError: A file cannot be written.
     """
     from reports import plots, rows
     from reports.table_files import write_tables
@@ -75,7 +82,7 @@ def draw_results(
 
 
 def draw_published(folder: Path, *, published_look: bool = False) -> list[Path]:
-    """Draw the points of the Stable Diffusion v1 release into `folder`; returns the files."""
+    """Draw the points of the Stable Diffusion v1 release into `folder`; return the files."""
     from reports import plots, rows
 
     with _one_line_errors():
@@ -117,7 +124,7 @@ def _figures_of_run(run: Run) -> Iterator[tuple[str, Figure]]:
 
 
 def _run_of(source: Path) -> Run | None:
-    """The run that a source is or lies in; None for a table by itself."""
+    """Return the run that `source` is or belongs to; None for a table by itself."""
     from reports.runs import open_run
 
     folder = source if source.is_dir() else source.parent

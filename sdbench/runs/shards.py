@@ -1,9 +1,9 @@
-"""Shards: one Parquet file per unit, a row per image, readable with pandas or DuckDB alone.
+"""Shards: a Parquet file per unit with a row per image, readable with pandas or DuckDB alone.
 
-Columns: prompt_id, prompt, seed, sha256 (of the uint8 pixels), thumbnail (8x8 RGB, 192 bytes), clip_score
-(null without a CLIP extractor), flags (comma-joined, empty when fine), and for each extractor features_<name>
-and, where it reads text, text_features_<name> as float32 lists of fixed size. The file's metadata holds the
-unit's identity and how it was made.
+Columns: prompt_id, prompt, seed, sha256 (of the uint8 pixels), thumbnail (8x8 RGB, 192 bytes), flags
+(comma-joined, empty if the image is fine), and for each extractor features_<name> and, if it reads text,
+text_features_<name>, as float32 lists of fixed size. The file's metadata holds the unit's identity and how
+its images were made.
 """
 
 from __future__ import annotations
@@ -44,44 +44,48 @@ __all__ = [
 ]
 
 IDENTITY = b"sdbench.identity"
-"""The key of the identity, as JSON, in a shard's metadata."""
+"""Key of the identity, as JSON, in a shard's metadata."""
 
 FOOTER = 256 * 1024
-"""The end of a shard that surely holds its metadata, which is a few thousand bytes."""
+"""Bytes at the end of a shard that certainly include its metadata, which takes a few thousand."""
 _MADE = b"sdbench.made"
 CONTENT = b"sdbench.content"
 
 DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError)
-"""What reading a damaged file can raise."""
+"""Exceptions that reading a damaged file can raise."""
 
 AGAIN = "delete it and run again"
-"""What helps against damage: what is not there is made anew."""
+"""The remedy for damage: missing files are made again."""
 
-CHANGED = "its values are not those that were written"
+CHANGED = "its values differ from those written"
 
 
 @dataclass(frozen=True)
 class Made:
-    """Under which circumstances a shard's images were made; recorded, not part of its identity."""
+    """How a shard's images were made; recorded, but not part of its identity."""
 
     nfe: int | None
-    batch_sizes: list[int]  # more than one where memory was full on the way
+    batch_sizes: list[int]  # more than one if memory ran out on the way
     device: str
     versions: str
 
 
 @dataclass(frozen=True)
 class Shard:
-    """What a unit leaves behind: n images with their features, in prompt order.
+    """The result of a unit: its n images with their features, in prompt order.
 
-    `features` and `text_features` map an extractor's name to float32 [n, d]; the other sequences have n
-    entries. `clip_scores` is None without a CLIP extractor. `thumbnails` is uint8 [n, 192].
+    Attributes:
+        sha256: Digests of the images' pixels.
+        thumbnails: uint8 [n, 192].
+        flags: What is wrong with each image, comma-joined, "" for nothing.
+        features: float32 [n, d] by extractor.
+        text_features: Features of the prompts, float32 [n, d], by each extractor that reads text.
+        made: How the images were made.
     """
 
     sha256: Sequence[str]
     thumbnails: np.ndarray
     flags: Sequence[str]
-    clip_scores: np.ndarray | None
     features: Mapping[str, np.ndarray]
     text_features: Mapping[str, np.ndarray]
     made: Made
@@ -94,9 +98,12 @@ class ShardStore:
         self._store = store
 
     def done(self, units: Iterable[Unit]) -> set[str]:
-        """The keys of those units whose shards are there; StoreError where a damaged or foreign file is.
+        """Return the keys of the shards that are stored, of those of `units`.
 
-        One listing a cell and the end of each file are read, many at a time, since a store may be far away.
+        Lists each cell's folder once and reads the end of each file, many in parallel: stores may be remote.
+
+        Raises:
+            StoreError: A shard is damaged, or its file holds another one.
         """
         listed: dict[str, frozenset[str]] = {}
         there = []
@@ -111,17 +118,17 @@ class ShardStore:
         return {shard_key(unit) for unit in there}
 
     def write(self, unit: Unit, shard: Shard) -> None:
-        """Write the unit's shard in one step; from then on the unit is done."""
+        """Write the unit's shard in one step, which makes the unit done."""
         table = _table(unit, shard)
         metadata = {IDENTITY: _json(unit.identity), _MADE: _json(asdict(shard.made))}
         table = table.replace_schema_metadata({**metadata, CONTENT: content_digest(table).encode()})
         sink = io.BytesIO()
-        # Features do not repeat: a dictionary of them would be a second copy.
+        # Features do not repeat, so a dictionary would only store them twice.
         pq.write_table(table, sink, use_dictionary=False)
         self._store.write(shard_key(unit), sink.getvalue())
 
     def read(self, unit: Unit) -> Shard:
-        """The unit's shard; StoreError where it is missing, damaged or of another identity."""
+        """Return the unit's shard; raise StoreError if it is missing, damaged or of another identity."""
         data = self._store.read(shard_key(unit))
         try:
             table = _parsed(data)
@@ -148,7 +155,7 @@ class ShardStore:
     def _check(self, unit: Unit, schema: pa.Schema) -> None:
         if (schema.metadata or {}).get(IDENTITY) != _json(unit.identity):
             where = self._store.where(shard_key(unit))
-            raise StoreError(f"{where}: is not the shard of its name; {AGAIN}")
+            raise StoreError(f"{where}: is not the shard that its name says; {AGAIN}")
 
     def _damaged(self, unit: Unit, why: object) -> StoreError:
         where = self._store.where(shard_key(unit))
@@ -156,12 +163,12 @@ class ShardStore:
 
 
 def shard_key(unit: Unit) -> str:
-    """Where the unit's shard lies in a store."""
+    """Return the store key of the unit's shard."""
     return f"shards/{unit.cell.folder}/{unit.name}.parquet"
 
 
 def content_digest(table: pa.Table) -> str:
-    """The sha256 of names and values of all columns, however the file encodes them."""
+    """Return the sha256 of the names and values of all columns, independent of the file's encoding."""
     digest = hashlib.sha256()
     for name in table.column_names:
         column = table[name]
@@ -176,16 +183,16 @@ def content_digest(table: pa.Table) -> str:
 
 
 def is_as_written(table: pa.Table) -> bool:
-    """Whether the values are those that the file was written with."""
+    """Return whether the values are those that the file was written with."""
     written = (table.schema.metadata or {}).get(CONTENT, b"")
     try:
         return written.decode() == content_digest(table)
-    except (ValueError, TypeError):  # values that are none
+    except (ValueError, TypeError):  # damage made the values unreadable
         return False
 
 
 def read_table(store: Store, key: str) -> pa.Table:
-    """The Parquet file under `key`; StoreError where it cannot be read."""
+    """Return the Parquet file under `key`; raise StoreError if it cannot be read."""
     data = store.read(key)
     try:
         return _parsed(data)
@@ -194,7 +201,7 @@ def read_table(store: Store, key: str) -> pa.Table:
 
 
 def _parsed(data: bytes) -> pa.Table:
-    """A Parquet file; read_table's own threads cost more than they gain, and files are read side by side."""
+    """Parse a Parquet file, without pyarrow's threads: files are read in parallel already."""
     return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
 
 
@@ -210,7 +217,6 @@ def _table(unit: Unit, shard: Shard) -> pa.Table:
         "seed": pa.array([unit.cell.settings.seed] * len(prompts), pa.int64()),
         "sha256": pa.array(shard.sha256, pa.string()),
         "thumbnail": _thumbnails(shard.thumbnails),
-        "clip_score": _scores(shard.clip_scores, len(prompts)),
         "flags": pa.array(shard.flags, pa.string()),
     }
     columns |= {f"features_{name}": fixed_size_lists(rows) for name, rows in shard.features.items()}
@@ -222,11 +228,8 @@ def _thumbnails(rows: np.ndarray) -> pa.Array:
     return pa.array([row.tobytes() for row in rows], pa.binary(rows.shape[1]))
 
 
-def _scores(scores: np.ndarray | None, count: int) -> pa.Array:
-    return pa.nulls(count, pa.float64()) if scores is None else pa.array(scores, pa.float64())
-
-
 def fixed_size_lists(array: np.ndarray) -> pa.Array:
+    """Return an array [n, d] as a column of n float32 lists of size d."""
     flat = pa.array(np.ascontiguousarray(array, dtype=np.float32).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
 
@@ -236,12 +239,10 @@ def _shard(unit: Unit, table: pa.Table) -> Shard:
         names = [name for name, _ in unit.extractors if f"{prefix}{name}" in table.column_names]
         return {name: rows_of_lists(table[f"{prefix}{name}"]) for name in names}
 
-    scores = table["clip_score"]
     return Shard(
         sha256=table["sha256"].to_pylist(),
         thumbnails=_rows_of_bytes(table["thumbnail"]),
         flags=table["flags"].to_pylist(),
-        clip_scores=None if scores.null_count else scores.to_numpy(),
         features=arrays("features_"),
         text_features=arrays("text_features_"),
         made=Made(**json.loads(table.schema.metadata[_MADE])),
@@ -253,6 +254,6 @@ def _rows_of_bytes(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def rows_of_lists(column: pa.ChunkedArray) -> np.ndarray:
-    """A column of lists of size d as float32 [n, d]."""
+    """Return a column of lists of size d as float32 [n, d]."""
     rows = column.combine_chunks()
     return rows.flatten().to_numpy(zero_copy_only=False).reshape(len(rows), -1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sdbench.runs.journal import Session, last_session
+from sdbench.runs.journal import JournalEntry, last_entry
 from sdbench.runs.plan_file import read_plan_file, unit_images
 from sdbench.runs.store import Store
 
@@ -14,7 +14,7 @@ __all__ = ["CellStatus", "RunStatus", "status_of"]
 
 @dataclass(frozen=True)
 class CellStatus:
-    """Images of one cell: how many are there of how many."""
+    """Images of one cell: `done` of `total` are stored."""
 
     cell: str
     done: int
@@ -23,14 +23,14 @@ class CellStatus:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """The cells in plan order, and the last time that work was done; None where none was."""
+    """The cells in plan order, and the last session that made images, or None."""
 
     cells: Sequence[CellStatus]
-    session: Session | None
+    session: JournalEntry | None
 
     @property
     def done(self) -> int:
-        """Images that are there."""
+        """Images that are stored."""
         return sum(cell.done for cell in self.cells)
 
     @property
@@ -40,17 +40,17 @@ class RunStatus:
 
     @property
     def seconds_left(self) -> float | None:
-        """What is left at the rate of the last session; None where that is not known."""
+        """Time left at the rate of the last session; None if that is not known."""
         rate = self.session.rate if self.session else None
         return (self.total - self.done) / rate if rate else None
 
 
 def status_of(store: Store) -> RunStatus:
-    """Count the run's shards, which are complete where they are there; one listing a cell."""
+    """Count the images of the stored shards, which are always complete. Lists each cell's folder once."""
     plan = read_plan_file(store)
     cells = []
     for cell, units in plan.units.items():
-        there = store.names(f"shards/{cell}")
-        done = sum(unit_images(unit) for unit in units if f"{unit}.parquet" in there)
+        stored = store.names(f"shards/{cell}")
+        done = sum(unit_images(unit) for unit in units if f"{unit}.parquet" in stored)
         cells.append(CellStatus(cell, done, sum(unit_images(unit) for unit in units)))
-    return RunStatus(cells, last_session(store))
+    return RunStatus(cells, last_entry(store))

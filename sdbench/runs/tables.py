@@ -1,7 +1,8 @@
-"""The tables of a run as files: results.csv and .parquet with a row per cell and protocol, what compares the
-cells, which images were flagged, and images.parquet with a row per image.
+"""The tables of a run as files.
 
-They hold no times, so two runs on one machine write the same bytes.
+results.csv and results.parquet have a row per cell and protocol, images.parquet has a row per image; further
+CSV files compare the cells and list flagged images. No table holds times, so two runs on one machine write
+the same bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ProtocolRow:
-    """How the figures of a protocol are made, and what they may be put beside."""
+    """How a protocol's values are made, and which other values they are comparable with."""
 
     protocol: str
     version: int
@@ -48,11 +49,11 @@ class ProtocolRow:
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """The difference a - b of two cells, by their folders' names, over the n prompts that both have.
+    """The difference a - b of two cells, named by their folders, over the n prompts that both have.
 
-    `low` and `high` bound the 95% interval, `p_holm` is corrected for all pairs of the protocol, `detectable`
-    is the true difference that a test at this n finds four times out of five. The note says why a value is
-    missing.
+    `low` and `high` bound the 95% interval; `p_holm` is corrected for all pairs of the protocol; `detectable`
+    is the true difference that a test at this n finds four times out of five. If a value is missing, the note
+    says why.
     """
 
     protocol: str
@@ -71,9 +72,9 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class RegionRow:
-    """A cell's ellipse in the plane, which holds together with those of all cells with 95% confidence.
+    """A cell's confidence region in the plane; the regions of all cells hold together with 95% confidence.
 
-    The points p with (p - c)' S^-1 (p - c) <= radius^2, c = (x, y), S = [[xx, xy], [xy, yy]].
+    It is the ellipse (p - c)' S^-1 (p - c) <= radius^2 with c = (x, y), S = [[xx, xy], [xy, yy]].
     """
 
     cell: str
@@ -89,7 +90,7 @@ class RegionRow:
 
 @dataclass(frozen=True)
 class DominanceRow:
-    """The probability that curve a leaves every cell of curve b behind, over n prompts that all have."""
+    """The probability that curve a is ahead of every cell of curve b, over n prompts that all have."""
 
     a: str
     b: str
@@ -99,7 +100,7 @@ class DominanceRow:
 
 @dataclass(frozen=True)
 class FlaggedRow:
-    """An image that the audit flagged, by its prompt's id or its name; `like`: the one that it repeats."""
+    """An image that the audit flagged, by its prompt's id or file name; `like`: the one that it repeats."""
 
     cell: str
     image: str
@@ -135,9 +136,9 @@ def write_images(store: Store, images: pa.Table) -> None:
 
 
 def write_rows(store: Store, name: str, kind: type[_Row], rows: Sequence[_Row]) -> None:
-    """Write a CSV of rows of one kind, its heading alone where there are none.
+    """Write rows of one kind as CSV; only the header if there are no rows.
 
-    Floats stand there with nine digits, what is missing is an empty field.
+    Floats have nine digits; a missing value is an empty field.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

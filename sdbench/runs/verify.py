@@ -1,4 +1,4 @@
-"""Reads everything again that a run made and says what is not as it was written."""
+"""Checks a run: reads all its files again and reports those that are not as they were written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Findings", "verify"]
 
 @dataclass
 class Findings:
-    """How many shards and images were read, and a line for each thing that is wrong."""
+    """Number of shards and images that were read, and a line for each thing that is wrong."""
 
     shards: int = 0
     images: int = 0
@@ -32,11 +32,11 @@ class Findings:
 
 
 def verify(store: Store, read: Callable[[int, int], None]) -> Findings:
-    """Read all shards and images of the run; `read` is told how many cells of how many are read.
+    """Check all shards and images of the run; `read` is called with the number of cells done and the total.
 
-    A shard has to be what its name says (cell, prompts, number of images), an image has to hold the pixels
-    whose digest is in its shard, features of reference images have to be as they were written, and no write
-    may have been left half done.
+    A shard must be what its name says (cell, prompts, number of images); an image must hold the pixels whose
+    digest is in its shard; features of reference images must be as they were written; and no unfinished write
+    may be left.
     """
     plan = read_plan_file(store)
     findings = Findings()
@@ -49,14 +49,18 @@ def verify(store: Store, read: Callable[[int, int], None]) -> Findings:
         names = sorted(store.names("reference"))
         findings.damage += filter(None, pool.map(lambda name: _reference(store, name), names))
     for key in store.temporaries():
-        findings.damage.append(f"{store.where(key)}: a write that never ended; 'sdbench gc' removes it")
+        findings.damage.append(f"{store.where(key)}: an unfinished write; 'sdbench gc' removes it")
     return findings
 
 
 @dataclass
 class _Digests:
-    """What a cell's shards say of its images: digests by prompt id, more than one where batches differed,
-    and which of them the current spec keeps."""
+    """What a cell's shards say of its images.
+
+    Attributes:
+        of: Digests of the pixels by prompt id; more than one if shards of different batch sizes are stored.
+        kept: Ids of the images that the current spec keeps.
+    """
 
     of: dict[str, set[str]] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
@@ -82,7 +86,7 @@ def _shards(
 
 
 def _shard(store: Store, cell: str, name: str) -> pa.Table | str:
-    """The shard, without its features, or what is wrong with it."""
+    """Return the shard's ids and digests, or what is wrong with it."""
     key = f"shards/{cell}/{name}"
     try:
         table = read_table(store, key)
@@ -93,7 +97,7 @@ def _shard(store: Store, cell: str, name: str) -> pa.Table | str:
 
 
 def _reference(store: Store, name: str) -> str:
-    """What is wrong with features of reference images, "" for nothing."""
+    """Return what is wrong with a file of reference features, "" for nothing."""
     key = f"reference/{name}"
     try:
         table = read_table(store, key)
@@ -103,7 +107,7 @@ def _reference(store: Store, name: str) -> str:
 
 
 def _what_is_wrong(table: pa.Table, cell: str, name: str) -> str:
-    """The first thing that does not fit, "" for nothing."""
+    """Return the first thing that is wrong with a shard, "" for nothing."""
     try:
         identity: dict[str, Any] = json.loads((table.schema.metadata or {})[IDENTITY])
         said = _digests(identity)
@@ -112,14 +116,14 @@ def _what_is_wrong(table: pa.Table, cell: str, name: str) -> str:
         return "is not a shard"
     in_names = {"cell": cell.rpartition("_")[2], "unit": name.removesuffix(".parquet").rpartition("_")[2]}
     if said != in_names:
-        return "is not the shard of its name"
+        return "is not the shard that its name says"
     if table.num_rows != expected:
         return f"{table.num_rows} rows instead of {expected}"
     if not is_as_written(table):
         return CHANGED
     rows = zip(table["prompt_id"].to_pylist(), table["prompt"].to_pylist(), strict=True)
     if digest_value([list(row) for row in rows]) != identity["prompts"]:
-        return "its prompts are not those of its identity"
+        return "its prompts differ from those of its identity"
     return ""
 
 
@@ -150,7 +154,7 @@ def _images(store: Store, cell: str, digests: _Digests, pool: ThreadPoolExecutor
 
 
 def _image_differs(data: bytes, digests: set[str] | None) -> str:
-    """What is wrong with a PNG; None stands for an image whose shard is not there (yet, or whole)."""
+    """Return what is wrong with a PNG, "" for nothing; `digests` is None if its shard is missing."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             pixels = np.asarray(image.convert("RGB"))
@@ -158,4 +162,4 @@ def _image_differs(data: bytes, digests: set[str] | None) -> str:
         return f"cannot be decoded ({one_line(error)})"
     if digests is None or digest_pixels(pixels) in digests:
         return ""
-    return "its pixels are not those of its shard"
+    return "its pixels differ from those of its shard"

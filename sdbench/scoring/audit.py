@@ -1,8 +1,8 @@
-"""The audit of samples: images that no figure should include unseen.
+"""The audit of images: flags those that no metric should include unnoticed.
 
-At first sight, image by image: not finite or truncated (black stands in their place), black, constant (of one
-colour), or flagged by whoever made it. Within a cell: a duplicate of an earlier image, bit for bit, or a near
-duplicate, whose thumbnail is an earlier one's. The earlier one stays unflagged.
+Flags of a single image: not finite or truncated (both replaced by black), black, constant (a single colour),
+or a flag from whoever made it. Flags within a cell: duplicate, which equals an earlier image bit for bit, and
+near duplicate, whose thumbnail is close to an earlier one's. The earlier image is not flagged.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ NOT_FINITE, BLACK, CONSTANT, TRUNCATED = "not finite", "black", "constant", "tru
 DUPLICATE, NEAR_DUPLICATE = "duplicate", "near duplicate"
 
 BLACK_LEVEL = 1
-"""An image whose brightest value is at most this is black; rounding may leave a 1."""
+"""An image with no value above this is black; rounding may leave a 1."""
 
 THUMBNAIL = 8
-"""Edge of a thumbnail in pixels."""
+"""Side of a thumbnail in pixels."""
 
 AT_A_TIME = 256
-"""Thumbnails whose neighbours are held in memory together; all of a cell may be alike."""
+"""Thumbnails per neighbour query; limits memory, since all images of a cell may be alike."""
 
 NEAR = 2.0
-"""Two thumbnails of at most this root mean square difference, in 8-bit levels, are of one picture.
+"""Largest root mean square difference, in 8-bit levels, between thumbnails of near duplicates.
 
-Noise of 4 levels in every pixel moves a thumbnail by 0.7, JPEG of quality 90 mostly by 1.2; of 600 different
-scenes of the embedded family, whose plain shapes are alike as few pictures are, no two come closer than 8.9.
-Difference hashes of 64 bits, the usual means, are equal for 10 pairs of these scenes.
+Noise of 4 levels in every pixel moves a thumbnail by 0.7, and JPEG of quality 90 typically by 1.2. Among 600
+different scenes of the embedded family, whose plain shapes are unusually similar, no two thumbnails are
+closer than 8.9. The usual method, difference hashes of 64 bits, takes 10 pairs of these scenes for equal.
 """
 
 
 @dataclass(frozen=True)
 class Flagged:
-    """What is wrong with an image, comma-joined, "" for nothing; `like`: the place of the one it repeats."""
+    """What is wrong with an image, comma-joined, "" for nothing; `like`: index of the one it repeats."""
 
     flags: str
     like: int | None = None
 
 
 def first_sight(image: np.ndarray, *, finite: bool = True) -> str:
-    """What is wrong with an image uint8 [H, W, 3] by itself, "" for nothing."""
+    """Return what is wrong with a single image uint8 [H, W, 3], "" for nothing."""
     if not finite:
         return NOT_FINITE
     if image.max() <= BLACK_LEVEL:
@@ -55,15 +55,18 @@ def first_sight(image: np.ndarray, *, finite: bool = True) -> str:
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """An image uint8 [H, W, 3] averaged down to 8x8 pixels: uint8 [192]."""
+    """Return an image uint8 [H, W, 3] averaged down to 8x8 pixels: uint8 [192]."""
     small = Image.fromarray(image).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     return np.asarray(small).reshape(-1)
 
 
 def audit(flags: Sequence[str], sha256: Sequence[str], thumbnails: np.ndarray) -> list[Flagged]:
-    """The flags of n images with the duplicates among those that have none.
+    """Return the flags of n images, adding duplicates and near duplicates among those without a flag.
 
-    `thumbnails` is uint8 [n, 192].
+    Args:
+        flags: The flags given at first sight.
+        sha256: Digests of the images' pixels.
+        thumbnails: uint8 [n, 192].
     """
     fine = [place for place, given in enumerate(flags) if not given]
     found = [Flagged(given) for given in flags]
@@ -79,10 +82,10 @@ def audit(flags: Sequence[str], sha256: Sequence[str], thumbnails: np.ndarray) -
 
 
 def _near(thumbnails: np.ndarray) -> list[tuple[int, int]]:
-    """(place, earliest other place) for each of n thumbnails that comes close to an earlier one.
+    """Return (index, earliest similar index) for each of n thumbnails that is close to an earlier one.
 
-    The root mean square difference of the means of blocks is at most that of the pixels (Cauchy and Schwarz),
-    so only images whose few block means are close have to be compared pixel by pixel.
+    The root mean square difference of block means is at most that of the pixels (Cauchy-Schwarz), so only
+    images with close block means are compared pixel by pixel.
     """
     from scipy.spatial import KDTree
 
@@ -105,6 +108,6 @@ def _near(thumbnails: np.ndarray) -> list[tuple[int, int]]:
 
 
 def counts_in_words(flags: Iterable[str]) -> str:
-    """How often each flag stands there: "2 black, 1 duplicate"; an image counts once for each of its own."""
+    """Return the number of images with each flag in words: "2 black, 1 duplicate"."""
     counts = Counter(word for given in flags if given for word in given.split(","))
     return ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))

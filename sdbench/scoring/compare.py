@@ -1,7 +1,7 @@
-"""Which cells differ: all pairs of a run, regions of the plane, and whose curve leaves whose behind.
+"""Comparisons of a run's cells: all pairs, confidence regions in the plane, and which curve is ahead.
 
-Cells are compared over the prompts that both have, measured anew where one has more: a distance of fewer
-images is larger, and such a difference would say nothing of the checkpoints.
+Cells are compared over the prompts that both have, and measured again if one has more: distances grow as the
+number of images falls, so a difference in that number would look like a difference of the checkpoints.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from metrics.regions import PlanePoint, confidence_region, curve_dominance
 from sdbench.runs.tables import ComparisonRow, DominanceRow, RegionRow
 
 __all__ = [
-    "CellFigures",
+    "CellValues",
     "Ids",
     "common",
     "comparisons",
@@ -28,18 +28,17 @@ __all__ = [
 ]
 
 Ids = tuple[str, ...]
-"""Prompts by their ids, in the order of the run."""
+"""Ids of prompts, in the order of the run."""
 
 _SEED = 0
-"""Of the draws that curves are compared by; any would do, and the same one gives the same file."""
-
+"""Seed of the draws that compare curves; fixed, so that the same run gives the same file."""
 
 _NUMBERS = ("difference", "standard_error", "low", "high", "p_value", "p_holm", "detectable")
 
 
 @dataclass(frozen=True)
-class CellFigures:
-    """A cell, the curve that it is a point of, and its figures by protocol over each set of prompts."""
+class CellValues:
+    """A cell, the curve that it lies on, and its values by protocol over each set of prompts."""
 
     cell: str
     curve: str
@@ -48,22 +47,22 @@ class CellFigures:
 
 
 def common(a: Ids, b: Ids) -> Ids:
-    """The prompts of a that b has too."""
+    """Return the prompts of a that b also has."""
     if a == b:
         return a
-    there = set(b)
-    return tuple(id_ for id_ in a if id_ in there)
+    others = set(b)
+    return tuple(id_ for id_ in a if id_ in others)
 
 
 def ids_to_measure(cells: Sequence[Ids]) -> dict[Ids, set[Ids]]:
-    """For each set of prompts that cells have: those shared with another cell, or with all of them."""
+    """Return, for each cell's set of prompts, the subsets shared with another cell or with all cells."""
     different = set(cells)
     everywhere = reduce(common, cells)
     return {own: {everywhere} | {common(own, other) for other in different} for own in different}
 
 
-def comparisons(cells: Sequence[CellFigures], protocols: Sequence[Protocol]) -> list[ComparisonRow]:
-    """All pairs of cells by each protocol, p-values corrected over the pairs of a protocol."""
+def comparisons(cells: Sequence[CellValues], protocols: Sequence[Protocol]) -> list[ComparisonRow]:
+    """Return all pairs of cells by each protocol, p-values corrected for the pairs of a protocol."""
     rows: list[ComparisonRow] = []
     for protocol in protocols:
         pairs = [(a, b, _compared(a, b, protocol.name)) for a, b in combinations(cells, 2)]
@@ -73,9 +72,10 @@ def comparisons(cells: Sequence[CellFigures], protocols: Sequence[Protocol]) -> 
 
 
 def plane_axes(protocols: Sequence[Protocol]) -> tuple[str, str] | None:
-    """The score and the distance of the plane, the first of each; None if either is missing.
+    """Return the protocols of the plane's axes, a score and a distance; None if either is missing.
 
-    Among the scores a CLIP score comes first: the plane is known as distance against CLIP score.
+    They are the first of their kind, but a CLIP score is preferred over other scores, as in the published
+    plane.
     """
     scores = [protocol.name for protocol in protocols if protocol.formula.better == "higher"]
     distances = [protocol.name for protocol in protocols if protocol.formula.better == "lower"]
@@ -84,8 +84,8 @@ def plane_axes(protocols: Sequence[Protocol]) -> tuple[str, str] | None:
     return next((name for name in scores if name.startswith("clip-score")), scores[0]), distances[0]
 
 
-def regions(cells: Sequence[CellFigures], axes: tuple[str, str]) -> list[RegionRow]:
-    """The simultaneous 95% regions of the cells whose figures both have errors."""
+def regions(cells: Sequence[CellValues], axes: tuple[str, str]) -> list[RegionRow]:
+    """Return simultaneous 95% regions of the cells whose values on both axes have errors."""
     rows = []
     for cell in cells:
         point = _point(cell, cell.ids, axes)
@@ -100,8 +100,8 @@ def regions(cells: Sequence[CellFigures], axes: tuple[str, str]) -> list[RegionR
     return rows
 
 
-def dominances(cells: Sequence[CellFigures], axes: tuple[str, str]) -> list[DominanceRow]:
-    """Every curve against every other, over the prompts that all cells have."""
+def dominances(cells: Sequence[CellValues], axes: tuple[str, str]) -> list[DominanceRow]:
+    """Return every ordered pair of curves, compared over the prompts that all cells have."""
     shared = reduce(common, [cell.ids for cell in cells])
     curves: dict[str, list[PlanePoint]] = {}
     for cell in cells:
@@ -118,20 +118,20 @@ def dominances(cells: Sequence[CellFigures], axes: tuple[str, str]) -> list[Domi
     return rows
 
 
-def _compared(a: CellFigures, b: CellFigures, protocol: str) -> Comparison | None:
-    """The comparison of two cells over the prompts that both have; None where these are too few."""
+def _compared(a: CellValues, b: CellValues, protocol: str) -> Comparison | None:
+    """Return the comparison of two cells over the prompts that both have; None if these are too few."""
     shared = common(a.ids, b.ids)
-    figures = a.estimates[shared].get(protocol), b.estimates[shared].get(protocol)
-    if figures[0] is None or figures[1] is None:
+    value_a, value_b = (cell.estimates[shared].get(protocol) for cell in (a, b))
+    if value_a is None or value_b is None:
         return None
-    return compare(figures[0], figures[1], names=(a.cell, b.cell))
+    return compare(value_a, value_b, names=(a.cell, b.cell))
 
 
-def _row(protocol: str, a: CellFigures, b: CellFigures, test: Comparison | None) -> ComparisonRow:
+def _row(protocol: str, a: CellValues, b: CellValues, test: Comparison | None) -> ComparisonRow:
     n = len(common(a.ids, b.ids))
     notes = [f"over the {n} prompts that both have"] if n < max(len(a.ids), len(b.ids)) else []
     if test is None:
-        notes.append("too few for a figure")
+        notes.append("too few for a value")
         missing = dict.fromkeys(_NUMBERS)
         return ComparisonRow(protocol, a.cell, b.cell, **missing, n=n, note="; ".join(notes))
     return ComparisonRow(
@@ -150,7 +150,7 @@ def _row(protocol: str, a: CellFigures, b: CellFigures, test: Comparison | None)
     )
 
 
-def _point(cell: CellFigures, ids: Ids, axes: tuple[str, str]) -> PlanePoint:
+def _point(cell: CellValues, ids: Ids, axes: tuple[str, str]) -> PlanePoint:
     score, distance = axes
-    figures = cell.estimates[ids]
-    return PlanePoint(distance=figures[distance], agreement=figures[score])
+    estimates = cell.estimates[ids]
+    return PlanePoint(distance=estimates[distance], agreement=estimates[score])

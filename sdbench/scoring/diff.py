@@ -1,4 +1,4 @@
-"""What changed between two runs: the spec, the environment, and every figure of the cells that both have."""
+"""What changed between two runs: the spec, the environment, and every value of the cells that both have."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from reports.errors import ReportError
 from reports.rows import SETTINGS
 from reports.runs import Run, open_run
 from sdbench.core.errors import InputError, one_line
-from sdbench.scoring.figure_changes import FigureChange, figure_changes, shared_images
+from sdbench.scoring.value_changes import ValueChange, shared_images, value_changes
 
 __all__ = ["Change", "Difference", "compare_runs"]
 
-ABSENT = "(not there)"
+ABSENT = "(absent)"
 
-#: What the manifest says of one invocation only, or what stands elsewhere.
+#: Entries of the manifest that belong to a single invocation, or that are compared elsewhere.
 _PASSING = {
     "name",
     "cells",
@@ -34,7 +34,7 @@ _PASSING = {
     "command",
     "spec_digest",
 }
-#: How the images were made, as the results tell it of each cell.
+#: Columns of the results that say how the images were made.
 _MADE = ("device", "precision", "batch_size")
 
 
@@ -49,7 +49,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two runs compared. `same_images` of the `common_images` are equal bit for bit; None where not known."""
+    """Two runs compared.
+
+    `same_images` of the `common_images` are equal bit for bit; both are None if a run has no table of its
+    images.
+    """
 
     a: str
     b: str
@@ -57,13 +61,13 @@ class Difference:
     environment: tuple[Change, ...]
     common_images: int | None
     same_images: int | None
-    figures: tuple[FigureChange, ...]
+    values: tuple[ValueChange, ...]
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
 
 
 def compare_runs(a: Path, b: Path) -> Difference:
-    """Compare the run folders a and b. Raises InputError where one is not a run that was scored."""
+    """Compare the run folders a and b; raise InputError if one is not a scored run."""
     first, second = _open(a), _open(b)
     matched = _matched(_with_identities(first), _with_identities(second))
     shared = shared_images(a, b, matched[["cell_a", "cell_b"]].drop_duplicates())
@@ -74,28 +78,28 @@ def compare_runs(a: Path, b: Path) -> Difference:
         environment=tuple(_changes(_environment(first), _environment(second))),
         common_images=None if shared is None else len(shared.rows),
         same_images=None if shared is None else shared.same,
-        figures=tuple(figure_changes(matched, first.names, shared)),
+        values=tuple(value_changes(matched, first.names, shared)),
         only_a=tuple(name for cell, name in first.names.items() if cell not in set(matched["cell_a"])),
         only_b=tuple(name for cell, name in second.names.items() if cell not in set(matched["cell_b"])),
     )
 
 
 def _matched(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """The results of both, side by side, a row for each cell and protocol that both have.
+    """Return the results of both runs side by side, a row for each cell and protocol that both have.
 
-    Cells belong together by what tells the cells of a run apart. What is one value throughout each run is
-    either the same or the very thing that was changed: a run with PLMS and one with DDIM are compared by
+    Cells are matched by the settings that vary within a run. A setting with a single value in each run is
+    either the same in both or the thing that was changed: a run with PLMS and one with DDIM are matched by
     checkpoint and guidance scale.
     """
-    telling = [name for name in SETTINGS if max(a[name].nunique(), b[name].nunique()) > 1]
+    varying = [name for name in SETTINGS if max(a[name].nunique(), b[name].nunique()) > 1]
     keyed = [
-        frame.assign(key=frame[["protocol", *telling]].astype(str).agg("\n".join, axis=1)) for frame in (a, b)
+        frame.assign(key=frame[["protocol", *varying]].astype(str).agg("\n".join, axis=1)) for frame in (a, b)
     ]
     return keyed[0].merge(keyed[1], on="key", suffixes=("_a", "_b"), validate="one_to_one")
 
 
 def _with_identities(run: Run) -> pd.DataFrame:
-    """The results, with what identifies the features that each figure is made of; "" where nothing does."""
+    """Return the results with the identity of the features behind each value, "" if unknown."""
     identities = run.manifest.get("features_identities", {})
     known = {name: str(identities.get(protocol.extractor, "")) for name, protocol in PROTOCOLS.items()}
     return run.results.assign(features_identity=[known.get(name, "") for name in run.results["protocol"]])
@@ -111,7 +115,7 @@ def _open(folder: Path) -> Run:
 
 
 def _environment(run: Run) -> dict[str, str]:
-    """Digests, versions and the machine, from the manifest and the results."""
+    """Return digests, versions and the machine, from the manifest and the results."""
     manifest = {key: value for key, value in run.manifest.items() if key not in _PASSING}
     versions = str(manifest.pop("versions", ""))
     packages = dict(part.split("=", 1) for part in versions.split() if "=" in part)
@@ -127,7 +131,7 @@ def _flat_yaml(text: str, run: Path) -> dict[str, str]:
 
 
 def _flat(value: Any, key: str = "") -> dict[str, str]:
-    """Leaves by their path, such as checkpoints.sd-v1-4.path; entries of a list by their name or place."""
+    """Return leaves by path, such as checkpoints.sd-v1-4.path; list entries go by name or index."""
     if isinstance(value, Sequence) and not isinstance(value, str):
         names = [entry.get("name") for entry in value if isinstance(entry, Mapping)]
         if names and len(set(names)) == len(value) and None not in names:

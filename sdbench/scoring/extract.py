@@ -1,4 +1,4 @@
-"""Stage 2: images and prompts to features."""
+"""Computes features of images and prompts."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import cast
 
 import numpy as np
 
-from metrics import MetricsError, clip_score_estimate
+from metrics import MetricsError
 from metrics.features import Extractor, TextExtractor
-from sdbench.core.errors import InputError, SamplingError
+from sdbench.core.errors import InputError
 from sdbench.core.memory import is_out_of_memory
 
-__all__ = ["clip_scores", "image_features", "text_features"]
+__all__ = ["image_features", "text_features"]
 
 Features = dict[str, np.ndarray]
-"""Extractor name -> float32 [n, d]."""
+"""Features float32 [n, d] by extractor name."""
 
 
 def image_features(extractors: Mapping[str, Extractor], batches: Iterable[np.ndarray]) -> Features:
-    """Features of all images, which come as batches uint8 [B, H, W, 3].
+    """Return the features of all images, given as batches uint8 [B, H, W, 3].
 
-    Raises InputError where an extractor cannot use the images.
+    Raises:
+        InputError: An extractor cannot use the images.
     """
     parts: dict[str, list[np.ndarray]] = {name: [] for name in extractors}
     for images in batches:
@@ -34,7 +35,7 @@ def image_features(extractors: Mapping[str, Extractor], batches: Iterable[np.nda
 
 
 def _in_parts_that_fit(extractor: Extractor, images: np.ndarray) -> list[np.ndarray]:
-    """Features of the images, half by half where the memory does not hold what all of them take."""
+    """Return features of the images, split in halves for as long as they do not fit into memory."""
     try:
         return [extractor.images(images)]
     except (MemoryError, RuntimeError) as error:
@@ -45,19 +46,7 @@ def _in_parts_that_fit(extractor: Extractor, images: np.ndarray) -> list[np.ndar
 
 
 def text_features(extractors: Mapping[str, Extractor], texts: Sequence[str], batch_size: int) -> Features:
-    """Features of n prompts by each extractor that reads text."""
+    """Return the features of the prompts by each extractor that reads text."""
     batches = [list(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)]
     readers = {name: cast(TextExtractor, e) for name, e in extractors.items() if hasattr(e, "texts")}
     return {name: np.concatenate([reader.texts(b) for b in batches]) for name, reader in readers.items()}
-
-
-def clip_scores(images: Features, texts: Features) -> np.ndarray | None:
-    """The cosine of each image with its prompt, float64 [n], by the first text reader; None without one."""
-    if not texts:
-        return None
-    name = min(texts)
-    try:
-        estimate = clip_score_estimate(generated=images[name], text=texts[name])
-    except MetricsError as error:
-        raise SamplingError(f"CLIP score by {name}: {error}") from None
-    return np.array([estimate.value]) if estimate.per_image is None else estimate.per_image

@@ -1,4 +1,4 @@
-"""The feature extractors of a run: built by name, once a process, and what identifies their features."""
+"""The feature extractors of a run: built by name once per process, and the identity of their features."""
 
 from __future__ import annotations
 
@@ -15,58 +15,42 @@ from sdbench.spec import ExperimentSpec
 __all__ = ["Build", "build_extractor", "build_same", "extractor_names", "features_identity", "is_at_hand"]
 
 Build = Callable[[str], Extractor]
-"""From an extractor's name to the network, loaded."""
-
-_INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
-
-WEIGHTS_FILES = {
-    "clip-vit-b-32": "vit_base_patch32_clip_224.openai.safetensors",
-    "clip-vit-h-14": "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors",
-    "clip-vit-l-14": "vit_large_patch14_clip_224.openai.safetensors",
-    "clip-vit-l-14-336": "vit_large_patch14_clip_336.openai.safetensors",
-    "dinov2-vit-l-14": "dinov2-large.safetensors",
-    "inception-v3": _INCEPTION,
-    "inception-v3-256": _INCEPTION,
-    "inception-v3-clean": _INCEPTION,
-}
-"""The files that are taken from the weights folder where they lie there (whence: docs/protocols.md).
-
-Each is named after its repository on the hub, where all CLIPs lie under one file name. OpenAI's own .pt files
-are programs, not tensors.
-"""
+"""Returns the loaded extractor of a name."""
 
 
 def extractor_names(spec: ExperimentSpec) -> tuple[str, ...]:
-    """The extractors that the spec's metrics need, each once, sorted."""
+    """Return the names of the extractors that the spec's metrics need, sorted."""
     return tuple(sorted({PROTOCOLS[name].extractor for name in spec.metrics}))
 
 
 def is_at_hand(name: str) -> bool:
-    """Whether the extractor's weights come with the package or lie in the weights folder."""
-    return name == "shapes-clip" or (weights_folder() / WEIGHTS_FILES[name]).is_file()
+    """Return whether the extractor needs no file of weights, or the weights folder holds it."""
+    file = EXTRACTORS[name].weights
+    return file is None or (weights_folder() / file).is_file()
 
 
 @cache
 def build_extractor(name: str, device: str) -> Extractor:
-    """The extractor `name` on `device`; InputError in one line where its weights cannot be had."""
+    """Return the extractor `name` on `device`; raise InputError if its weights cannot be loaded."""
     if name == "shapes-clip":
         return _shapes_clip(device)
-    path = weights_folder() / WEIGHTS_FILES[name]
-    found = path.is_file()
+    factory = EXTRACTORS[name]
+    path = weights_folder() / factory.weights if factory.weights else None
+    found = is_at_hand(name)
     try:
-        return EXTRACTORS[name](path if found else None, device=device)
+        return factory.build(path if found else None, device=device)
     except MetricsError as error:
         raise InputError(f"{error}" if found else f"{error} (sdbench looks for it as {path})") from None
 
 
 def features_identity(extractor: Extractor) -> str:
-    """What determines an image's features: the weights, and the version of the recipes round them."""
+    """Return a digest of what determines features: the weights, and the protocols' version."""
     version = max(p.version for p in PROTOCOLS.values() if p.extractor == extractor.name)
     return digest_value({"weights": extractor.digest, "version": version})
 
 
 def build_same(build: Build, name: str, identity: str) -> Extractor:
-    """The extractor `name`; InputError if its features here would not be those of `identity`."""
+    """Return the extractor `name`; raise InputError if its features would not have `identity`."""
     extractor = build(name)
     if features_identity(extractor) != identity:
         raise InputError(f"extractor {name}: the weights on this machine are not those of the plan")
@@ -77,7 +61,7 @@ def _shapes_clip(device: str) -> Extractor:
     from reference_model import shapes
 
     try:
-        return EXTRACTORS["shapes-clip"](
+        return EXTRACTORS["shapes-clip"].build(
             shapes.CLIP_CONFIG, shapes.CLIP_WEIGHTS, shapes.load_tokenizer(), device=device
         )
     except MetricsError as error:

@@ -1,4 +1,4 @@
-"""Scoring images that others made: the protocols of a sweep, without its cells."""
+"""Scores images that others made, by the protocols of a sweep."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from sdbench.runs.tables import FlaggedRow, ProtocolRow, ResultRow, write_images
 from sdbench.scoring.audit import TRUNCATED, audit, first_sight, thumbnail
 from sdbench.scoring.extract import Features, image_features, text_features
 from sdbench.scoring.extractors import build_extractor, features_identity
-from sdbench.scoring.measure import Figure, image_table, measure, protocol_rows
+from sdbench.scoring.measure import MetricValue, image_table, measure, protocol_rows
 from sdbench.scoring.references import STATS_SUFFIX, Real, load_reference, prepare_images, prepare_stats
 from sdbench.scoring.sample import Sample
 from sdbench.spec import FEWEST, FolderReference, ShapesReference, StatsReference
 
-__all__ = ["Request", "find_protocols", "score_images"]
+__all__ = ["ScoringRequest", "find_protocols", "score_images"]
 
 BATCH_SIZE = 32
-"""Fixed, since it moves the last bit of features and two scorings of one folder must agree in it."""
+"""Fixed: it can change the last bit of features, and scoring a folder twice must give equal values."""
 
 
 @dataclass(frozen=True)
-class Request:
-    """What to score: paths as they were given, a key of MAPPINGS, and names of protocols."""
+class ScoringRequest:
+    """What to score: paths as the user gave them, a key of MAPPINGS, and names of protocols."""
 
     images: str
     prompts: str | None
@@ -47,8 +47,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class _Looked:
-    """What one pass over the images found."""
+class _Scan:
+    """The result of one pass over the images."""
 
     features: Features
     flags: list[str]
@@ -56,10 +56,13 @@ class _Looked:
     thumbnails: np.ndarray
 
 
-def score_images(request: Request, root: Path, progress: ImageProgress) -> list[ResultRow]:
-    """Score the images and write results.csv, results.parquet and flagged.csv into the folder `root`.
+def score_images(request: ScoringRequest, root: Path, progress: ImageProgress) -> list[ResultRow]:
+    """Score the images, write the tables into the folder `root`, and return the rows of the results.
 
-    One pass over the images feeds all extractors. Raises InputError for what is missing or does not fit.
+    One pass over the images feeds all extractors.
+
+    Raises:
+        InputError: Something that the request names is missing or does not fit.
     """
     full_precision()
     protocols = find_protocols(request.metrics)
@@ -73,30 +76,30 @@ def score_images(request: Request, root: Path, progress: ImageProgress) -> list[
     store = LocalStore(root)
     image_size = images.image_size()
     reals = _reals(reference, distances, extractors, image_size, store, progress)
-    looked = _look(images, captions, extractors, progress)
+    scan = _scan(images, captions, extractors, progress)
     prompts = [caption.prompt for caption in captions]
     texts = text_features(extractors, prompts, BATCH_SIZE) if captions else {}
-    found = audit(looked.flags, looked.sha256, looked.thumbnails)
-    sample = Sample(images.names, prompts, looked.sha256, looked.features, texts, found)
-    figures = measure(protocols, sample, reals, request.images)
-    rows = _rows(request, protocols, figures, sample, reals, image_size, environment.device_name(device))
+    audited = audit(scan.flags, scan.sha256, scan.thumbnails)
+    sample = Sample(images.names, prompts, scan.sha256, scan.features, texts, audited)
+    values = measure(protocols, sample, reals, request.images)
+    rows = _rows(request, protocols, values, sample, reals, image_size, environment.device_name(device))
     write_rows(store, "flagged.csv", FlaggedRow, sample.flagged_rows(_name(request)))
     write_rows(store, "protocols.csv", ProtocolRow, protocol_rows(protocols, sample.features))
-    write_images(store, image_table(_name(request), None, sample, protocols, figures))
+    write_images(store, image_table(_name(request), None, sample, protocols, values))
     write_results(store, rows)
     return rows
 
 
 def find_protocols(names: Sequence[str]) -> list[Protocol]:
-    """The protocols of these names; InputError for one that there is not."""
+    """Return the protocols of these names, each once; raise InputError for an unknown one."""
     for name in names:
         if name not in PROTOCOLS:
             raise InputError(f"unknown metric {name!r}: {did_you_mean(name, PROTOCOLS)}")
     return [PROTOCOLS[name] for name in dict.fromkeys(names)]
 
 
-def _captions(request: Request, images: ImageSet, protocols: Sequence[Protocol]) -> list[Caption]:
-    """The images' captions; none where no protocol reads text."""
+def _captions(request: ScoringRequest, images: ImageSet, protocols: Sequence[Protocol]) -> list[Caption]:
+    """Return the images' captions; none if no protocol reads text."""
     if not any(protocol.formula.needs_text for protocol in protocols):
         return []
     return captions_of(images, request.mapping, request.prompts)
@@ -105,7 +108,7 @@ def _captions(request: Request, images: ImageSet, protocols: Sequence[Protocol])
 def _reference_spec(
     text: str | None, distances: Sequence[Protocol]
 ) -> ShapesReference | FolderReference | StatsReference | None:
-    """What --reference stands for: shapes:COUNT:SEED, a file of statistics, or images."""
+    """Return the spec that --reference stands for: shapes:COUNT:SEED, statistics, or images."""
     if not distances:
         return None
     if text is None:
@@ -130,12 +133,12 @@ def _holds_statistics(path: Path) -> bool:
         return not {"mu.npy", "feats.npy"}.isdisjoint(archive.namelist())
 
 
-def _look(
+def _scan(
     images: ImageSet,
     captions: Sequence[Caption],
     extractors: Mapping[str, Extractor],
     progress: ImageProgress,
-) -> _Looked:
+) -> _Scan:
     given = dict(zip(images.names, captions, strict=True)) if captions else {}
     parts: list[Features] = []
     flags: list[str] = []
@@ -149,11 +152,11 @@ def _look(
         thumbnails.extend(thumbnail(image) for image in batch.pixels)
         progress.finished(len(batch.names))
     features = {name: np.concatenate([part[name] for part in parts]) for name in extractors}
-    return _Looked(features, flags, sha256, np.stack(thumbnails))
+    return _Scan(features, flags, sha256, np.stack(thumbnails))
 
 
 def _flags(batch: Batch, captions: Mapping[str, Caption]) -> list[str]:
-    """What is seen, and what the file of prompts says of an image, comma-joined."""
+    """Return each image's flags, comma-joined: its own and those in the file of prompts."""
     flags = []
     for name, image in zip(batch.names, batch.pixels, strict=True):
         seen = TRUNCATED if name in batch.truncated else first_sight(image)
@@ -170,7 +173,7 @@ def _reals(
     store: Store,
     progress: ImageProgress,
 ) -> dict[str, Real]:
-    """What the protocols compare with, by their names."""
+    """Return what each distance compares with, by the protocol's name."""
     if spec is None:
         return {}
     if isinstance(spec, StatsReference):
@@ -182,15 +185,15 @@ def _reals(
 
 
 def _rows(
-    request: Request,
+    request: ScoringRequest,
     protocols: Sequence[Protocol],
-    figures: Mapping[str, Figure],
+    values: Mapping[str, MetricValue],
     sample: Sample,
     reals: Mapping[str, Real],
     image_size: tuple[int, int],
     device: str,
 ) -> list[ResultRow]:
-    """The rows, with empty fields for what only the maker of the images knows."""
+    """Return the rows; fields that only the maker of the images knows stay empty."""
     height, width = image_size
     digests = {name: real.digest for name, real in reals.items()}
     digest = digest_value([sample.sha256, sample.prompts, request.metrics, digests])
@@ -206,9 +209,9 @@ def _rows(
             protocol=protocol.name,
             label=protocol.label,
             better=protocol.formula.better,
-            value=figures[protocol.name].estimate.value,
-            standard_error=figures[protocol.name].estimate.standard_error,
-            note=figures[protocol.name].note,
+            value=values[protocol.name].estimate.value,
+            standard_error=values[protocol.name].estimate.standard_error,
+            note=values[protocol.name].note,
             n=len(sample.ids),
             flagged=sample.flagged,
             nfe=None,
@@ -227,7 +230,7 @@ def _rows(
     ]
 
 
-def _name(request: Request) -> str:
-    """The images' name in the results: the last part of their path."""
+def _name(request: ScoringRequest) -> str:
+    """Return the images' name in the results: the last part of their path."""
     path = Path(request.images)
     return path.resolve().name if path.is_dir() else path.stem

@@ -1,4 +1,4 @@
-"""Figures of one set of images, with their notes, and what each image has to do with them."""
+"""Metric values of one set of images, with their notes and each image's part in them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sdbench.scoring.audit import NOT_FINITE, TRUNCATED, counts_in_words
 from sdbench.scoring.references import Real
 from sdbench.scoring.sample import Sample
 
-__all__ = ["Figure", "image_table", "measure", "measure_some", "protocol_rows"]
+__all__ = ["MetricValue", "image_table", "measure", "measure_some", "protocol_rows"]
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure over all images; the note says more, such as what it is without the flagged ones."""
+class MetricValue:
+    """A metric's value over all images, and a note, such as the value without the flagged images."""
 
     estimate: Estimate
     note: str
@@ -29,30 +29,33 @@ class Figure:
 
 def measure(
     protocols: Sequence[Protocol], sample: Sample, reals: Mapping[str, Real], where: str
-) -> dict[str, Figure]:
-    """Each protocol's figure over all images of the sample, by the protocol's name.
+) -> dict[str, MetricValue]:
+    """Return each protocol's value over all images of the sample, by the protocol's name.
 
-    Flagged images stay in, since a metric that drops them would flatter the checkpoint; the note counts
-    them and gives the figure without them. InputError, which names `where`, where there is no figure.
+    Flagged images are included, because dropping them would flatter the checkpoint; the note counts them and
+    gives the value without them.
+
+    Raises:
+        InputError: A value cannot be computed; the message begins with `where`.
     """
     try:
         estimates = _estimates(protocols, sample, reals)
     except MetricsError as error:
         raise InputError(f"{where}: {error}") from None
-    figures = {}
+    values = {}
     for protocol in protocols:
         real = reals.get(protocol.name)
         notes = [estimates[protocol.name].note, real.note if real else ""]
         if sample.flagged:
             notes.append(_about_flagged(protocol, sample, reals))
-        figures[protocol.name] = Figure(estimates[protocol.name], "; ".join(filter(None, notes)))
-    return figures
+        values[protocol.name] = MetricValue(estimates[protocol.name], "; ".join(filter(None, notes)))
+    return values
 
 
 def measure_some(
     protocols: Sequence[Protocol], sample: Sample, reals: Mapping[str, Real]
 ) -> dict[str, Estimate]:
-    """Each protocol's figure over the sample; those for which it has too few images are left out."""
+    """Return each protocol's value over the sample, leaving out those that need more images."""
     try:
         return _estimates(protocols, sample, reals)
     except MetricsError:
@@ -63,12 +66,17 @@ def measure_some(
 
 
 def image_table(
-    cell: str, seed: int | None, sample: Sample, protocols: Sequence[Protocol], figures: Mapping[str, Figure]
+    cell: str,
+    seed: int | None,
+    sample: Sample,
+    protocols: Sequence[Protocol],
+    values: Mapping[str, MetricValue],
 ) -> pa.Table:
-    """A row per image: what it is, its score where a figure is a mean of scores, else its influence.
+    """Return a row per image: its prompt, digest and flags, and its score or influence by each protocol.
 
-    The influence is in the unit of the figure: how much further the figure would fall without this image than
-    without an average one. Null where a figure has no parts per image.
+    If a value is a mean over images, the image's term is its score. Else its influence, in the unit of the
+    value, is how much lower the value would be without this image than without an average one. Null if
+    neither is known.
     """
     n = len(sample.ids)
     columns: dict[str, pa.Array] = {
@@ -80,7 +88,7 @@ def image_table(
         "flags": pa.array([image.flags for image in sample.audit], pa.string()),
     }
     for protocol in protocols:
-        parts = figures[protocol.name].estimate.per_image
+        parts = values[protocol.name].estimate.per_image
         name = f"{'score' if protocol.formula.is_mean else 'influence'}_{protocol.name}"
         scale = 1 if protocol.formula.is_mean else max(n - 1, 1)
         columns[name] = pa.nulls(n, pa.float64()) if parts is None else pa.array(parts / scale, pa.float64())
@@ -88,7 +96,7 @@ def image_table(
 
 
 def protocol_rows(protocols: Sequence[Protocol], features: Mapping[str, np.ndarray]) -> list[ProtocolRow]:
-    """How the figures are made, with the dimensions that the features [n, d] turned out to have."""
+    """Return how each protocol's values are made, with the actual dimension of its features [n, d]."""
     return [
         ProtocolRow(
             protocol.name,
@@ -114,7 +122,7 @@ def _about_flagged(protocol: Protocol, sample: Sample, reals: Mapping[str, Real]
     fine = sample.only(np.array([not given for given in flags]))
     rest = measure_some([protocol], fine, reals).get(protocol.name)
     if rest is None:
-        return f"{included}; too few are left for a figure without them"
+        return f"{included}; too few are left for a value without them"
     error = "" if rest.standard_error is None else f" ± {rest.standard_error:.3g}"
     return f"{included}; without them {rest.value:.6g}{error} (n = {rest.n})"
 

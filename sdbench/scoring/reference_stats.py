@@ -1,4 +1,4 @@
-"""Reference statistics as files: made once of a large image set, used by many runs."""
+"""Files of reference statistics: computed once from a large image set, used by many runs."""
 
 from __future__ import annotations
 
@@ -29,13 +29,21 @@ SUFFIXES = (STATS_SUFFIX, ".npz")
 def make_stats(
     source: str, names: Sequence[str], out: Path, size: tuple[int, int] | None, progress: ImageProgress
 ) -> dict[Path, Stats]:
-    """Write the statistics of the images at `source` for the protocols `names`; return them by file.
+    """Write the statistics of a set of images, and return them by file.
 
-    One pass over the images feeds all extractors, and protocols of one extractor share its file: `out`, or
-    EXTRACTOR.safetensors in the folder `out` where it has no suffix. `size` (height, width) crops centrally
-    and resizes (Lanczos) first, as a sweep does with its reference; without it images stay as they are and
-    must be of one size. Features are kept in a .safetensors file, and not in an .npz, which other tools read.
-    Raises InputError for what is missing or does not fit.
+    One pass over the images feeds all extractors. Protocols with the same extractor share its file.
+
+    Args:
+        source: The images: a folder or an archive.
+        names: The protocols that will use the statistics.
+        out: A .safetensors file, which also holds the features, or an .npz file of mu and sigma for other
+            tools; without a suffix, a folder that gets an EXTRACTOR.safetensors per extractor.
+        size: (height, width) that images are centre-cropped and resized to (Lanczos), as a sweep does with
+            its reference images. None leaves images as they are; they must then have one size.
+        progress: Shows the images done.
+
+    Raises:
+        InputError: Something is missing or does not fit.
     """
     full_precision()
     protocols: dict[str, Protocol] = {}
@@ -63,7 +71,7 @@ def make_stats(
 
 
 def _files(out: Path, extractors: Sequence[str]) -> dict[str, Path]:
-    """Where the statistics by each extractor go."""
+    """Return the file of each extractor's statistics."""
     if not out.suffix:
         return {name: out / f"{name}{STATS_SUFFIX}" for name in extractors}
     if out.suffix not in SUFFIXES:
@@ -80,7 +88,7 @@ def _measured(
     extractors: Mapping[str, Extractor],
     progress: ImageProgress,
 ) -> tuple[Features, tuple[int, int]]:
-    """The features of all images, and the size (height, width) that they had."""
+    """Return the features of all images, and the size (height, width) of the images."""
     parts: list[Features] = []
     progress.start(len(images.names))
     for batch in _batches(images, size):
@@ -94,7 +102,7 @@ def _measured(
 def _stats(
     protocol: Protocol, extractor: Extractor, features: np.ndarray, digest: str, size: tuple[int, int]
 ) -> Stats:
-    """The features' statistics, which say how they were made; MetricsError for features that are unusable."""
+    """Return the statistics of the features and how they were made; raise MetricsError if unusable."""
     return Stats(
         moments=Moments.of(features),
         protocol=protocol.name,
@@ -114,5 +122,5 @@ def _batches(images: ImageSet, size: tuple[int, int] | None) -> Iterator[np.ndar
         return
     for batch in images.batches(BATCH_SIZE):
         if batch.truncated:
-            raise InputError(f"{images.where}: {min(batch.truncated)} is truncated; mend or remove it")
+            raise InputError(f"{images.where}: {min(batch.truncated)} is truncated; repair or remove it")
         yield batch.pixels

@@ -1,4 +1,4 @@
-"""Reference images: what generated images are compared with, as features that are computed once a run."""
+"""Reference sets: real images that generated ones are compared with; a run computes their features once."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metrics import MetricsError, Protocol
-from metrics.evaluate import Reference as Prepared
-from metrics.evaluate import prepare, prepare_all
+from metrics.evaluate import Reference, prepare, prepare_all
 from metrics.features import Extractor
 from metrics.reference_stats import check_stats, read_stats
 from sdbench.core.digest import SHORT, digest_bytes, digest_file, digest_value
 from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError, StoreError
 from sdbench.core.paths import existing_path
+from sdbench.core.progress import Note
 from sdbench.data.coco import image_files
 from sdbench.data.image_sets import ImageSet, open_image_set
 from sdbench.runs.shards import (
@@ -44,7 +44,7 @@ from sdbench.spec import FEWEST, CocoReference, FolderReference, ShapesReference
 __all__ = [
     "STATS_SUFFIX",
     "Real",
-    "Reference",
+    "ReferenceSet",
     "load_reference",
     "prepare_images",
     "prepare_stats",
@@ -52,17 +52,17 @@ __all__ = [
 ]
 
 PROBE = 16
-"""So many images of a rendered set stand for all of it: a change to the renderer changes them too."""
+"""Number of images hashed to identify a rendered set; a change to the renderer changes them too."""
 
 STATS_SUFFIX = ".safetensors"
-"""Of the files in a folder of statistics, which are named after their extractors."""
+"""Suffix of the files in a folder of statistics; their names are those of the extractors."""
 
 SECONDS_BETWEEN_NOTES = 15
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A set of reference images: its identity as a JSON value, and a way to read it in batches."""
+class ReferenceSet:
+    """A set of real images: its identity as a JSON value, and a function from batch size to batches."""
 
     identity: dict[str, Any]
     batches: Callable[[int], Iterator[np.ndarray]]
@@ -70,22 +70,30 @@ class Reference:
 
 @dataclass(frozen=True)
 class Real:
-    """What a protocol's formula needs of the real images, and what must be said beside each figure.
+    """What a protocol's formula needs of the reference set.
 
-    `digest` identifies the images, or the file of their statistics.
+    Attributes:
+        prepared: The set in the form that the formula takes.
+        note: What the note of each value must say about the reference set.
+        digest: Identifies the images, or the file of their statistics.
     """
 
-    prepared: Prepared
+    prepared: Reference
     note: str = ""
     digest: str = ""
 
 
 def load_reference(
     spec: ShapesReference | FolderReference | CocoReference, image_size: tuple[int, int]
-) -> Reference:
-    """The reference set of `spec`, with the digest of its files; decodes none of them yet.
+) -> ReferenceSet:
+    """Return the reference set of `spec`. Hashes the files but decodes none of them yet.
 
-    `image_size` is (height, width). InputError where files are missing, or hold no images.
+    Args:
+        spec: The `reference` of an experiment spec.
+        image_size: (height, width) that the images are fitted to.
+
+    Raises:
+        InputError: Files are missing or hold no images.
     """
     match spec:
         case ShapesReference():
@@ -98,17 +106,27 @@ def load_reference(
 
 def reference_features(
     store: Store,
-    reference: Reference,
+    reference: ReferenceSet,
     identities: Mapping[str, str],
     build: Build,
     batch_size: int,
-    note: Callable[[str], None],
+    note: Note,
 ) -> dict[str, np.ndarray]:
-    """Features float32 [m, d] of all reference images by extractor: those that are stored, or new ones.
+    """Return features float32 [m, d] of all reference images by extractor; compute and store missing ones.
 
-    `identities` maps an extractor's name to the identity of its features. Stored features are used only if
-    set and identity are the same. For the others the extractors are built, the images are read once, and the
-    features are stored; `note` is told so. InputError if an extractor built here has another identity.
+    Stored features are used only if reference set, identity and batch size are the same. Missing ones take
+    one pass over the images.
+
+    Args:
+        store: The run's store.
+        reference: The reference set.
+        identities: Identities of the features by extractor.
+        build: Builds an extractor.
+        batch_size: Images per batch.
+        note: Called with a line if features are computed.
+
+    Raises:
+        InputError: An extractor built here has another identity.
     """
     stamps = {name: _stamp(reference, identity, batch_size) for name, identity in identities.items()}
     found = {name: _read(store, name, stamp) for name, stamp in stamps.items()}
@@ -126,16 +144,19 @@ def reference_features(
 
 def prepare_images(
     store: Store,
-    reference: Reference,
+    reference: ReferenceSet,
     protocols: Iterable[Protocol],
     identities: Mapping[str, str],
     build: Build,
     batch_size: int,
-    note: Callable[[str], None],
+    note: Note,
 ) -> dict[str, Real]:
-    """What each protocol, all of which compare with real images, needs of them, by the protocol's name.
+    """Return what each protocol needs of the reference set, by the protocol's name; all must be distances.
 
-    `note` is told which features are computed. InputError where the images or features cannot be used.
+    `note` is called with the features that are computed.
+
+    Raises:
+        InputError: The images or features cannot be used.
     """
     protocols = list(protocols)
     needed = {name: identities[name] for name in sorted({protocol.extractor for protocol in protocols})}
@@ -154,10 +175,18 @@ def prepare_stats(
     build: Build,
     image_size: tuple[int, int],
 ) -> dict[str, Real]:
-    """As `prepare_images`, from a file of statistics, or from a folder with a file for each extractor.
+    """Like `prepare_images`, but from statistics.
 
-    `image_size` (height, width) is the generated images'. InputError where a file cannot be read or is of
-    another protocol, extractor or weights; what it leaves open otherwise stands in the notes.
+    What a file does not say about itself is noted.
+
+    Args:
+        spec: Names a file of statistics, or a folder with a file per extractor.
+        protocols: The protocols; all must be distances.
+        build: Builds an extractor.
+        image_size: (height, width) of the generated images.
+
+    Raises:
+        InputError: A file cannot be read, or belongs to another protocol, extractor or weights.
     """
     path = existing_path(spec.path, "reference.path")
     reals = {}
@@ -181,19 +210,19 @@ def _from_stats(file: Path, protocol: Protocol, network: Extractor, image_size: 
         raise MetricsError(f"{file}: {error}") from None
 
 
-def _counted(batches: Iterator[np.ndarray], note: Callable[[str], None]) -> Iterator[np.ndarray]:
-    """The batches, with a word on how far they are now and then."""
-    done, said = 0, time.monotonic()
+def _counted(batches: Iterator[np.ndarray], note: Note) -> Iterator[np.ndarray]:
+    """Yield the batches, calling `note` with the number of images done every 15 seconds."""
+    done, noted = 0, time.monotonic()
     for batch in batches:
         yield batch
         done += len(batch)
-        if time.monotonic() - said > SECONDS_BETWEEN_NOTES:
+        if time.monotonic() - noted > SECONDS_BETWEEN_NOTES:
             note(f"{done} reference images measured")
-            said = time.monotonic()
+            noted = time.monotonic()
 
 
-def _stamp(reference: Reference, identity: str, batch_size: int) -> dict[str, Any]:
-    """What stored features are of; the batch size moves the last bit, and two runs must agree in it."""
+def _stamp(reference: ReferenceSet, identity: str, batch_size: int) -> dict[str, Any]:
+    """Return the identity of stored features. The batch size is part: it can change their last bit."""
     return {
         "reference": reference.identity,
         "extractor": identity,
@@ -219,7 +248,7 @@ def _read(store: Store, extractor: str, stamp: Mapping[str, Any]) -> np.ndarray 
         return None
     table = read_table(store, key)
     if (table.schema.metadata or {}).get(IDENTITY) != _json(stamp):
-        raise StoreError(f"{store.where(key)}: is not the file of its name; {AGAIN}")
+        raise StoreError(f"{store.where(key)}: is not the file that its name says; {AGAIN}")
     if not is_as_written(table):
         raise StoreError(f"{store.where(key)}: {CHANGED}; {AGAIN}")
     return rows_of_lists(table.column(0))
@@ -229,7 +258,7 @@ def _json(stamp: Mapping[str, Any]) -> bytes:
     return json.dumps(stamp, sort_keys=True).encode()
 
 
-def _shapes(spec: ShapesReference) -> Reference:
+def _shapes(spec: ShapesReference) -> ReferenceSet:
     from reference_model import shapes
 
     probe, _ = shapes.reference_set(min(PROBE, spec.count), spec.seed)
@@ -240,13 +269,13 @@ def _shapes(spec: ShapesReference) -> Reference:
             yield images[start : start + size]
 
     identity = {**spec.model_dump(mode="json"), "probe": digest_bytes(probe.tobytes())}
-    return Reference(identity, batches)
+    return ReferenceSet(identity, batches)
 
 
-def _images(images: ImageSet, image_size: tuple[int, int]) -> Reference:
+def _images(images: ImageSet, image_size: tuple[int, int]) -> ReferenceSet:
     height, width = image_size
     identity = {"source": "folder", "height": height, "width": width, "content": images.digest()}
-    return Reference(identity, lambda batch_size: images.fitted(height, width, batch_size))
+    return ReferenceSet(identity, lambda batch_size: images.fitted(height, width, batch_size))
 
 
 def _coco(spec: CocoReference) -> ImageSet:

@@ -1,4 +1,4 @@
-"""Images that are measured together, put together from the shards of a cell or from a scored set."""
+"""Samples: images that are measured together, from the shards of a cell or from a scored set."""
 
 from __future__ import annotations
 
@@ -20,9 +20,15 @@ __all__ = ["Sample", "together"]
 
 @dataclass(frozen=True)
 class Sample:
-    """n images: ids, sha256 of their pixels, features float32 [n, d] by extractor, and the audit.
+    """n images that are measured together.
 
-    `prompts` are the n texts that the images were made of; empty where nothing reads text.
+    Attributes:
+        ids: Ids of the images' prompts, or names of the images.
+        prompts: The texts that the images were made from; empty if no metric reads text.
+        sha256: Digests of the images' pixels.
+        features: float32 [n, d] by extractor.
+        text_features: Features of the prompts, float32 [n, d], by extractor.
+        audit: What the audit found of each image.
     """
 
     ids: tuple[str, ...]
@@ -34,12 +40,12 @@ class Sample:
 
     @property
     def flagged(self) -> int:
-        """How many images have a flag."""
+        """Number of images with a flag."""
         return sum(1 for image in self.audit if image.flags)
 
     @cached_property
     def prompts_digest(self) -> str:
-        """The sha256 of ids and prompts in order; "" where the prompts are not known."""
+        """The sha256 of ids and prompts in order; "" if the prompts are not known."""
         return (
             digest_value([list(pair) for pair in zip(self.ids, self.prompts, strict=True)])
             if self.prompts
@@ -47,7 +53,7 @@ class Sample:
         )
 
     def only(self, kept: np.ndarray) -> Sample:
-        """The images where `kept` bool [n] holds; `like` of the audit still counts in the whole sample."""
+        """Return the images for which `kept`, bool [n], is true; `like` stays an index of this sample."""
         return Sample(
             tuple(compress(self.ids, kept)),
             list(compress(self.prompts, kept)),
@@ -58,7 +64,7 @@ class Sample:
         )
 
     def flagged_rows(self, cell: str) -> list[FlaggedRow]:
-        """The images with a flag, in order."""
+        """Return a row for each flagged image, in order."""
         return [
             FlaggedRow(cell, id_, image.flags, "" if image.like is None else self.ids[image.like])
             for id_, image in zip(self.ids, self.audit, strict=True)
@@ -67,7 +73,7 @@ class Sample:
 
 
 def together(prompts: Sequence[Prompt], shards: Sequence[Shard]) -> Sample:
-    """The images of a cell's shards, which are of `prompts` in this order."""
+    """Return the images of a cell's shards as one sample; `prompts` are theirs, in the same order."""
 
     def joined(parts: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

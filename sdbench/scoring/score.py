@@ -1,18 +1,19 @@
-"""Stage 3: shards to figures, one row per cell and protocol, and what compares them. Makes no image.
+"""Scores a run: from its shards to metric values, a row per cell and protocol, and comparisons of the cells.
 
-Cell by cell: its features are let go before the next one is read; what each image has to do with a figure
-stays.
+To save memory, the features of a cell are dropped before the next cell is read; each image's part in the
+values is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from metrics import PROTOCOLS, Protocol
+from sdbench.core.progress import Note
 from sdbench.runs.plan import Cell, Plan
 from sdbench.runs.shards import Made, ShardStore
 from sdbench.runs.store import Store
@@ -28,7 +29,7 @@ from sdbench.runs.tables import (
     write_rows,
 )
 from sdbench.scoring.compare import (
-    CellFigures,
+    CellValues,
     Ids,
     comparisons,
     dominances,
@@ -36,7 +37,7 @@ from sdbench.scoring.compare import (
     plane_axes,
     regions,
 )
-from sdbench.scoring.measure import Figure, image_table, measure, measure_some, protocol_rows
+from sdbench.scoring.measure import MetricValue, image_table, measure, measure_some, protocol_rows
 from sdbench.scoring.references import Real
 from sdbench.scoring.sample import Sample, together
 from sdbench.spec import ExperimentSpec
@@ -46,7 +47,7 @@ __all__ = ["Scores", "score", "write_scores"]
 
 @dataclass(frozen=True)
 class Scores:
-    """The results of a run; each field is a file of write_scores."""
+    """The results of a run; `write_scores` writes each field as a file."""
 
     rows: list[ResultRow]
     flagged: list[FlaggedRow]
@@ -59,17 +60,17 @@ class Scores:
 
 @dataclass(frozen=True)
 class _Measured:
-    """What remains of a cell when its features have been let go."""
+    """What is kept of a cell after its features are dropped."""
 
     rows: list[ResultRow]
     flagged: list[FlaggedRow]
     protocols: list[ProtocolRow]
     images: pa.Table
-    figures: CellFigures
+    values: CellValues
 
 
 def write_scores(store: Store, scores: Scores) -> None:
-    """Write the tables of a run, results last."""
+    """Write the tables of a run, the results last."""
     write_rows(store, "flagged.csv", FlaggedRow, scores.flagged)
     write_rows(store, "protocols.csv", ProtocolRow, scores.protocols)
     write_rows(store, "comparisons.csv", ComparisonRow, scores.comparisons)
@@ -84,12 +85,20 @@ def score(
     plan: Plan,
     shards: ShardStore,
     reference: Mapping[str, Real],
-    note: Callable[[str], None] = lambda text: None,
+    note: Note = lambda text: None,
 ) -> Scores:
-    """The results of the plan's cells, in plan order, protocols in spec order.
+    """Return the results of the plan's cells, in plan order, with the protocols in spec order.
 
-    `reference` holds what each protocol needs of the reference images, by its name; `note` is told what is
-    going on. Raises StoreError for a missing or damaged shard, InputError where a metric cannot be computed.
+    Args:
+        spec: The run's spec.
+        plan: The cells and units to score.
+        shards: The run's shards.
+        reference: What each distance needs of the reference set, by the protocol's name.
+        note: Called with a line for each step.
+
+    Raises:
+        StoreError: A shard is missing or damaged.
+        InputError: A metric cannot be computed.
     """
     protocols = [PROTOCOLS[name] for name in spec.metrics]
     wanted = ids_to_measure([_ids(plan, cell) for cell in plan.cells])
@@ -98,20 +107,20 @@ def score(
         note(f"scoring cell {place + 1} of {len(plan.cells)}")
         curve = plan.curves[cell]
         sample, made = _read(plan, cell, shards)
-        figures = measure(protocols, sample, reference, f"cell {cell.folder}")
-        over = {sample.ids: {name: figure.estimate for name, figure in figures.items()}}
+        values = measure(protocols, sample, reference, f"cell {cell.folder}")
+        over = {sample.ids: {name: value.estimate for name, value in values.items()}}
         for fewer in wanted[sample.ids] - {sample.ids}:
             over[fewer] = measure_some(protocols, sample.only(np.isin(sample.ids, fewer)), reference)
         measured.append(
             _Measured(
                 [
-                    _row(spec, cell, curve, p, figures[p.name], sample, reference.get(p.name), made)
+                    _row(spec, cell, curve, p, values[p.name], sample, reference.get(p.name), made)
                     for p in protocols
                 ],
                 sample.flagged_rows(cell.folder),
                 protocol_rows(protocols, sample.features),
-                image_table(cell.folder, cell.settings.seed, sample, protocols, figures),
-                CellFigures(cell.folder, curve, sample.ids, over),
+                image_table(cell.folder, cell.settings.seed, sample, protocols, values),
+                CellValues(cell.folder, curve, sample.ids, over),
             )
         )
     note(f"comparing {len(measured)} cells")
@@ -119,7 +128,7 @@ def score(
 
 
 def _compared(protocols: Sequence[Protocol], measured: Sequence[_Measured]) -> Scores:
-    cells = [one.figures for one in measured]
+    cells = [one.values for one in measured]
     axes = plane_axes(protocols)
     return Scores(
         [row for one in measured for row in one.rows],
@@ -148,7 +157,7 @@ def _row(
     cell: Cell,
     curve: str,
     protocol: Protocol,
-    figure: Figure,
+    value: MetricValue,
     sample: Sample,
     real: Real | None,
     made: Sequence[Made],
@@ -165,9 +174,9 @@ def _row(
         protocol=protocol.name,
         label=protocol.label,
         better=protocol.formula.better,
-        value=figure.estimate.value,
-        standard_error=figure.estimate.standard_error,
-        note=figure.note,
+        value=value.estimate.value,
+        standard_error=value.estimate.standard_error,
+        note=value.note,
         n=len(sample.ids),
         flagged=sample.flagged,
         nfe=made[0].nfe,
@@ -185,5 +194,5 @@ def _row(
 
 
 def _distinct(values: Iterable[str]) -> str:
-    """One value where all shards agree; else each of them, so that a mixed cell shows."""
+    """Return the value that all shards share, or else all their values, joined by " + "."""
     return " + ".join(dict.fromkeys(values))

@@ -1,4 +1,4 @@
-"""How many images to make at a time where the spec says `batch_size: auto`."""
+"""The batch size under `batch_size: auto`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from sdbench.runs.plan import Unit
 __all__ = ["automatic_size", "doubled", "untried_size"]
 
 GAIN = 0.97
-"""A batch of twice the size must bring the time of an image below this share of what it was."""
+"""Doubling the batch pays if it brings the time per image below this share of the time before."""
 
 COMPILED = 16
-"""Each size is compiled anew, so none is tried; twice as many gain 1% with Stable Diffusion v1 on an H100."""
+"""Batch size of compiled networks. No size is tried, since each is compiled separately; twice this size gains
+1% with Stable Diffusion v1 on an H100."""
 
 TRIAL_STEPS = 2
+"""Sampler steps of a trial; enough to compare the time per image."""
 
 
 def automatic_size(model: Model, unit: Unit, device: str, unit_size: int) -> int:
-    """The size to start with; where it does not fit after all, the worker halves it.
+    """Return the batch size to start with; if it does not fit after all, the worker halves it.
 
-    `unit` is the one at hand: a short last one, where a run goes on, must not lead to another size.
+    Args:
+        model: The model, loaded.
+        unit: The unit to be made. It may be shorter than `unit_size`, which must not change the size.
+        device: The device of the model.
+        unit_size: Images of a whole unit; the largest size.
     """
     if device == "cpu" or unit.cell.settings.compiled:
         return untried_size(device, unit_size)
@@ -40,23 +46,24 @@ def automatic_size(model: Model, unit: Unit, device: str, unit_size: int) -> int
 
 
 def untried_size(device: str, unit_size: int) -> int:
-    """On a CPU a whole unit, since a size that hangs on a clock would not be the same in every run.
+    """Return the batch size if no trials are made.
 
-    On a GPU that of compiled networks.
+    On a CPU, a whole unit: a size that depended on timings could differ between runs. On a GPU, the size for
+    compiled networks.
     """
     return unit_size if device == "cpu" else min(unit_size, COMPILED)
 
 
 def doubled(attempt: Callable[[int], float], most: int) -> int:
-    """The size up to `most` beyond which doubling gains nothing or does not fit.
+    """Return the batch size, at most `most`, beyond which doubling gains nothing or does not fit.
 
-    `attempt` makes so many images and returns the seconds; its first call is one of warming up.
+    `attempt` makes a batch of a given size and returns the seconds it took. Its first call is a warm-up.
     """
     attempt(1)
-    size, seconds = 1, attempt(1)  # of an image
+    size, seconds = 1, attempt(1)  # seconds per image
     while 2 * size <= most:
         try:
-            attempt(2 * size)  # chooses kernels for the new shape
+            attempt(2 * size)  # warm-up: chooses kernels for the new shape
             longer = attempt(2 * size)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):

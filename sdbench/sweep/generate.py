@@ -1,6 +1,6 @@
-"""Prompts to images.
+"""Makes the images of prompts.
 
-The starting noise of an image depends on the seed and its prompt id alone; all cells share it.
+An image's starting noise depends only on the seed and its prompt id, so all cells share it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,18 @@ def generate_images(
     *,
     where: str,
 ) -> Iterator[Images]:
-    """The prompts' images in order, batch by batch; a batch that does not fit is made in halves.
+    """Yield the prompts' images in order, batch by batch; a batch that does not fit into memory is halved.
 
-    `tick` is told how many of the images are done, in fractions while a batch is under way. Raises
-    SamplingError if the model fails, with `where` and the prompts that it failed on.
+    Args:
+        model: The model, loaded.
+        prompts: The prompts.
+        settings: What the model is asked to do.
+        size: The batch size; halved here if memory runs out.
+        tick: Called with the number of images done, fractional during a batch.
+        where: What the error line begins with.
+
+    Raises:
+        SamplingError: The model fails; the message names the prompts that it failed on.
     """
     start = 0
     while start < len(prompts):
@@ -48,7 +56,7 @@ def generate_images(
 def _made(
     model: Model, batch: Sequence[Prompt], settings: Settings, on_step: OnStep, where: str
 ) -> Images | str:
-    """The images, or what the full memory says. Words, since the error itself would hold on to tensors."""
+    """Return the images, or the out-of-memory message; the error itself would keep tensors alive."""
     try:
         return model.generate(batch, settings, on_step)
     except ValueError as error:

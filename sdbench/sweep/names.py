@@ -1,4 +1,4 @@
-"""Whether the names in a spec mean something on this machine: reading the spec does not ask."""
+"""Checks the names in a spec, which loading it does not: are its checkpoints and samplers known here?"""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["check_names"]
 
 
 def check_names(spec: SweepSpec, file: Path | None = None) -> None:
-    """Look up every checkpoint and sampler of the spec; samplers from outside are imported and tried.
+    """Look up every checkpoint and sampler of the spec; import and try third-party samplers.
 
     Raises:
-        SpecError: a name that nothing here has, or an eta that its sampler does not take; the line names the
-            key, and the file if it is given.
+        SpecError: A name is unknown, or a sampler does not take its eta. The message names the key, and the
+            file if it is given.
     """
     start = f"{file}: " if file else ""
     try:

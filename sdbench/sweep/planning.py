@@ -1,4 +1,4 @@
-"""From a spec and what was found for it to a plan."""
+"""Makes the plan of a spec from the checkpoints, prompts and extractors that were found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["make_plan", "settings_of"]
 def settings_of(
     spec: ExperimentSpec, sampler: SamplerSpec, guidance_scale: float, *, compiled: bool
 ) -> Settings:
-    """What a model is asked to do at one point of the sweep."""
+    """Return what a model is asked to do at one point of the sweep."""
     height, width = spec.image_size
     return Settings(
         sampler=sampler.name,
@@ -39,10 +39,17 @@ def make_plan(
     extractors: Mapping[str, str],
     device: str = "cpu",
 ) -> Plan:
-    """The plan of `spec` for checkpoints, prompts and extractors (name -> identity) that were found.
+    """Return the plan of `spec`.
 
-    `device` decides whether models are compiled if the spec leaves that open. Checkpoints are outermost,
-    because loading one is the dearest change; then samplers, scales, prompts.
+    Checkpoints vary slowest, because loading one is the most expensive change; then samplers, scales,
+    prompts.
+
+    Args:
+        spec: The experiment.
+        checkpoints: The checkpoints of the spec, found and identified.
+        prompts: The prompt set.
+        extractors: Identities of the feature extractors by name.
+        device: Decides whether models are compiled if the spec leaves that open.
     """
     compiled = spec.compiled_on(device)
     cells = [

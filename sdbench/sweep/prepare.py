@@ -1,8 +1,8 @@
-"""What a run needs before its first image: everything that its spec names, found, identified and planned."""
+"""Prepares a run: finds and identifies everything that its spec names, and plans the work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -12,52 +12,53 @@ from metrics.features import Extractor
 from sdbench.core import environment
 from sdbench.core.errors import InputError
 from sdbench.core.precision import full_precision
+from sdbench.core.progress import Note
 from sdbench.data.prompts import Prompt, load_prompts
 from sdbench.models import Source
 from sdbench.models.registry import Checkpoint, locate_all
-from sdbench.runs.cache import read_remembered, write_remembered
+from sdbench.runs.cache import read_text_map, write_text_map
 from sdbench.runs.plan import Plan
 from sdbench.runs.store import Store, open_store
 from sdbench.scoring.extractors import build_extractor, extractor_names, features_identity
-from sdbench.scoring.references import Real, Reference, load_reference, prepare_images, prepare_stats
+from sdbench.scoring.references import Real, ReferenceSet, load_reference, prepare_images, prepare_stats
 from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
 from sdbench.sweep.names import check_names
 from sdbench.sweep.planning import make_plan, settings_of
 
-__all__ = ["Inputs", "Prepared", "find_inputs", "find_reference", "prepare", "prepare_reference"]
+__all__ = ["PreparedRun", "RunInputs", "find_inputs", "find_reference", "prepare", "prepare_reference"]
 
 WEIGHTS_CACHE = "checkpoints.json"
 
 REFERENCE_BATCH = 64
-"""Batch size of reference images under `batch_size: auto`: their features must not depend on the device."""
+"""Batch size of reference images under `batch_size: auto`; their features must not depend on the device."""
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What the spec names, found on this machine."""
+class RunInputs:
+    """Everything that a spec names, found on this machine."""
 
     sources: tuple[Source, ...]
     prompts: tuple[Prompt, ...]
-    reference: Reference | None
+    reference: ReferenceSet | None
     device: str
     extractors: dict[str, Extractor]
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A run that can begin."""
+class PreparedRun:
+    """A run that is ready to begin: its inputs, store, identified checkpoints and extractors, and plan."""
 
-    inputs: Inputs
+    inputs: RunInputs
     store: Store
     checkpoints: list[Checkpoint]
     identities: dict[str, str]
     plan: Plan
 
 
-def prepare(spec: ExperimentSpec, place: str, note: Callable[[str], None]) -> Prepared:
+def prepare(spec: ExperimentSpec, place: str, note: Note) -> PreparedRun:
     """Find everything that `spec` names, then open the store at `place` and plan.
 
-    All inputs are looked up first, so that a missing file ends the run at once and leaves no run folder.
+    The inputs come first, so that a missing file ends the run at once and leaves no run folder.
     """
     inputs = find_inputs(spec)
     _check_settings(spec, inputs)
@@ -66,11 +67,11 @@ def prepare(spec: ExperimentSpec, place: str, note: Callable[[str], None]) -> Pr
     checkpoints = _identify(inputs.sources, store)
     identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
     plan = make_plan(spec, checkpoints, inputs.prompts, identities, inputs.device)
-    return Prepared(inputs, store, checkpoints, identities, plan)
+    return PreparedRun(inputs, store, checkpoints, identities, plan)
 
 
-def find_inputs(spec: ExperimentSpec) -> Inputs:
-    """What `spec` names; InputError for what is missing or wrong."""
+def find_inputs(spec: ExperimentSpec) -> RunInputs:
+    """Find what `spec` names; raise InputError for what is missing or wrong."""
     full_precision()
     check_names(spec)
     sources = locate_all(spec.checkpoints)
@@ -80,11 +81,11 @@ def find_inputs(spec: ExperimentSpec) -> Inputs:
     reference = find_reference(spec)
     device = environment.best_device()
     extractors = {name: build_extractor(name, device) for name in extractor_names(spec)}
-    return Inputs(sources, prompts, reference, device, extractors)
+    return RunInputs(sources, prompts, reference, device, extractors)
 
 
-def find_reference(spec: ExperimentSpec) -> Reference | None:
-    """The set of real images that `spec` names; None if it names statistics, or nothing."""
+def find_reference(spec: ExperimentSpec) -> ReferenceSet | None:
+    """Return the reference set that `spec` names; None if it names statistics or nothing."""
     if spec.reference is None or isinstance(spec.reference, StatsReference):
         return None
     return load_reference(spec.reference, spec.image_size)
@@ -92,15 +93,21 @@ def find_reference(spec: ExperimentSpec) -> Reference | None:
 
 def prepare_reference(
     spec: ExperimentSpec,
-    reference: Reference | None,
+    reference: ReferenceSet | None,
     store: Store,
     identities: Mapping[str, str],
-    note: Callable[[str], None],
+    note: Note,
 ) -> dict[str, Real]:
-    """What each distance of the spec needs of the real images, by the protocol's name.
+    """Return what each distance of the spec needs of the reference set, by the protocol's name.
 
-    `identities` are those of the features by the name of their extractor. A network is loaded only if `store`
-    lacks its features of the real images.
+    An extractor is loaded only if `store` lacks its features of the reference set.
+
+    Args:
+        spec: The experiment.
+        reference: The reference set that the spec names, or None.
+        store: The run's store.
+        identities: Identities of the features by extractor.
+        note: Called with a line if features are computed.
     """
     protocols = [PROTOCOLS[name] for name in spec.distances]
     build = partial(build_extractor, device=environment.best_device())
@@ -112,25 +119,25 @@ def prepare_reference(
     return prepare_images(store, reference, protocols, identities, build, size, note)
 
 
-def _check_settings(spec: ExperimentSpec, inputs: Inputs) -> None:
-    """InputError for a point of the sweep that its model cannot follow."""
+def _check_settings(spec: ExperimentSpec, inputs: RunInputs) -> None:
+    """Raise InputError for a point of the sweep that its model cannot do."""
     compiled = spec.compiled_on(inputs.device)
     for source, sampler, scale in product(inputs.sources, spec.samplers, spec.guidance_scales):
         source.check(settings_of(spec, sampler, scale, compiled=compiled))
 
 
 def _identify(sources: Sequence[Source], store: Store) -> list[Checkpoint]:
-    """The checkpoints with the digests of their weights.
+    """Return the checkpoints with the digests of their weights.
 
-    The digest of what is loaded is what counts, but loading gigabytes only to find that all is done
-    would be waste: the run remembers it under the digest of the files' bytes.
+    The digest of the loaded weights identifies a checkpoint. Loading gigabytes only to find that nothing is
+    left to do would be wasteful, so the run caches it under the digest of the files' bytes.
     """
-    known = read_remembered(store, WEIGHTS_CACHE, "delete it and run again")
+    known = read_text_map(store, WEIGHTS_CACHE, "delete it and run again")
     checkpoints = []
     for source in sources:
         key = source.files_digest()
         if key not in known:
             known[key] = source.identify()
-            write_remembered(store, WEIGHTS_CACHE, known)
+            write_text_map(store, WEIGHTS_CACHE, known)
         checkpoints.append(Checkpoint(source, known[key], source.config_digest()))
     return checkpoints

@@ -1,4 +1,4 @@
-"""How far a run is: counted here, shown by a display and written to a log."""
+"""Progress of a run: counted here, shown on a display and written to a log."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["RunProgress"]
 
 
 class RunProgress(Progress):
-    """Images done, the cells, images a second of this invocation, and the time left at that rate.
+    """Shows images done, the cells, images per second of this invocation, and the time left at that rate.
 
-    All that happens goes into `log` too, where there is one.
+    Also writes every event to `log`, if given.
     """
 
     def __init__(self, display: Display | None = None, log: EventLog | None = None) -> None:
@@ -34,25 +34,25 @@ class RunProgress(Progress):
         self._began: float | None = None
 
     def note(self, text: str) -> None:
-        """Say a line."""
+        """Show a line."""
         super().note(text)
         self._event("note", text=text)
 
     @contextmanager
     def stage(self, seconds: dict[str, float], name: str) -> Iterator[None]:
-        """Add the wall time of the block to `seconds[name]`, and say in the log that the stage is over."""
+        """Add the wall time of the block to `seconds[name]`, and log the end of the stage."""
         before = seconds.get(name, 0.0)
         with timed(seconds, name):
             yield
         self._event("stage", stage=name, seconds=round(seconds[name] - before, 3))
 
     def start(self, plan: Plan, pending: Sequence[Unit]) -> None:
-        """Work begins, or goes on with a bigger plan: its `pending` units are still to be done."""
+        """Begin `plan`, or continue with a bigger one; its `pending` units are still to be done."""
         left = Counter[Cell]()
         for unit in pending:
             left[unit.cell] += len(unit.chunk.prompts)
         for cell in plan.cells:
-            # A cell keeps its number and its name when the plan shrinks, as under a budget.
+            # A cell keeps its number and its label if the plan shrinks, as it does under a budget.
             known = self._cells.get(cell)
             place = known.place if known else len(self._cells) + 1
             curve = known.curve if known else plan.curves[cell]
@@ -63,12 +63,12 @@ class RunProgress(Progress):
         self._event("start", cells=len(plan.cells), images=plan.images, found=self._complete)
 
     def tick(self, unit: Unit, images: float) -> None:
-        """`images` of the unit's images are made, in fractions."""
+        """Show that `images` of the unit's images are made; may be fractional."""
         self._under_way[unit] = images
         self._update(unit)
 
     def finished(self, report: UnitReport) -> None:
-        """A unit's shard is in the store."""
+        """Count a unit whose shard is stored."""
         unit = report.unit
         images = len(unit.chunk.prompts)
         self._under_way.pop(unit, None)
@@ -102,7 +102,7 @@ class RunProgress(Progress):
         place = f"cell {state.place}/{len(self._cells)} ({name})"
         assert self._began is not None
         rate = pace("images", self._made + under_way, self._total - images, self._began)
-        # The place comes last: a narrow terminal cuts the end off.
+        # The cell comes last, because a narrow terminal cuts off the end.
         words = ", ".join([f"{images:.0f}/{self._total} images", *rate, place])
         self._display.update(words, images, self._total, self._shares())
 
@@ -120,7 +120,7 @@ class RunProgress(Progress):
 
 @dataclass
 class _CellState:
-    """A cell's place in the plan, its curve, its images and how many of them are done."""
+    """A cell's number in the plan, its curve, its images and how many of them are done."""
 
     place: int
     curve: str

@@ -1,6 +1,6 @@
-"""A run from spec to report: plan, skip what is done, work off the rest, score, report.
+"""Carries out a run from spec to report: plan, skip units that are done, make the others, score, report.
 
-Interrupting it loses the units under way and nothing else; running it again goes on from there.
+An interruption loses only the units in progress; running the same command again resumes.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from sdbench.sweep.budget.spending import Spent, spend
 from sdbench.sweep.executors import EXECUTORS, Executor, Gap, Workforce
 from sdbench.sweep.prepare import find_reference, prepare, prepare_reference
 from sdbench.sweep.progress import RunProgress
-from sdbench.sweep.session import at_work
+from sdbench.sweep.session import open_session
 from sdbench.sweep.worker import Job
 
-__all__ = ["Outcome", "run_experiment", "score_run"]
+__all__ = ["RunOutcome", "run_experiment", "score_run"]
 
 INLINE = Workforce()
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run left behind; `page` and `results` say where. `gaps` are the units that it could not make."""
+class RunOutcome:
+    """How a run ended: where page and results are, images made and found, and units that failed."""
 
     page: str
     results: str
@@ -55,17 +55,27 @@ def run_experiment(
     *,
     executors: Mapping[str, Executor] = EXECUTORS,
     draw: Draw = write_report,
-) -> Outcome:
-    """Carry out `spec` in the run at `place`, a folder or URL, or go on where an earlier invocation stopped.
+) -> RunOutcome:
+    """Carry out `spec`, or resume where an earlier invocation stopped.
 
     All inputs are looked up before the first image is made, so that a missing file ends the run at once.
-    `executors` holds what the workforce may name; `draw` writes the page. Raises InputError for what is
-    missing or wrong, StoreError for a damaged run folder.
+
+    Args:
+        spec: The experiment.
+        place: The run: a folder or a URL.
+        progress: Shows and logs the progress.
+        workforce: The executor, by its name in `executors`, and its workers.
+        executors: Executors by name.
+        draw: Writes the page.
+
+    Raises:
+        InputError: Something that the spec names is missing or wrong.
+        StoreError: The run folder is damaged.
     """
     workforce.check_place(place)
     seconds: dict[str, float] = {}
     started = now()
-    # Settled here, so that the run means the same on a machine of another kind.
+    # Decided here and stored in spec.yaml, so that the spec means the same on another kind of machine.
     spec = spec.model_copy(update={"compile": "on" if spec.compiled_on(best_device()) else "off"})
     with progress.stage(seconds, "prepare"):
         prepared = prepare(spec, str(place), progress.note)
@@ -79,7 +89,7 @@ def run_experiment(
     size = min(spec.unit_size, len(inputs.prompts))
     sources = {source.name: source for source in inputs.sources}
     job = Job(store.url, sources, inputs.device, _threads(), spec.batch_size, kept, size)
-    with progress.stage(seconds, "work"), at_work(job, store, workforce, progress, executors) as work:
+    with progress.stage(seconds, "work"), open_session(job, store, workforce, progress, executors) as work:
         spent = spend(spec, plan, ShardStore(store), reference, work, progress.note)
     _check_unchanged(spec, store)
     if spent.plan != plan:
@@ -107,16 +117,19 @@ def run_experiment(
         "images_missing": missed,
         "started": started,
     }
-    # The page shows the manifest, so the time that drawing takes is not in it.
-    write_manifest(store, facts, seconds, work.seconds, work.pace)
+    # Written before the page, which shows it; the manifest therefore lacks the time that drawing takes.
+    write_manifest(store, facts, seconds, work.seconds, work.throughput)
     page = write_page(store, draw)
-    return Outcome(page, store.where("results.csv"), work.made, found, tuple(work.gaps))
+    return RunOutcome(page, store.where("results.csv"), work.made, found, tuple(work.gaps))
 
 
 def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_report) -> str:
-    """Score the complete run at `place` again from its shards; returns the place of its page.
+    """Score the complete run at `place` again from its shards; return where its page is.
 
-    Makes no image and looks up neither weights nor samplers: StoreError if images are missing.
+    Makes no image and looks up neither weights nor samplers.
+
+    Raises:
+        StoreError: Images are missing.
     """
     store = existing_store(place)
     spec, stored = _stored_spec(store), read_plan_file(store)
@@ -155,7 +168,7 @@ def _score(
     progress: RunProgress,
     about: Callable[[int], str] = lambda n: "",
 ) -> None:
-    """Write the tables; `about` says what there is to note on a row of n images."""
+    """Write the tables; `about` returns a note for a row of n images."""
     scores = score(spec, spent.plan, ShardStore(store), reference, progress.note)
     rows = [
         replace(row, note="; ".join(filter(None, [row.note, about(row.n)])))
@@ -166,11 +179,11 @@ def _score(
 
 
 def _check_unchanged(spec: ExperimentSpec, store: Store) -> None:
-    """StoreError where spec.yaml says another spec now: plan and tables of this one would not fit it."""
+    """Raise StoreError if spec.yaml now holds another spec, which plan and tables would not fit."""
     if _stored_spec(store).to_yaml() != spec.to_yaml():
         raise StoreError(
-            f"{store.where('spec.yaml')}: another process has begun another spec here; what this one made is "
-            "kept, but not scored: run the command again when the other one has ended, or give another --out"
+            f"{store.where('spec.yaml')}: another process has begun another spec here; this run's images are "
+            "kept but not scored: run the command again when the other has ended, or use another --out"
         )
 
 
@@ -179,13 +192,13 @@ def _gap_note(n: int, asked: int, gaps: Sequence[Gap]) -> str:
 
 
 def _without(plan: Plan, gaps: Sequence[Gap]) -> Plan:
-    """The plan of what there is; SdbenchError where that is nothing."""
+    """Return the plan without the gaps; raise SdbenchError if nothing remains."""
     missing = {shard_key(gap.unit) for gap in gaps}
     units = tuple(unit for unit in plan.units if shard_key(unit) not in missing)
     if not units:
         raise SdbenchError(f"no unit could be made: {gaps[0].why}")
-    there = {unit.cell for unit in units}
-    return Plan(tuple(cell for cell in plan.cells if cell in there), units)
+    made = {unit.cell for unit in units}
+    return Plan(tuple(cell for cell in plan.cells if cell in made), units)
 
 
 def _threads() -> int:

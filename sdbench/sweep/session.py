@@ -1,4 +1,4 @@
-"""The work of a run: units that are not done, worked off by a pool, again and again if need be."""
+"""A work session: makes the missing units of one plan after another, with the pool of an executor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 from sdbench.core.interrupt import stopping
 from sdbench.runs.images import ImageStore
 from sdbench.runs.journal import Journal
-from sdbench.runs.manifest import Pace
+from sdbench.runs.manifest import Throughput
 from sdbench.runs.plan import Plan, Unit
 from sdbench.runs.shards import ShardStore, shard_key
 from sdbench.runs.store import Store
@@ -17,15 +17,18 @@ from sdbench.sweep.executors import EXECUTORS, Executor, Gap, Pool, Workforce
 from sdbench.sweep.progress import RunProgress
 from sdbench.sweep.worker import Job, UnitReport
 
-__all__ = ["Work", "at_work"]
+__all__ = ["WorkSession", "open_session"]
 
 
-class Work:
-    """Called with a plan, it makes what is not there yet of its images; models stay loaded between calls.
+class WorkSession:
+    """Called with a plan, makes those of its images that are missing. Models stay loaded between calls.
 
-    `made` counts the images of all calls, `gaps` are the units that could not be made, `seconds` those that
-    each part of the work took, in all workers together, `pace` how fast each cell's images were made, and
-    `threads` with how many at a time.
+    Attributes:
+        made: Number of images made in all calls.
+        gaps: Units that could not be made.
+        seconds: Seconds that each part of the work took, summed over all workers.
+        throughput: Images and seconds by the folder of a cell.
+        threads: Numbers of torch threads that workers used.
     """
 
     def __init__(
@@ -44,15 +47,15 @@ class Work:
         self.made = 0
         self.gaps: list[Gap] = []
         self.seconds: dict[str, float] = {}
-        self.pace: dict[str, Pace] = {}
+        self.throughput: dict[str, Throughput] = {}
         self.threads: set[int] = set()
 
     def __call__(self, plan: Plan) -> None:
-        """Make the images of the plan's units. Raises KeyboardInterrupt once the user has asked to stop."""
+        """Make the missing images of the plan; raise KeyboardInterrupt if the user asked to stop."""
         pending = self._pending(plan)
         left = sum(len(unit.chunk.prompts) for unit in pending)
         if left < plan.images:
-            self._progress.note(f"{plan.images - left} of {plan.images} images are there already")
+            self._progress.note(f"{plan.images - left} of {plan.images} images are stored already")
         if not pending:
             return
         self._journal.begin()
@@ -73,18 +76,18 @@ class Work:
 
     def _pending(self, plan: Plan) -> list[Unit]:
         done = self._shards.done(plan.units)
-        there = [unit for unit in plan.units if shard_key(unit) in done]
-        complete = {shard_key(unit) for unit in self._images.complete(there)}
-        again = sum(len(unit.chunk.prompts) for unit in there if shard_key(unit) not in complete)
+        stored = [unit for unit in plan.units if shard_key(unit) in done]
+        complete = {shard_key(unit) for unit in self._images.complete(stored)}
+        again = sum(len(unit.chunk.prompts) for unit in stored if shard_key(unit) not in complete)
         if again:
-            self._progress.note(f"{again} images are made again: PNGs that the spec keeps are not there")
+            self._progress.note(f"{again} images are made again: PNGs that the spec keeps are missing")
         return [unit for unit in plan.units if shard_key(unit) not in complete]
 
     def _finished(self, report: UnitReport) -> None:
         images = len(report.unit.chunk.prompts)
         self.made += images
-        pace = self.pace.setdefault(report.unit.cell.folder, Pace())
-        pace.add(images, report.seconds.get("generate", 0.0))
+        throughput = self.throughput.setdefault(report.unit.cell.folder, Throughput())
+        throughput.add(images, report.seconds.get("generate", 0.0))
         self.threads.add(report.threads)
         self._journal.made(images)
         self._progress.finished(report)
@@ -95,14 +98,14 @@ class Work:
 
 
 @contextmanager
-def at_work(
+def open_session(
     job: Job,
     store: Store,
     workforce: Workforce,
     progress: RunProgress,
     executors: Mapping[str, Executor] = EXECUTORS,
-) -> Iterator[Work]:
-    """Work for the length of the block; the executor's pool is opened once there is something to do."""
+) -> Iterator[WorkSession]:
+    """Yield a session that lasts as long as the block; the executor's pool opens once there is work."""
     opened = executors[workforce.executor]
     with Journal(store, workforce.executor) as journal, ExitStack() as stack:
 
@@ -110,4 +113,4 @@ def at_work(
         def open_pool() -> Pool:
             return stack.enter_context(opened(job, workforce, progress.note))
 
-        yield Work(open_pool, store, job.images_kept, journal, progress)
+        yield WorkSession(open_pool, store, job.images_kept, journal, progress)

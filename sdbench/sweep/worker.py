@@ -1,4 +1,4 @@
-"""What an executor's process does with a unit: images, features, shard. It keeps its models loaded."""
+"""The worker: makes images, features and shards of units in an executor's process."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sdbench.core.memory import BatchSize, is_out_of_memory
 from sdbench.core.precision import full_precision
 from sdbench.core.timing import timed
 from sdbench.models import Images, Model, Source
-from sdbench.runs.images import ImageStore, Writing
+from sdbench.runs.images import ImageStore, ImageWriter
 from sdbench.runs.plan import Unit
 from sdbench.runs.shards import Made, Shard, ShardStore
 from sdbench.runs.store import open_store
 from sdbench.scoring.audit import first_sight, thumbnail
-from sdbench.scoring.extract import Features, clip_scores, image_features, text_features
+from sdbench.scoring.extract import Features, image_features, text_features
 from sdbench.scoring.extractors import build_extractor, build_same
 from sdbench.sweep.batch_size import automatic_size
 from sdbench.sweep.generate import generate_images
@@ -31,16 +31,21 @@ from sdbench.sweep.generate import generate_images
 __all__ = ["Job", "Tick", "UnitReport", "Worker"]
 
 Tick = Callable[[Unit, float], None]
-"""Told how many of a unit's images are done, in fractions."""
+"""Called with the number of a unit's images that are done; may be fractional."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all workers of a run need to know; it can be pickled and sent to another machine.
+    """What all workers of a run need to know; can be pickled and sent to another machine.
 
-    `place` is what `open_store` takes; `sources` are the checkpoints by name. `threads` are those of torch in
-    each worker; fixed, because they can change the last bit. A whole unit has `unit_size` images. The first
-    `images_kept` images of each cell are kept as PNG.
+    Attributes:
+        place: The store, as `open_store` takes it.
+        sources: The checkpoints by name.
+        device: The device that models run on.
+        threads: Torch threads per worker; fixed, because they can change the last bit.
+        batch_size: Images per batch.
+        images_kept: Number of images of each cell that are kept as PNG.
+        unit_size: Images of a whole unit.
     """
 
     place: str
@@ -54,7 +59,7 @@ class Job:
 
 @dataclass(frozen=True)
 class UnitReport:
-    """A unit that is done, the seconds that its parts took, and what there is to say about it."""
+    """A unit that is done: seconds by part of the work, how it was made, and lines to show."""
 
     unit: Unit
     seconds: dict[str, float]
@@ -72,7 +77,7 @@ class _Loaded:
 
 
 class Worker:
-    """Works off units one by one; the last checkpoint stays in memory until another one is asked for."""
+    """Makes units one by one; a checkpoint stays in memory until a unit needs another one."""
 
     def __init__(self, job: Job) -> None:
         full_precision()
@@ -81,7 +86,7 @@ class Worker:
         store = open_store(job.place)
         self._shards = ShardStore(store)
         self._images = ImageStore(store, job.images_kept)
-        self._writing = Writing()
+        self._writing = ImageWriter()
         self._loaded: _Loaded | None = None
         self._device, self._versions = environment.device_name(job.device), environment.versions()
 
@@ -94,7 +99,7 @@ class Worker:
         self._writing.close()
 
     def do(self, unit: Unit, tick: Tick) -> UnitReport:
-        """Make the unit's images and features; its shard is written last, so that it means complete."""
+        """Make the unit's images and features; the shard comes last, so a stored shard means complete."""
         try:
             return self._do(unit, tick)
         except (RuntimeError, MemoryError) as error:
@@ -118,7 +123,6 @@ class Worker:
                     for images in made
                     for image, finite in zip(images.pixels, images.finite, strict=True)
                 ],
-                clip_scores=clip_scores(features, texts),
                 features=features,
                 text_features=texts,
                 made=Made(made[0].evaluations, sizes, self._device, self._versions),
@@ -127,13 +131,13 @@ class Worker:
             self._writing.wait()
             self._shards.write(unit, shard)
         notes, loaded.batch_size.notes = tuple(loaded.batch_size.notes), []
-        said = tuple(f"{unit.cell.checkpoint}: {note}" for note in notes)
-        return UnitReport(unit, seconds, sizes, shard.made.device, self._job.threads, said)
+        lines = tuple(f"{unit.cell.checkpoint}: {note}" for note in notes)
+        return UnitReport(unit, seconds, sizes, shard.made.device, self._job.threads, lines)
 
     def _generate(
         self, unit: Unit, loaded: _Loaded, tick: Tick, seconds: dict[str, float]
     ) -> tuple[list[Images], list[int]]:
-        """The unit's images, and the batch sizes that they were made in."""
+        """Return the unit's images, and the batch sizes that they were made in."""
         made: list[Images] = []
         sizes: list[int] = []
         images = generate_images(
@@ -165,7 +169,7 @@ class Worker:
         cell = unit.cell
         checkpoint = (cell.checkpoint, cell.weights_digest, cell.config_digest)
         if self._loaded is None or self._loaded.checkpoint != checkpoint:
-            # Loading writes over the last one or lets go of it: two do not have to fit into memory.
+            # Loading overwrites or frees the last model, so two need not fit into memory.
             last = self._loaded.model if self._loaded else None
             self._loaded = None
             source = self._job.sources[cell.checkpoint]

@@ -1,4 +1,4 @@
-"""Images of a few settings side by side, without metrics: made as a sweep makes them, kept as one picture."""
+"""Grids: one picture of images with different settings, made as a sweep makes them, without metrics."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _Pictures = dict[tuple[int, ...], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class GridRequest:
-    """What is asked for. `size` (height, width); None: 64 x 64 for the embedded family, else 512 x 512."""
+    """What to draw. `size` is (height, width); None means 64 x 64 for the embedded family, else 512 x 512."""
 
     prompts: tuple[str, ...]
     models: tuple[str, ...]
@@ -59,10 +59,13 @@ class GridRequest:
 
 
 def make_grid(request: GridRequest, progress: ImageProgress) -> Path:
-    """Make the images and write the grid; returns its path.
+    """Make the images and write the grid; return its path.
 
-    All is checked before the first image is made. Interrupted, it writes a grid of the images made so far and
-    lets the interruption pass. Raises InputError for what is wrong or missing.
+    Everything is checked before the first image is made. If interrupted, writes a grid of the images made so
+    far and passes the interruption on.
+
+    Raises:
+        InputError: Something that the request names is wrong or missing.
     """
     if request.out.suffix.lower() != ".png":
         raise InputError(f"--out {request.out}: a grid is written as .png")
@@ -84,7 +87,7 @@ def make_grid(request: GridRequest, progress: ImageProgress) -> Path:
 
 
 def _spec(request: GridRequest) -> SweepSpec:
-    """The request as a sweep, so that the rules of specs hold."""
+    """Return the request as a sweep spec, so that the rules of specs apply."""
     embedded = set(request.models) <= set(SHAPES)
     content = {
         "name": "grid",
@@ -106,13 +109,13 @@ def _spec(request: GridRequest) -> SweepSpec:
 
 
 def _of_option(problem: str) -> InputError:
-    """The problem of a spec's key as one of the option that the key came from."""
+    """Return the problem of a spec's key as an error of the option that the key came from."""
     key = re.match(r"\w+", problem)
     return InputError(f"{_OPTIONS.get(key[0], 'grid') if key else 'grid'}: {problem}")
 
 
 def _points(spec: SweepSpec) -> list[Settings]:
-    """Every setting of the sweep; nothing is compiled, which would take longer than a few images."""
+    """Return every setting of the sweep. Nothing is compiled: that takes longer than a few images."""
     height, width = spec.image_size
     return [
         Settings(sampler.name, sampler.steps, sampler.eta, scale, height, width, spec.seed)
@@ -127,7 +130,7 @@ def _generate(
     pictures: _Pictures,
     progress: ImageProgress,
 ) -> None:
-    """Fill `pictures` by place; a model stays loaded until the next one takes its place."""
+    """Fill `pictures` by index; a model stays loaded until the next one replaces it."""
     device = environment.best_device()
     size, model = BatchSize(_BATCH), None
     progress.start(len(prompts) * sum(map(len, points.values())))
@@ -142,7 +145,7 @@ def _generate(
 
 
 def _places(points: Sequence[Settings]) -> list[tuple[int, int, int]]:
-    """The place of each point along samplers, steps and scales."""
+    """Return the indices of each point along samplers, steps and scales."""
     keys = [(point.sampler, point.steps, point.guidance_scale) for point in points]
     axes = [list(dict.fromkeys(values)) for values in zip(*keys, strict=True)]
     return [

@@ -12,7 +12,7 @@ from sdbench.core.digest import digest_pixels
 from sdbench.data.prompts import Prompt
 from sdbench.models.registry import Checkpoint
 from sdbench.models.sources import ReferenceSource
-from sdbench.runs.images import ImageStore, Writing
+from sdbench.runs.images import ImageStore, ImageWriter
 from sdbench.runs.plan import Plan
 from sdbench.runs.plan_file import PlanFile, write_plan_file
 from sdbench.runs.shards import CONTENT, Made, Shard, ShardStore, content_digest
@@ -71,7 +71,7 @@ def make_units(
 ) -> Mapping[str, np.ndarray]:
     """Write the plan, its shards and images as a worker does; returns the pixels by PNG key."""
     write_plan(store, plan, kept)
-    shards, images, writing = ShardStore(store), ImageStore(store, kept), Writing()
+    shards, images, writing = ShardStore(store), ImageStore(store, kept), ImageWriter()
     random = np.random.default_rng(5)
     pixels = {}
     for unit in plan.units[units]:
@@ -84,7 +84,6 @@ def make_units(
             sha256=[digest_pixels(image) for image in made],
             thumbnails=np.stack([thumbnail(image) for image in made]),
             flags=[""] * n,
-            clip_scores=None,
             features={EXTRACTOR: features},
             text_features={EXTRACTOR: features},
             made=Made(102, [3], "cpu", "torch=1"),

@@ -1,7 +1,8 @@
-"""Where results are sent beside the run folder: a spec's `records`. A new place is a file and a line in
-PLACES.
+"""Trackers: services that results are sent to, as a spec's `records` say.
 
-What was sent is remembered in RUN/records.json, so going on with a run sends nothing twice.
+A new one is a file in this folder and a line in PLACES.
+
+RUN/records.json remembers what was sent, so resuming a run sends nothing twice.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 
 from sdbench.core.digest import digest_bytes, digest_value
 from sdbench.core.errors import InputError, one_line
+from sdbench.core.progress import Note
+from sdbench.runs.cache import read_text_map, write_text_map
 from sdbench.runs.local_copy import local_view
+from sdbench.runs.store import existing_store
 from sdbench.runs.trackers import to_mlflow, to_tensorboard, to_wandb
 from sdbench.runs.trackers.scored import Scored, read_scored
-from sdbench.runs.cache import read_remembered, write_remembered
 from sdbench.spec import RecordSpec
-from sdbench.runs.store import existing_store
 
 __all__ = ["PLACES", "Place", "check_records", "send_records"]
 
@@ -28,9 +30,13 @@ SENT = "records.json"
 
 @dataclass(frozen=True)
 class Place:
-    """A service. `module` is what it needs installed, `extra` how that is called here.
+    """A service that results can be sent to.
 
-    `check` raises InputError where it is plain that nothing can be sent; `send` says where the results are.
+    Attributes:
+        module: The Python module that must be installed.
+        extra: The extra of this package that installs it.
+        check: Raises InputError if it is clear before the run that nothing can be sent.
+        send: Sends the results; returns where they are, in words.
     """
 
     module: str
@@ -47,7 +53,7 @@ PLACES: dict[str, Place] = {
 
 
 def check_records(records: Sequence[RecordSpec]) -> None:
-    """Before any work: InputError in one line where a record cannot be kept."""
+    """Raise InputError if results cannot be sent to one of `records`. Called before any work."""
     for record in records:
         place = PLACES[record.to]
         if find_spec(place.module) is None:
@@ -55,17 +61,25 @@ def check_records(records: Sequence[RecordSpec]) -> None:
         place.check(record)
 
 
-def send_records(place: str | Path, note: Callable[[str], None], *, again: bool = False) -> list[str]:
-    """Send the results of the run at `place` where its spec says; returns a line for each that failed.
+def send_records(place: str | Path, note: Note, *, again: bool = False) -> list[str]:
+    """Send the results of the run at `place` to the services that its spec names.
 
-    What has been sent before is sent only if `again`. Raises StoreError, InputError where the run itself
-    cannot be read.
+    Args:
+        place: A run folder or its URL.
+        note: Called with a line for each service.
+        again: Also send what was sent before.
+
+    Returns:
+        A line for each service that failed.
+
+    Raises:
+        StoreError, InputError: The run itself cannot be read.
     """
     store = existing_store(place)
     with local_view(store) as folder:
         scored = read_scored(folder)
         digest = digest_bytes((folder / "results.csv").read_bytes())
-        sent = read_remembered(store, SENT, "delete it and send again")
+        sent = read_text_map(store, SENT, "delete it and send again")
         failures = []
         for record in scored.spec.records:
             key = digest_value(record.model_dump(mode="json"))
@@ -74,9 +88,9 @@ def send_records(place: str | Path, note: Callable[[str], None], *, again: bool 
             note(f"records: sending to {record.to}")
             try:
                 note(f"records: {record.to}: {PLACES[record.to].send(record, scored)}")
-            except Exception as error:  # services fail in every way, and the run is there all the same
+            except Exception as error:  # services fail in every way, and the run is complete without them
                 failures.append(f"records: {record.to} failed: {one_line(error)}")
                 continue
             sent[key] = digest
-            write_remembered(store, SENT, sent)
+            write_text_map(store, SENT, sent)
     return failures

@@ -16,9 +16,10 @@ __all__ = ["model_index"]
 
 
 def model_index(folder: Path, checkpoint: str) -> str:
-    """YAML for the metadata of the checkpoint's card: every figure with its settings, n and standard error.
+    """Return YAML for the metadata of the checkpoint's card: each value with its settings, n and error.
 
-    InputError where the run in `folder` has no results of such a checkpoint.
+    Raises:
+        InputError: The run in `folder` has no results of that checkpoint.
     """
     scored = read_scored(folder)
     names = dict.fromkeys(cell.settings["checkpoint"] for cell in scored.cells)
@@ -46,5 +47,5 @@ def _results(spec: ExperimentSpec, cell: ScoredCell, labels: dict[str, str]) -> 
             metric_value=value,
             metric_args={"protocol": protocol, "n": n, "standard_error": error, **settings},
         )
-        for protocol, (value, error, n) in cell.figures.items()
+        for protocol, (value, error, n) in cell.values.items()
     ]

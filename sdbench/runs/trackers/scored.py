@@ -1,4 +1,4 @@
-"""A scored run as it is sent: spec, figures by cell, plots."""
+"""A scored run as trackers receive it: spec, values by cell, plots."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ __all__ = ["Scored", "ScoredCell", "read_scored"]
 
 @dataclass(frozen=True)
 class ScoredCell:
-    """One cell: its settings, and its figures by protocol as (value, standard error or None, n)."""
+    """One cell: its settings, and by protocol its (value, standard error or None, n)."""
 
     name: str
     curve: str
     settings: dict[str, Any]
-    figures: dict[str, tuple[float, float | None, int]]
+    values: dict[str, tuple[float, float | None, int]]
 
     def metrics(self, joint: str) -> dict[str, float]:
-        """Each figure, and its standard error under the protocol's name, `joint` and "standard_error"."""
-        flat = {protocol: value for protocol, (value, _, _) in self.figures.items()}
-        errors = {f"{name}{joint}standard_error": error for name, (_, error, _) in self.figures.items()}
+        """Return the values by protocol, and the errors by protocol, `joint` and "standard_error"."""
+        flat = {protocol: value for protocol, (value, _, _) in self.values.items()}
+        errors = {f"{name}{joint}standard_error": error for name, (_, error, _) in self.values.items()}
         return flat | {name: error for name, error in errors.items() if error is not None}
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The run folder, its spec, its cells in the order of the results, all rows, and its plots as PNG."""
+    """A run folder with its spec, its cells in the order of the results, all rows, and its plots as PNG."""
 
     folder: Path
     spec: ExperimentSpec
@@ -50,7 +50,7 @@ class Scored:
 
 
 def read_scored(folder: Path) -> Scored:
-    """The run in `folder`; InputError where it holds no results."""
+    """Return the run in `folder`; raise InputError if it holds no results."""
     spec = load_spec(folder / "spec.yaml")
     try:
         rows = read_results(folder)
@@ -69,7 +69,7 @@ def _cell(rows: pd.DataFrame) -> ScoredCell:
         name=cell_label(first["curve"], first["guidance_scale"]),
         curve=first["curve"],
         settings=settings,
-        figures={
+        values={
             str(row["protocol"]): (_plain(row["value"]), _plain(row["standard_error"]), _plain(row["n"]))
             for _, row in rows.iterrows()
         },
@@ -77,7 +77,7 @@ def _cell(rows: pd.DataFrame) -> ScoredCell:
 
 
 def _plain(value: Any) -> Any:
-    """A pandas scalar as a Python one; None where it is missing."""
+    """Return a pandas scalar as a Python one; None if it is missing."""
     if pd.isna(value):
         return None
     return value.item() if hasattr(value, "item") else value

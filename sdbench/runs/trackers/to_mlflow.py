@@ -1,4 +1,4 @@
-"""Results in MLflow: a run for the sweep with spec, table and plots, and under it a run for each cell."""
+"""Sends results to MLflow: a run for the sweep with spec, table and plots, and a child run for each cell."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NAME = "mlflow.runName"
 
 
 def check(record: MlflowRecord) -> None:
-    """Whether a server answers is not asked before there is something to send."""
+    """Do nothing: a server is not contacted before there is something to send."""
 
 
 def send(record: MlflowRecord, scored: Scored) -> str:
-    """Write the runs; returns the experiment's name and where it is."""
+    """Write the runs; return the experiment's name and the sweep's run id."""
     if record.uri is not None and "://" not in record.uri.replace("file://", ""):
-        # MLflow wants to be told twice that a folder is meant.
+        # MLflow refuses a folder unless this variable also allows it.
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     from mlflow.tracking import MlflowClient
 
@@ -45,7 +45,7 @@ def _log_cell(client: Any, experiment: str, sweep: str, cell: ScoredCell) -> Non
     run = client.create_run(experiment, tags={NAME: cell.name, PARENT: sweep}).info.run_id
     now = int(time.time() * 1000)
     metrics = [Metric(name, value, now, 0) for name, value in cell.metrics(".").items()]
-    counts = [Metric(f"{name}.n", n, now, 0) for name, (_, _, n) in cell.figures.items()]
+    counts = [Metric(f"{name}.n", n, now, 0) for name, (_, _, n) in cell.values.items()]
     params = [Param(key, str(value)) for key, value in cell.settings.items() if value is not None]
     client.log_batch(run, metrics=metrics + counts, params=params)
     client.set_terminated(run)

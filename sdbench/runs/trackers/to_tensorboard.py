@@ -1,4 +1,4 @@
-"""Results as TensorBoard event files: a run per curve, whose steps are 100 times the guidance scale."""
+"""Writes results as TensorBoard event files: a run per curve, with steps of 100 times the guidance scale."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sdbench.spec import TensorboardRecord
 __all__ = ["STEPS_PER_SCALE", "check", "send"]
 
 STEPS_PER_SCALE = 100
-"""TensorBoard's axis takes whole numbers only."""
+"""Makes guidance scales the whole numbers that TensorBoard's axis takes."""
 
 
 def check(record: TensorboardRecord) -> None:
-    """A folder that cannot be made is found out when it is."""
+    """Do nothing: whether the folder can be made shows when it is made."""
 
 
 def send(record: TensorboardRecord, scored: Scored) -> str:
-    """Write the event files; returns their folder."""
+    """Write the event files; return their folder."""
     from torch.utils.tensorboard import SummaryWriter
 
     folder = Path(record.folder).expanduser() / scored.spec.name

@@ -1,4 +1,4 @@
-"""Results in Weights & Biases: a run with the spec as configuration, a table of all rows, and the plots."""
+"""Sends results to Weights & Biases: a run with the spec as config, a table of all rows, and plots."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["check", "send"]
 
 
 def check(record: WandbRecord) -> None:
-    """Online, someone has to be logged in."""
+    """Raise InputError if the record is online and nobody is logged in."""
     if record.mode == "online":
         import wandb
 
         if not wandb.login(prompt=False, verify=False):
-            raise InputError("records: wandb: nobody is logged in: run 'wandb login', or say mode: offline")
+            raise InputError("records: wandb: nobody is logged in: run 'wandb login' or set mode: offline")
 
 
 def send(record: WandbRecord, scored: Scored) -> str:
-    """Write the run; returns its URL, or the folder that `wandb sync` takes."""
+    """Write the run; return its URL, or the folder that `wandb sync` takes."""
     import wandb
 
     run = wandb.init(
@@ -42,7 +42,7 @@ def send(record: WandbRecord, scored: Scored) -> str:
         for cell in scored.cells:
             run.summary.update({f"{cell.name}/{name}": value for name, value in cell.metrics(".").items()})
         for file in scored.files:
-            shutil.copy(file, run.dir)  # goes with the run; the run folder may be a temporary copy
+            shutil.copy(file, run.dir)  # uploaded with the run; the run folder itself may be a temporary copy
         return str(run.url if record.mode == "online" else run.settings.sync_dir)
     finally:
         run.finish()

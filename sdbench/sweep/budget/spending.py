@@ -1,4 +1,4 @@
-"""A plan's cells under a budget: from shards to figures, from figures to units, and what is said of it."""
+"""Spends a budget: makes the units of a plan that the budget asks for, and records where cells stopped."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from metrics import PROTOCOLS, Estimate, MetricsError, Protocol
 from metrics.evaluate import evaluate
 from sdbench.core.errors import InputError, SdbenchError
+from sdbench.core.progress import Note
 from sdbench.runs.plan import Cell, Plan, Unit
 from sdbench.runs.shards import ShardStore, shard_key
 from sdbench.runs.tables import ResultRow
@@ -25,10 +26,13 @@ __all__ = ["Spent", "spend"]
 
 @dataclass(frozen=True)
 class Spent:
-    """What was worked off: the plan, or the part of it that the budget took, and what is said of that.
+    """The part of a plan that was made, and what to record about it; without a budget, all of it and nothing.
 
-    `facts` are entries of the manifest; `notes` hold what the rows of results say of a cell; `stopped`,
-    by the cell's folder, how many of its prompts were used. All are empty without a budget.
+    Attributes:
+        plan: The plan, or the part of it that the budget asked for.
+        facts: Entries for the manifest.
+        notes: A note for the result rows of a cell.
+        stopped: Number of prompts used, by the cell's folder.
     """
 
     plan: Plan
@@ -37,7 +41,7 @@ class Spent:
     stopped: Mapping[str, int]
 
     def noted(self, rows: Sequence[ResultRow]) -> list[ResultRow]:
-        """The plan's rows of results, equally many a cell, with the notes on where the cells stopped."""
+        """Return the result rows with the cells' notes added; each cell must have equally many rows."""
         each = len(rows) // len(self.plan.cells)
         notes = [self.notes.get(cell, "") for cell in self.plan.cells for _ in range(each)]
         return [
@@ -52,13 +56,21 @@ def spend(
     shards: ShardStore,
     reference: Mapping[str, Real],
     work: Callable[[Plan], None],
-    note: Callable[[str], None],
+    note: Note,
 ) -> Spent:
-    """Work off `plan`: all of it, or with a budget in the spec the units that the budget asks for.
+    """Make the images of `plan`: all of them, or, if the spec has a budget, those that it asks for.
 
-    `work` makes the images of the plans that it is given; `note` is told of each look. Raises InputError
-    where there is nothing to rank or a figure cannot be computed, SdbenchError where a budget would have to
-    decide without images that could not be made.
+    Args:
+        spec: The experiment.
+        plan: The whole plan.
+        shards: The run's shards.
+        reference: What each distance needs of the reference set, by the protocol's name.
+        work: Makes the missing images of a plan.
+        note: Called with a line for each look.
+
+    Raises:
+        InputError: Nothing can be ranked, or a value cannot be computed.
+        SdbenchError: Images that the budget needs for a decision could not be made.
     """
     if spec.budget is None:
         work(plan)
@@ -105,7 +117,7 @@ def _rule(budget: Budget, plan: Plan, protocol: Protocol) -> Rule[Cell]:
 
 
 def _contenders(plan: Plan) -> dict[str, list[Cell]]:
-    """The curves with their cells; where there is one curve, its cells by their scales."""
+    """Return the cells of each curve; if there is one curve, each of its cells by guidance scale."""
     contenders: dict[str, list[Cell]] = {}
     for cell in plan.cells:
         contenders.setdefault(plan.curves[cell], []).append(cell)
@@ -118,7 +130,7 @@ def _refuse_gaps(units: Sequence[Unit], shards: ShardStore) -> None:
     done = shards.done(units)
     missing = sum(len(unit.chunk.prompts) for unit in units if shard_key(unit) not in done)
     if missing:
-        raise SdbenchError(f"budget: {missing} images of this block could not be made; run again to go on")
+        raise SdbenchError(f"budget: {missing} images of this block could not be made; run again to resume")
 
 
 def _measure(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sdbench.runs.images import Writing
+from sdbench.runs.images import ImageWriter
 from sdbench.runs.store import open_store
 from sdbench.tools.bench.clock import interleaved
 from sdbench.tools.bench.machine import Bench
@@ -30,7 +30,7 @@ def measure(bench: Bench) -> list[Row]:
         store = open_store(root)
 
         def ours() -> None:
-            writing = Writing()
+            writing = ImageWriter()
             for i, picture in enumerate(pictures):
                 writing.begin(store, f"images/{i}.png", picture)
             writing.wait()

@@ -1,4 +1,4 @@
-"""The journal of a run: what others see of the work while it goes on, and at its end."""
+"""The journal of a run: what other processes see of the work, while it lasts and when it has ended."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pytest
 
 from sdbench.cli import main
 from sdbench.core.errors import StoreError
-from sdbench.runs.journal import Journal, sessions
+from sdbench.runs.journal import Journal, read_entries
 from sdbench.runs.plan import Plan, Unit
 from sdbench.runs.store import LocalStore
 from sdbench.sweep.executors import Executor, Pool, Workforce
 from sdbench.sweep.progress import RunProgress
-from sdbench.sweep.session import Work, at_work
+from sdbench.sweep.session import WorkSession, open_session
 from sdbench.sweep.worker import Job, Tick, UnitReport
 from tests.sdbench.synthetic import make_units, plan_of, write_plan
 
@@ -28,7 +28,7 @@ JOB = Job("unused", {}, "cpu", 1, 2, 0, 2)
 
 
 class FullStore(LocalStore):
-    """Takes no journal once it is full."""
+    """Refuses journal entries once it is full."""
 
     full = False
 
@@ -50,12 +50,12 @@ def plan() -> Plan:
 
 @contextmanager
 def instant(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
-    """An executor that makes nothing and says it is done."""
+    """An executor that makes nothing and reports that it is done."""
     yield lambda units, tick, stop: (UnitReport(unit, {}, [1], "cpu", 1) for unit in units)
 
 
-def working(store: FullStore, executor: Executor = instant) -> AbstractContextManager[Work]:
-    return at_work(JOB, store, Workforce(), RunProgress(), {"inline": executor})
+def working(store: FullStore, executor: Executor = instant) -> AbstractContextManager[WorkSession]:
+    return open_session(JOB, store, Workforce(), RunProgress(), {"inline": executor})
 
 
 def work_until_full(store: FullStore, plan: Plan, error: Exception | None) -> None:
@@ -66,7 +66,7 @@ def work_until_full(store: FullStore, plan: Plan, error: Exception | None) -> No
             raise error
 
 
-def test_a_journal_that_cannot_be_ended_is_said(store: FullStore, plan: Plan) -> None:
+def test_a_journal_that_cannot_be_ended_is_reported(store: FullStore, plan: Plan) -> None:
     with pytest.raises(StoreError, match=r"^journal/.* no room"):
         work_until_full(store, plan, None)
 
@@ -84,7 +84,7 @@ def test_work_is_seen_before_its_first_unit_is_done(store: FullStore, plan: Plan
     @contextmanager
     def executor(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
         def pool(units: Sequence[Unit], tick: Tick, stop: Any) -> Iterator[UnitReport]:
-            seen.extend(sessions(store))
+            seen.extend(read_entries(store))
             yield from ()
 
         yield pool
@@ -93,7 +93,7 @@ def test_work_is_seen_before_its_first_unit_is_done(store: FullStore, plan: Plan
         work(plan)
         work(plan)
     assert [(session.images, session.ended) for session in seen] == [(0, False), (0, False)]
-    assert [session.ended for session in sessions(store)] == [True]
+    assert [session.ended for session in read_entries(store)] == [True]
 
 
 def test_a_long_unit_gives_signs_of_life_that_change_no_rate(
@@ -106,11 +106,11 @@ def test_a_long_unit_gives_signs_of_life_that_change_no_rate(
     with Journal(store, "inline") as journal:
         journal.begin()
         journal.made(3)
-        (before,) = sessions(store)
+        (before,) = read_entries(store)
         deadline = time.monotonic() + 10
-        while (after := sessions(store)[0]).updated <= before.updated and time.monotonic() < deadline:
+        while (after := read_entries(store)[0]).updated <= before.updated and time.monotonic() < deadline:
             time.sleep(0.01)
-        store.full = True  # a sign that cannot be given is no reason to stop
+        store.full = True  # a failed sign of life must not stop the work
         time.sleep(0.05)
         store.full = False
     assert after == replace(before, updated=after.updated)
@@ -120,28 +120,28 @@ def test_a_long_unit_gives_signs_of_life_that_change_no_rate(
 def test_a_session_without_work_leaves_nothing(store: FullStore) -> None:
     with working(store):
         pass
-    assert sessions(store) == []
+    assert read_entries(store) == []
 
 
-def test_nothing_is_deleted_under_a_run_that_goes_on(
+def test_nothing_is_deleted_while_a_run_is_in_progress(
     store: FullStore, tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_units(store, plan, 5)
     write_plan(store, plan_of([4], ["a", "b", "c"]), 5)
     with Journal(store, "inline") as journal:
-        journal.begin()  # and has made nothing yet
+        journal.begin()  # no image is made yet
         assert main(["gc", str(tmp_path), "--delete"]) == 1
         (first,) = (tmp_path / "journal").iterdir()
-        going_on = json.loads(first.read_text())
-        heard = datetime.fromisoformat(going_on["updated"])
-        until = (heard + timedelta(minutes=5)).isoformat()
+        live = json.loads(first.read_text())
+        active = datetime.fromisoformat(live["updated"])
+        until = (active + timedelta(minutes=5)).isoformat()
         assert capsys.readouterr().err == (
-            f"sdbench: {tmp_path}: a run is going on here, last heard of at {heard.isoformat()}: wait "
-            f"for its end or stop it; if it was killed, wait until {until}\n"
+            f"sdbench: {tmp_path}: a run is in progress here, last active at {active.isoformat()}: wait "
+            f"for it to end or stop it; if it was killed, wait until {until}\n"
         )
         with Journal(store, "inline") as later:
             later.begin()
         assert main(["gc", str(tmp_path), "--delete"]) == 1
-    # One that died long ago is no reason to wait.
-    first.write_text(json.dumps({**going_on, "updated": "2020-01-01T00:00:00+00:00"}))
+    # A session that died long ago is no reason to wait.
+    first.write_text(json.dumps({**live, "updated": "2020-01-01T00:00:00+00:00"}))
     assert main(["gc", str(tmp_path), "--delete"]) == 0

@@ -1,4 +1,4 @@
-"""The names of samplers, curves and cells."""
+"""Labels of samplers, curves and cells."""
 
 from __future__ import annotations
 

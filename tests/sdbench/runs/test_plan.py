@@ -1,4 +1,4 @@
-"""Order and identity of the work. No files."""
+"""Plans: the order and identity of cells and units."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_whatever_changes_images_changes_the_cell() -> None:
     assert len({first.folder, *folders}) == len(changes) + 1
 
 
-def test_where_a_file_lies_does_not_matter() -> None:
+def test_the_path_of_a_file_does_not_matter() -> None:
     moved = Checkpoint(
         ReferenceSource("sd-v1-1", Path("/elsewhere.safetensors")), "weights of sd-v1-1", "default"
     )

@@ -12,8 +12,9 @@ import pytest
 
 from reports.rows import read_published
 from sdbench.cli import main
-from sdbench.runs.manifest import Pace, write_manifest
+from sdbench.runs.manifest import Throughput, write_manifest
 from sdbench.runs.store import LocalStore, open_store
+from tests.sdbench.synthetic import plan_of, write_plan
 
 PUBLISHED = Path(__file__).parents[3] / "experiments" / "published" / "sd-v1-variants-scores.csv"
 PICTURES = {f"distance-against-clip-score.{kind}" for kind in ("png", "svg", "pdf")}
@@ -22,7 +23,7 @@ TABLES = {f"results-table.{kind}" for kind in ("csv", "md", "tex")}
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Return a run of two checkpoints with the published figures, regions, images and times."""
+    """Return a run of two checkpoints with the published values, regions, images and times."""
     results = read_published(PUBLISHED)
     results = results[results["checkpoint"].isin(["v1.1", "v1.4"])]
     cells = results[["cell"]].drop_duplicates()
@@ -56,7 +57,7 @@ def test_a_run_gives_the_picture_with_its_regions_and_the_tables(run: Path, tmp_
 
 
 @pytest.mark.parametrize("cut_off", ["distance-against-clip-score.png", "results-table.csv"])
-def test_a_disk_without_room_is_said_with_the_file_and_spoils_none(
+def test_a_full_disk_is_reported_with_the_file_and_spoils_none(
     cut_off: str,
     run: Path,
     small_files: Callable[[int], AbstractContextManager[None]],
@@ -65,7 +66,7 @@ def test_a_disk_without_room_is_said_with_the_file_and_spoils_none(
 ) -> None:
     assert main(["plot", str(run)]) == 0
     before = {path.name: path.read_bytes() for path in (run / "report").iterdir()}
-    if cut_off in TABLES:  # which are smaller than the pictures before them
+    if cut_off in TABLES:  # tables are smaller than the plots before them
         monkeypatch.setattr("reports.plots.save", lambda figure, folder, stem: [])
     capsys.readouterr()
     with small_files(len(before[cut_off]) // 2):
@@ -75,9 +76,7 @@ def test_a_disk_without_room_is_said_with_the_file_and_spoils_none(
     assert {path.name: path.read_bytes() for path in (run / "report").iterdir()} == before
 
 
-def test_a_write_that_never_ended_is_among_those_of_the_run(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unfinished_write_is_listed_as_one_of_the_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*given: object, **options: object) -> None:
         raise OSError
 
@@ -100,7 +99,7 @@ def test_a_run_at_a_url_is_drawn_there(run: Path, capsys: pytest.CaptureFixture[
     store = open_store(place)
     for path in run.iterdir():
         store.write(path.name, path.read_bytes())
-    store.write("plan.json", json.dumps({"units": {}, "prompts": [], "images_kept": 0}).encode())
+    write_plan(store, plan_of([2], ["a"]), 0)
     assert main(["plot", place, "--style", "published"]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith("clip-score-published-style.png")
     assert store.read("report/distance-against-clip-score-published-style.png").startswith(b"\x89PNG")
@@ -154,17 +153,17 @@ def test_an_overlay_of_other_axes_is_refused_before_anything_is_written(
     rows["protocol"] = rows["protocol"].replace("fid-published-10k", "fd-shapes-clip")
     rows.to_csv(run / "results.csv", index=False)
     assert main(["plot", str(run), "--overlay", "published"]) == 2
-    assert "cannot stand behind fd-shapes-clip" in capsys.readouterr().err
+    assert "cannot be drawn behind fd-shapes-clip" in capsys.readouterr().err
     assert not (run / "report").exists()
 
 
-def test_the_manifest_keeps_the_pace_of_cells_that_were_made_before(tmp_path: Path) -> None:
+def test_the_manifest_keeps_the_seconds_per_image_of_cells_made_before(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     cells = [{"cell": "a"}, {"cell": "b"}, {"cell": "c"}]
-    pace = Pace()
-    pace.add(10, 4.0)
-    pace.add(10, 2.0)
-    write_manifest(store, {"cells": cells}, {}, {}, {"a": pace})
-    write_manifest(store, {"cells": cells}, {}, {}, {"b": Pace(4, 1.0)})
+    throughput = Throughput()
+    throughput.add(10, 4.0)
+    throughput.add(10, 2.0)
+    write_manifest(store, {"cells": cells}, {}, {}, {"a": throughput})
+    write_manifest(store, {"cells": cells}, {}, {}, {"b": Throughput(4, 1.0)})
     kept = json.loads((tmp_path / "manifest.json").read_text())["cells"]
     assert [cell.get("seconds_per_image") for cell in kept] == [0.3, 0.25, None]

@@ -1,4 +1,4 @@
-"""Results sent to the places of a spec: read back with the services' own tools, all offline."""
+"""Results sent to trackers, offline, and read back with the services' own tools."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_mlflow(scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert by_name["sd-v1-4 at guidance scale 7"].data.metrics == {"fid": 12.0, "fid.n": 8}
     files = {file.path for file in client.list_artifacts(sweep.info.run_id)}
     assert files == {"spec.yaml", "results.csv", "plane.png"}
-    assert sent(folder) == []  # nothing is sent twice, until the results are others
+    assert sent(folder) == []  # nothing is sent twice unless the results change
     assert len(client.search_runs([sweep.info.experiment_id])) == 3
     write_results(LocalStore(folder), [row(1.5, "fid", 20.75, 0.25)])
     assert len(sent(folder)) == 2
@@ -184,13 +184,15 @@ def test_a_missing_extra_is_one_line_before_the_run(
 def test_wandb_online_needs_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
     wandb = pytest.importorskip("wandb")
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.setattr(wandb, "login", lambda prompt, verify: prompt or verify)  # else it asks the net
-    with pytest.raises(InputError, match="nobody is logged in: run 'wandb login', or say mode: offline"):
+    monkeypatch.setattr(
+        wandb, "login", lambda prompt, verify: prompt or verify
+    )  # without this it asks the network
+    with pytest.raises(InputError, match="nobody is logged in: run 'wandb login' or set mode: offline"):
         to_wandb.check(WandbRecord(to="wandb", project="p"))
     check_records([TensorboardRecord(to="tensorboard", folder="f")])
 
 
-def test_a_failure_is_said_and_the_next_time_tries_again(
+def test_a_failure_is_reported_and_the_next_call_tries_again(
     scored: Scored, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("tensorboard")
@@ -266,7 +268,7 @@ def test_a_run_survives_a_record_that_fails(
     command = ["run", str(spec_file(content)), "--out", str(tmp_path / "run"), "--log", str(log)]
     assert main(command) == 1
     out, err = capsys.readouterr()
-    assert out.startswith("2 images made, 0 were there already\nresults: ")
+    assert out.startswith("2 images made, 0 reused\nresults: ")
     assert err.splitlines()[-1].startswith("sdbench: records: tensorboard failed: ")
     (tmp_path / "logs").unlink()
     assert main(command) == 0

@@ -1,4 +1,4 @@
-"""status, verify and gc over runs of every kind of store."""
+"""status, verify and gc on runs in every kind of store."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TestStatus:
         assert [(cell.done, cell.total) for cell in status.cells] == [(3, 3), (5, 5)]
         assert findings(store) == unneeded(store) == []
 
-    def test_what_is_left_takes_as_long_as_the_last_session_says(
+    def test_the_time_left_is_at_the_rate_of_the_last_session(
         self, store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         make_units(store, plan, 5, units=slice(3))
@@ -71,7 +71,7 @@ class TestStatus:
             seconds[0] = 110.0
         assert running.session is not None
         assert (running.session.images, running.session.seconds, running.session.ended) == (3, 6.0, False)
-        with Journal(store, "inline") as later:  # made nothing, and is no measure
+        with Journal(store, "inline") as later:  # made nothing, so its rate is not used
             later.begin()
         status = status_of(store)
         assert status.session is not None
@@ -99,7 +99,7 @@ class TestStatus:
         assert f"3 of 5  {plan.cells[0].folder}" in out
         assert "3 of 10  images done, 7 left" in out
 
-    def test_a_folder_that_is_no_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_folder_that_is_not_a_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["status", str(tmp_path)]) == 2
         assert "is not a run: it has no plan.json" in capsys.readouterr().err
 
@@ -113,7 +113,7 @@ def of_other_pixels(data: bytes) -> bytes:
 
 
 def features_file(table: pa.Table, *, of: pa.Table) -> bytes:
-    """The table as a file that says it holds the values `of` another one."""
+    """Return the table as a file that claims the content digest of another one, `of`."""
     sink = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({CONTENT: content_digest(of).encode()}), sink)
     return sink.getvalue()
@@ -125,13 +125,13 @@ class TestVerify:
         found = verify(store, lambda done, total: None)
         assert (found.damage, found.shards, found.images) == ([], 4, 8)
 
-    def test_a_run_that_is_not_done_is_not_damaged(self, store: Store, plan: Plan) -> None:
+    def test_an_unfinished_run_is_not_damaged(self, store: Store, plan: Plan) -> None:
         make_units(store, plan, 4, units=slice(1))
         assert findings(store) == []
 
     @pytest.mark.parametrize(
         ("damage", "expected"),
-        [(truncated, "cannot be decoded"), (of_other_pixels, "its pixels are not those of its shard")],
+        [(truncated, "cannot be decoded"), (of_other_pixels, "its pixels differ from those of its shard")],
     )
     def test_an_image_that_is_not_what_was_written(
         self, damage: Callable[[bytes], bytes], expected: str, store: Store, plan: Plan
@@ -147,7 +147,7 @@ class TestVerify:
         store.delete(key)
         assert findings(store) == [f"{store.where(key)}: missing; run again"]
 
-    def test_a_file_that_is_no_image_is_named_as_it_is(self, store: Store, plan: Plan) -> None:
+    def test_a_file_that_is_not_an_image_is_named(self, store: Store, plan: Plan) -> None:
         make_units(store, plan, 4)
         key = f"images/{plan.cells[0].folder}/foo.jpg"
         store.write(key, b"hello")
@@ -187,7 +187,7 @@ class TestVerify:
         assert findings(store) == []
         store.write(key, features_file(pa.table({"features_clip": [1.0, 2.5]}), of=values))
         again = "delete it and run again"
-        assert findings(store) == [f"{store.where(key)}: its values are not those that were written; {again}"]
+        assert findings(store) == [f"{store.where(key)}: its values differ from those written; {again}"]
         store.write(key, truncated(store.read(key)))
         (line,) = findings(store)
         assert line.startswith(f"{store.where(key)}: damaged (")
@@ -197,7 +197,7 @@ class TestVerify:
         key = shard_key(plan.units[1])
         store.write(key, store.read(shard_key(plan.units[3])))
         assert findings(store) == [
-            f"{store.where(key)}: is not the shard of its name; delete it and run again"
+            f"{store.where(key)}: is not the shard that its name says; delete it and run again"
         ]
 
     def test_a_shard_that_lacks_rows(self, store: Store, plan: Plan) -> None:
@@ -206,21 +206,21 @@ class TestVerify:
         rewrite(store, key, lambda table: table.slice(0, 2))
         assert "2 rows instead of 3" in findings(store)[0]
 
-    def test_a_shard_of_old_with_another_prompt(self, store: Store, plan: Plan) -> None:
+    def test_a_shard_with_another_prompt(self, store: Store, plan: Plan) -> None:
         make_units(store, plan, 0)
         rewrite(
             store,
             shard_key(plan.units[0]),
             lambda table: sealed(table.set_column(1, "prompt", pa.array(["a", "b", "z"]))),
         )
-        assert "its prompts are not those of its identity" in findings(store)[0]
+        assert "its prompts differ from those of its identity" in findings(store)[0]
 
-    def test_a_file_that_is_no_shard(self, store: Store, plan: Plan) -> None:
+    def test_a_file_that_is_not_a_shard(self, store: Store, plan: Plan) -> None:
         make_units(store, plan, 0)
         store.write(f"shards/{plan.cells[0].folder}/notes.txt", b"hello")
         assert "notes.txt: damaged (" in findings(store)[0]
 
-    def test_the_command_says_a_line_for_each_and_fails(
+    def test_the_command_prints_a_line_for_each_and_fails(
         self, tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
     ) -> None:
         store = open_store(tmp_path)
@@ -257,7 +257,7 @@ class TestGarbage:
             *(f"images/{gone.folder}/p{i}-{text}.png" for i, text in enumerate(PROMPTS)),
         }
         assert {key for key in keys if stays.folder in key} == {
-            shard_key(plan.units_of(stays)[1]),  # of the prompts d and e
+            shard_key(plan.units_of(stays)[1]),  # with the prompts d and e
             *(f"images/{stays.folder}/p{i}-{text}.png" for i, text in [(2, "c"), (3, "d"), (4, "e")]),
         }
 

@@ -1,4 +1,4 @@
-"""The audit of samples: what is flagged, and what is not."""
+"""The audit of images: what is flagged, and what is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the score stage writes beside the results: comparisons, regions, dominance, images."""
+"""The tables that scoring writes beside the results: comparisons, regions, dominance, images."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def plan(spec: ExperimentSpec) -> Plan:
 
 
 def features(cell: int) -> dict[str, np.ndarray]:
-    """Features of all prompts: cells share most of their noise; the second checkpoint is the better one."""
+    """Return features of all prompts: cells share most of their noise; the second checkpoint is better."""
     worse = 0.9 if cell < 2 else 0.2
     image = NOISE[0] + 0.2 * RANDOM_OF_CELL[cell] + worse
     clip = TEXT + (worse + 0.1 * (cell % 2)) * NOISE[1]
@@ -87,7 +87,6 @@ def write(plan: Plan, folder: Path) -> ShardStore:
                 sha256=[f"{unit.cell.folder}{i}" for i in numbers],
                 thumbnails=np.random.default_rng(part.start).integers(0, 256, (len(numbers), 192), np.uint8),
                 flags=["black" if i == 7 else "" for i in numbers],
-                clip_scores=None,
                 features={name: rows[part] for name, rows in features(plan.cells.index(unit.cell)).items()},
                 text_features={"clip-vit-l-14": TEXT[part].astype(np.float32)},
                 made=Made(102, [4], "cpu", "torch=1"),
@@ -115,7 +114,7 @@ def distance(cell: int, count: int = N) -> Estimate:
 
 
 def with_counts(plan: Plan, counts: Sequence[int]) -> Plan:
-    """The plan with so many units of each cell alone, as a budget leaves them."""
+    """Return the plan with only these numbers of units per cell, as a budget leaves it."""
     units = [
         unit for cell, count in zip(plan.cells, counts, strict=True) for unit in plan.units_of(cell)[:count]
     ]
@@ -164,12 +163,12 @@ def test_cells_of_unequal_size_are_compared_over_the_prompts_that_both_have(
     assert len(pd.read_parquet(folder / "images.parquet")) == 40 + 32 + 40 + 36
 
 
-def test_cells_that_share_too_little_are_said_to(spec: ExperimentSpec, plan: Plan, tmp_path: Path) -> None:
+def test_cells_that_share_too_few_prompts_are_noted(spec: ExperimentSpec, plan: Plan, tmp_path: Path) -> None:
     first, second = (plan.units_of(cell) for cell in plan.cells[:2])
     lacking = Plan(plan.cells[:2], (*first[:5], *second[5:]))
     folder = scored(spec, lacking, tmp_path)
     for row in read(folder, "comparisons.csv"):
-        assert (row["n"], row["note"]) == ("0", "over the 0 prompts that both have; too few for a figure")
+        assert (row["n"], row["note"]) == ("0", "over the 0 prompts that both have; too few for a value")
         assert row["difference"] == row["p_value"] == row["p_holm"] == ""
     assert read(folder, "dominance.csv") == []
     assert [row["n"] for row in read(folder, "results.csv")] == ["20"] * 4
@@ -252,7 +251,7 @@ def test_a_run_without_a_plane_has_neither_regions_nor_dominance(
 def test_the_plane_has_the_axes_that_reports_draw() -> None:
     names = ("precision-shapes-clip", "kd-shapes-clip", "clip-score-shapes", "fd-shapes-clip")
     protocols = [PROTOCOLS[name] for name in names]
-    frame = pd.DataFrame([{"protocol": p.name, "better": p.better} for p in protocols])
+    frame = pd.DataFrame([{"protocol": p.name, "better": p.formula.better} for p in protocols])
     drawn = (first_protocol(frame, "higher"), first_protocol(frame, "lower"))
     assert plane_axes(protocols) == drawn == ("clip-score-shapes", "kd-shapes-clip")
     assert plane_axes(protocols[:1]) is None

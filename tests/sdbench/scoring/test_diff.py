@@ -1,4 +1,4 @@
-"""Two runs compared: what differs is named, and figures are tested prompt by prompt where that is right."""
+"""Two runs compared: what differs is named, and values are compared prompt by prompt if that is valid."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SCORE, DISTANCE = "clip-score-shapes", "fd-shapes-clip"
 Make = Callable[..., Path]
 
 
-def figures(seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the scores of N images, which share what their prompts bring, and their parts of a distance."""
+def scores_and_parts(seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores of N images, which partly depend on the prompt alone, and their parts in a distance."""
     prompts = np.random.default_rng(0).normal(size=N)
     own = np.random.default_rng(seed)
     return prompts + own.normal(size=N) * 0.1 + shift, (prompts + own.normal(size=N) * 0.1) / (N - 1)
@@ -43,7 +43,7 @@ def make(tmp_path: Path) -> Make:
         identities: dict[str, str] | None = None,
         **changed: Any,
     ) -> Path:
-        scores, influences = figures(draw, shift)
+        scores, influences = scores_and_parts(draw, shift)
         n = len(ids)
         cell = {"checkpoint": "v1", "sampler": "plms", "steps": 50, "eta": 0.0, "guidance_scale": 3.0}
         row = {
@@ -115,9 +115,9 @@ def test_spec_and_environment_are_compared_key_by_key(make: Make) -> None:
     assert (found.common_images, found.same_images) == (N, 1)
 
 
-def test_figures_over_the_same_prompts_and_noise_are_paired(make: Make) -> None:
-    score, distance = compare_runs(make("a", 1), make("b", 2, shift=0.05)).figures
-    (scores_a, parts_a), (scores_b, parts_b) = figures(1), figures(2, 0.05)
+def test_values_over_the_same_prompts_and_noise_are_paired(make: Make) -> None:
+    score, distance = compare_runs(make("a", 1), make("b", 2, shift=0.05)).values
+    (scores_a, parts_a), (scores_b, parts_b) = scores_and_parts(1), scores_and_parts(2, 0.05)
     assert score.paired
     assert distance.paired
     gaps = scores_b - scores_a
@@ -127,42 +127,42 @@ def test_figures_over_the_same_prompts_and_noise_are_paired(make: Make) -> None:
     expected = compare(Estimate(3.95, 0.07, N, parts_b * (N - 1)), Estimate(4.0, 0.07, N, parts_a * (N - 1)))
     assert (distance.low, distance.high) == pytest.approx((expected.low, expected.high))
     assert (score.better, distance.better) == ("b", "b")
-    back = compare_runs(Path(make("c", 2, shift=0.05)), make("d", 1)).figures
-    assert [figure.better for figure in back] == ["a", "a"]
+    back = compare_runs(Path(make("c", 2, shift=0.05)), make("d", 1)).values
+    assert [change.better for change in back] == ["a", "a"]
 
 
 @pytest.mark.parametrize(
     ("changed", "notes"),
     [
-        ({"seed": 7}, ["other start noise, seeds 42 and 7"] * 2),
-        ({"image_size": "32x32"}, ["other start noise, image sizes 64x64 and 32x32"] * 2),
-        ({"reference_digest": "z"}, ["", "other reference images"]),
+        ({"seed": 7}, ["different start noise, seeds 42 and 7"] * 2),
+        ({"image_size": "32x32"}, ["different start noise, image sizes 64x64 and 32x32"] * 2),
+        ({"reference_digest": "z"}, ["", "different reference images"]),
     ],
 )
 def test_what_is_not_paired_says_why(changed: dict[str, Any], notes: list[str], make: Make) -> None:
-    found = compare_runs(make("a", 1), make("b", 2, shift=0.05, **changed)).figures
-    assert [figure.note for figure in found] == notes
-    assert [figure.paired for figure in found] == [not note for note in notes]
+    found = compare_runs(make("a", 1), make("b", 2, shift=0.05, **changed)).values
+    assert [change.note for change in found] == notes
+    assert [change.paired for change in found] == [not note for note in notes]
     unpaired = found[1]
     assert unpaired.high is not None
     assert unpaired.high - unpaired.difference == pytest.approx(1.96 * np.hypot(0.07, 0.07), rel=0.01)
     assert unpaired.better == ""
 
 
-def test_figures_of_other_extractors_get_no_verdict(make: Make) -> None:
+def test_values_of_other_extractors_get_no_verdict(make: Make) -> None:
     a = make("a", 1, identities={"shapes-clip": "1"})
-    found = compare_runs(a, make("b", 2, shift=0.5, identities={"shapes-clip": "2"})).figures
-    for figure in found:
-        assert figure.note == "the extractors differ: other weights, or another version"
-        assert (figure.low, figure.p_holm, figure.better, figure.paired) == (None, None, "", False)
-    unknown = compare_runs(a, make("c", 2, shift=0.5)).figures  # a run of before they were recorded
-    other = compare_runs(a, make("d", 2, shift=0.5, identities={"shapes-clip": "1", "x": "3"})).figures
-    assert [figure.better for figure in (*unknown, *other)] == ["b"] * 4
+    found = compare_runs(a, make("b", 2, shift=0.5, identities={"shapes-clip": "2"})).values
+    for change in found:
+        assert change.note == "the extractors differ in weights or version"
+        assert (change.low, change.p_holm, change.better, change.paired) == (None, None, "", False)
+    unknown = compare_runs(a, make("c", 2, shift=0.5)).values  # a run without recorded identities
+    other = compare_runs(a, make("d", 2, shift=0.5, identities={"shapes-clip": "1", "x": "3"})).values
+    assert [change.better for change in (*unknown, *other)] == ["b"] * 4
 
 
 def test_fewer_prompts_pair_scores_and_not_distances(make: Make) -> None:
-    score, distance = compare_runs(make("a", 1), make("b", 2, ids=IDS[:150])).figures
-    gaps = figures(2)[0][:150] - figures(1)[0][:150]
+    score, distance = compare_runs(make("a", 1), make("b", 2, ids=IDS[:150])).values
+    gaps = scores_and_parts(2)[0][:150] - scores_and_parts(1)[0][:150]
     assert score.paired
     assert score.difference == pytest.approx(gaps.mean())
     assert not distance.paired
@@ -171,19 +171,19 @@ def test_fewer_prompts_pair_scores_and_not_distances(make: Make) -> None:
     assert score.note == "over the 150 images that both have"
 
 
-def test_images_of_one_prompt_are_no_independent_pairs(make: Make) -> None:
+def test_images_of_one_prompt_are_not_independent_pairs(make: Make) -> None:
     texts = [f"prompt {place // 50}" for place in range(N)]
-    apart = compare_runs(make("a", 1), make("b", 2, shift=0.05)).figures[0]
-    alike = compare_runs(make("c", 1, texts=texts), make("d", 2, shift=0.05, texts=texts)).figures[0]
+    apart = compare_runs(make("a", 1), make("b", 2, shift=0.05)).values[0]
+    alike = compare_runs(make("c", 1, texts=texts), make("d", 2, shift=0.05, texts=texts)).values[0]
     assert apart.low is not None
     assert alike.low is not None
     assert alike.difference == pytest.approx(apart.difference)
     assert apart.difference - apart.low != pytest.approx(alike.difference - alike.low, rel=0.05)
 
 
-def test_cells_match_by_what_tells_them_apart(make: Make) -> None:
+def test_cells_match_by_the_settings_that_vary(make: Make) -> None:
     found = compare_runs(make("a", 1), make("b", 2, sampler="ddim", checkpoint="v2"))
-    assert len(found.figures) == 2
+    assert len(found.values) == 2
     assert (found.only_a, found.only_b) == ((), ())
 
 
@@ -192,7 +192,7 @@ def test_without_images_nothing_is_paired(make: Make) -> None:
     (b / "images.parquet").unlink()
     found = compare_runs(a, b)
     assert found.common_images is None
-    assert {figure.note for figure in found.figures} == {"no images.parquet in both runs"}
+    assert {change.note for change in found.values} == {"no images.parquet in both runs"}
 
 
 def test_a_damaged_table_of_images_is_one_line(make: Make) -> None:
@@ -214,12 +214,12 @@ def test_the_command_prints_and_writes(
     text = capsys.readouterr().out
     for words in (
         "samplers.plms.steps  50  20",
-        "1 of 200 common ones",
+        "1 of the 200 common images",
         "B is better in 1 of 1 cells",
         "paired",
     ):
         assert words in text
-    assert json.loads(paths[0].read_text())["figures"][0]["better"] == "b"
+    assert json.loads(paths[0].read_text())["values"][0]["better"] == "b"
     page = paths[1].read_text(encoding="utf-8")
     assert "samplers.plms.steps" in page
     assert "http" not in page
@@ -228,7 +228,9 @@ def test_the_command_prints_and_writes(
     assert same.count("the same") == 5
 
 
-def test_what_is_no_run_is_one_line(make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_is_not_a_run_is_one_line(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     a = make("a", 1)
     assert main(["diff", str(a), str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err == f"sdbench: {tmp_path / 'none'} is not a run folder\n"

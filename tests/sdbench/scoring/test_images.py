@@ -1,4 +1,4 @@
-"""Scoring what others made, and a run again."""
+"""Scoring images that others made, and scoring a run again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.sdbench.conftest import N, features, rows
 Run = Callable[[dict[str, Any], Path], Any]
 
 
-def test_figures_are_those_of_the_features(
+def test_values_are_those_of_the_features(
     score: Callable[..., int],
     generated: Path,
     tmp_path: Path,
@@ -33,7 +33,7 @@ def test_figures_are_those_of_the_features(
     expected = clip_score_estimate(generated=mine, text=pixels.texts([f"prompt {i}" for i in range(N)]))
     assert float(clip["value"]) == pytest.approx(expected.value, rel=1e-6)
     assert float(clip["standard_error"]) == pytest.approx(expected.standard_error, rel=1e-6)
-    assert abs(float(fid["value"])) < 1e-9  # the images are their own reference, of their own size
+    assert abs(float(fid["value"])) < 1e-9  # the images are their own reference set
     unknown = ("sampler", "steps", "eta", "guidance_scale", "nfe", "seed", "precision", "weights_digest")
     assert {fid[name] for name in unknown} == {""}
     assert fid["cell"] == fid["curve"] == "mine"
@@ -127,7 +127,7 @@ def test_mixed_sizes_end_it(
     assert "00.png has 9x7 pixels and 05.png has 8x7 pixels" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_what_differs_between_protocols_of_one_formula_is_said(
+def test_what_differs_between_protocols_of_one_formula_is_printed(
     score: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert score(metrics="fid-inception-tf,kid-inception-tf,fid-clip-vit-l-14", prompts=None) == 0
@@ -145,7 +145,7 @@ def test_what_differs_between_protocols_of_one_formula_is_said(
     }
 
 
-def test_a_run_is_read_where_neither_its_weights_nor_its_sampler_are(
+def test_a_run_is_read_without_its_weights_and_its_sampler(
     tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights, module, run = tmp_path / "mine.ckpt", tmp_path / "mine.py", tmp_path / "run"
@@ -162,7 +162,7 @@ def test_a_run_is_read_where_neither_its_weights_nor_its_sampler_are(
         assert main(list(map(str, command))) == 0, command
     assert (run / "results.csv").read_bytes() == before
     assert main(["records", str(run)]) == 2
-    assert "its spec names no records" in capsys.readouterr().err
+    assert "its spec lists no records" in capsys.readouterr().err
 
 
 def test_a_run_is_scored_again_without_making_images(
@@ -176,11 +176,12 @@ def test_a_run_is_scored_again_without_making_images(
     run_tiny({**tiny, "guidance_scales": [2]}, run)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     (run / "results.csv").unlink()
-    monkeypatch.setattr(runner, "at_work", None)
+    monkeypatch.setattr(runner, "open_session", None)
     assert main(["score", str(run)]) == 0
-    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    page = {path for path in run.rglob("*") if "report" in path.parts}
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and p not in page} == before
     assert main(["score", str(run), "--metrics=fid-inception-tf"]) == 2
-    assert "leave --metrics away" in capsys.readouterr().err
+    assert "leave out --metrics" in capsys.readouterr().err
     next((run / "shards").rglob("*.parquet")).unlink()
     assert main(["score", str(run)]) == 1
-    assert "of 6 images are not made yet; resume: sdbench run" in capsys.readouterr().err
+    assert "of 6 images are not made yet; resume with: sdbench run" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Reference images: fitting, identity, stored features."""
+"""Reference sets: fitting, identity, stored features."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_images_are_read_once_for_all_extractors(
     measured(store, folder(reference_folder), pixels, others[0], notes=notes)
     assert read == [5, 5, 2]
     three = measured(store, folder(reference_folder), pixels, *others, notes=notes)
-    assert read == [5, 5, 2] * 2  # once more, for the new one alone
+    assert read == [5, 5, 2] * 2  # once more, only for the new extractor
     assert list(three) == ["clip-vit-l-14", "clip-vit-b-32", "inception-v3"]
     assert notes == [
         "features of the reference images by clip-vit-l-14, clip-vit-b-32",
@@ -119,7 +119,7 @@ def test_images_are_read_once_for_all_extractors(
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"), [(b"PAR1", "damaged"), (None, "is not the file of its name")]
+    ("content", "expected"), [(b"PAR1", "damaged"), (None, "is not the file that its name says")]
 )
 def test_stored_features_that_are_not_what_they_should_be(
     content: bytes | None, expected: str, reference_folder: Path, tmp_path: Path, pixels: Any

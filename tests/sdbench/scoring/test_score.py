@@ -1,4 +1,4 @@
-"""The stages by themselves: images that are not finite, scoring."""
+"""Scoring a run: images that are not finite, values and their notes."""
 
 from __future__ import annotations
 
@@ -113,7 +113,6 @@ class TestScore:
                 sha256=sha256[part],
                 thumbnails=np.repeat(np.arange(part.start, part.stop, dtype=np.uint8)[:, None] * 20, 192, 1),
                 flags=flags[part],
-                clip_scores=None,
                 features={
                     "clip-vit-l-14": features["image"][part],
                     "inception-v3": features["inception"][part],
@@ -128,7 +127,7 @@ class TestScore:
         name = "fid-inception-tf"
         return {name: Real(prepare(PROTOCOLS[name], features["real"]))}
 
-    def test_figures_are_those_of_all_images(
+    def test_values_are_those_of_all_images(
         self, spec: ExperimentSpec, plan: Plan, features: dict[str, np.ndarray], tmp_path: Path
     ) -> None:
         clip, fid = self.rows(spec, plan, features, tmp_path)
@@ -144,7 +143,7 @@ class TestScore:
         assert (clip.better, fid.better) == ("higher", "lower")
         assert fid.spec_digest == spec.digest
 
-    def test_flagged_images_are_counted_included_and_said_to_be(
+    def test_flagged_images_are_included_counted_and_noted(
         self, spec: ExperimentSpec, plan: Plan, features: dict[str, np.ndarray], tmp_path: Path
     ) -> None:
         fine = self.rows(spec, plan, features, tmp_path / "fine")

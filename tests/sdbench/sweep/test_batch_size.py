@@ -13,9 +13,9 @@ from sdbench.sweep.batch_size import automatic_size, doubled
 @pytest.mark.parametrize(
     ("fixed", "most", "expected"),
     [
-        (0.0, 64, 1),  # time in proportion to the images: nothing is gained
-        (1.0, 6, 4),  # never more than there are prompts
-        (1.0, 64, 16),  # 17 / 16 seconds an image; batches of 32 would bring 33 / 32, less than 3% better
+        (0.0, 64, 1),  # time is proportional to the images, so nothing is gained
+        (1.0, 6, 4),  # never more than the prompts
+        (1.0, 64, 16),  # 17 / 16 seconds per image; batches of 32 would take 33 / 32, less than 3% better
     ],
 )
 def test_batches_double_while_that_pays(fixed: float, most: int, expected: int) -> None:
@@ -40,7 +40,7 @@ def test_other_errors_are_not_hidden() -> None:
 
 
 def test_a_short_unit_does_not_lead_to_a_smaller_batch() -> None:
-    """A run that goes on may begin with the last unit of a cell."""
+    """A resumed run may begin with the last unit of a cell."""
     arithmetic = SimpleNamespace(compiled=False)
     unit = SimpleNamespace(
         chunk=SimpleNamespace(prompts=("one",)), cell=SimpleNamespace(arithmetic=arithmetic)

@@ -23,6 +23,7 @@ from sdbench.sweep.executors.inline import inline_pool
 from sdbench.sweep.progress import RunProgress
 from sdbench.sweep.runner import score_run
 from sdbench.sweep.worker import Job, Tick, UnitReport
+from tests.sdbench.tiny_runs import no_page
 
 Run = Callable[[dict[str, Any], Path], Any]
 
@@ -149,8 +150,8 @@ def test_values_are_those_of_a_plain_run_with_as_many_prompts(
     run_tiny(plain, tmp_path / "plain")
     for protocol in ranked["metrics"]:
         stopped, fixed = (rows_of(tmp_path / name, protocol) for name in ("run", "plain"))
-        for figure in ("value", "standard_error"):
-            assert stopped["far", "40"][figure] == fixed["far", "40"][figure]
+        for column in ("value", "standard_error"):
+            assert stopped["far", "40"][column] == fixed["far", "40"][column]
     assert "budget" not in json.loads((tmp_path / "plain" / "manifest.json").read_text())
 
 
@@ -169,7 +170,7 @@ def test_interrupted_shuffled_and_resumed_it_takes_the_same_course(
     with pytest.raises(KeyboardInterrupt):
         run_tiny(ranked, tmp_path / "parts", changed(stop))
     assert not (tmp_path / "parts" / "results.csv").exists()
-    with pytest.raises(StoreError, match="images are not made yet; resume: sdbench run"):
+    with pytest.raises(StoreError, match="images are not made yet; resume with: sdbench run"):
         score_run(tmp_path / "parts", RunProgress())
     found = run_tiny(ranked, tmp_path / "parts").images_found
     assert found == {1: UNIT, 2: 6 * 128 + UNIT}[call]
@@ -184,7 +185,7 @@ def test_a_finished_run_makes_nothing_and_scores_the_same(
     before = content(tmp_path / "run")
     outcome = run_tiny(ranked, tmp_path / "run")
     assert (outcome.images_made, outcome.images_found) == (0, made)
-    score_run(tmp_path / "run", RunProgress())
+    score_run(tmp_path / "run", RunProgress(), draw=no_page)
     assert content(tmp_path / "run") == before
 
 

@@ -1,4 +1,4 @@
-"""Killed at any moment and begun again, a run ends with the same bytes."""
+"""A run killed at any moment and resumed ends with the same bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IMAGES = 16
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of a run that nothing happened to."""
+    """Return the files of an undisturbed run."""
     folder = tmp_path_factory.mktemp("whole")
     tiny_runs.run(folder, folder / "run")
     return tiny_runs.files(folder / "run")
@@ -58,10 +58,10 @@ def test_two_writers_on_one_run_both_end_well(whole: dict[str, bytes], tmp_path:
 
 
 def images_done(root: Path) -> int:
-    """How many images a killed run has; what it has is whole, but for writes that never ended."""
+    """Return the number of images of a killed run; all its files but unfinished writes must be intact."""
     if not (root / "plan.json").is_file():
         return 0
     store = open_store(root)
     found = verify(store, lambda done, total: None)
-    assert [line for line in found.damage if "a write that never ended" not in line] == []
+    assert [line for line in found.damage if "an unfinished write" not in line] == []
     return status_of(store).done

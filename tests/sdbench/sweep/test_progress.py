@@ -1,4 +1,4 @@
-"""What is shown while a run or a training goes on."""
+"""What is shown during a run or a training."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def done(unit: Unit) -> UnitReport:
 
 
 class Clock:
-    """Time that stands still until told."""
+    """A clock that advances only on request."""
 
     now = 1000.0
 
@@ -208,7 +208,7 @@ def test_the_log_has_a_line_per_event(plan: Plan, tmp_path: Path) -> None:
     assert events == first * 2
 
 
-def test_a_log_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_is_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"--log .*file/run\.jsonl: "):
         EventLog(tmp_path / "file" / "run.jsonl")

@@ -1,4 +1,4 @@
-"""What goes wrong in long runs: each ends in one clear line and an intact store, and is resumed."""
+"""Failures of long runs: each ends in one clear line and an intact store, and the run resumes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from sdbench.cli import main
 from sdbench.core.errors import StoreError
-from sdbench.runs.images import AHEAD, Writing
+from sdbench.runs.images import AHEAD, ImageWriter
 from sdbench.runs.store import LocalStore, open_store
 from sdbench.sweep import runner
 from sdbench.sweep.progress import RunProgress
@@ -55,7 +55,7 @@ class TestStoreFails:
         run_tiny(tiny, tmp_path / "run")
         assert files(tmp_path / "run") == files(tmp_path / "whole")
 
-    def test_before_the_first_image_where_nothing_can_be_written(
+    def test_before_the_first_image_if_nothing_can_be_written(
         self,
         tiny: dict[str, Any],
         spec_file: Callable[[dict[str, Any]], Path],
@@ -117,7 +117,7 @@ def test_a_run_in_an_object_store_has_the_results_of_a_local_one(
     place = f"{request.getfixturevalue('s3')}/whole" if kind == "s3" else "memory://whole"
 
     def page_of(folder: Path) -> Path:
-        # What a page is drawn from has to be there.
+        # The files that the page is drawn from must be in the store.
         assert (folder / "results.csv").is_file()
         assert len(list((folder / "images").rglob("*.png"))) == 12
         page = folder / "report" / "index.html"
@@ -141,7 +141,7 @@ def test_a_run_in_an_object_store_has_the_results_of_a_local_one(
     assert runner.score_run(place, RunProgress(), draw=page_of) == f"{place}/report/index.html"
 
 
-class TestWriting:
+class TestImageWriter:
     def test_the_model_waits_for_a_store_that_is_slow(self) -> None:
         class Slow(LocalStore):
             def __init__(self) -> None:
@@ -150,7 +150,7 @@ class TestWriting:
             def write(self, key: str, data: bytes, *, durable: bool = True) -> None:
                 self.gate.wait(60)
 
-        store, writing, begun = Slow(), Writing(), []
+        store, writing, begun = Slow(), ImageWriter(), []
 
         def generate() -> None:
             for number in range(AHEAD + 1):

@@ -110,7 +110,7 @@ def test_a_lost_png_is_made_again(
     monkeypatch.setattr(RunProgress, "note", lambda self, text: said.append(text))
     outcome = run_tiny(tiny, tmp_path / "run")
     assert outcome.images_made == 4
-    assert "4 images are made again: PNGs that the spec keeps are not there" in said
+    assert "4 images are made again: PNGs that the spec keeps are missing" in said
     assert files(tmp_path / "run") == before
 
 
@@ -174,7 +174,7 @@ def test_a_foreign_shard_under_the_right_name_is_refused(
     run_tiny(tiny, tmp_path / "run")
     one, two = sorted((tmp_path / "run" / "shards").rglob("000000-*.parquet"))
     two.write_bytes(one.read_bytes())
-    with pytest.raises(StoreError, match="is not the shard of its name; delete it and run again"):
+    with pytest.raises(StoreError, match="is not the shard that its name says; delete it and run again"):
         run_tiny(tiny, tmp_path / "run")
 
 
@@ -253,7 +253,7 @@ def test_a_stochastic_sampler_is_reproducible_whatever_the_batch(
         assert np.abs(gap).max() <= 1
 
 
-def test_a_damaged_note_of_digests_is_named(tiny: dict[str, Any], tmp_path: Path, run_tiny: Run) -> None:
+def test_a_damaged_cache_of_digests_is_named(tiny: dict[str, Any], tmp_path: Path, run_tiny: Run) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "checkpoints.json").write_text("{half")
     with pytest.raises(StoreError, match=r"checkpoints\.json: damaged; delete it and run again"):

@@ -1,4 +1,4 @@
-"""Runs that end early, by Ctrl-C or as units are lost: what is there is right, and the next run goes on."""
+"""Runs that end early, by Ctrl-C or by losing units: what they made is correct, and the next run resumes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TestStopping:
 
     @pytest.fixture(autouse=True)
     def heard(self) -> Iterator[None]:
-        """Signals as a terminal's job has them: one in the background of a script ignores them."""
+        """Handle signals as in a terminal; background jobs of a script ignore Ctrl-C."""
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
         signal.signal(signal.SIGINT, before)
@@ -74,7 +74,7 @@ class TestStopping:
 
 
 def losing(lost: Callable[[Unit], bool]) -> Executor:
-    """The inline executor, which loses the units that a predicate names."""
+    """The inline executor, losing the units that a predicate selects."""
 
     @contextmanager
     def executor(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
@@ -111,7 +111,7 @@ class TestGaps:
         assert run_tiny(tiny, tmp_path / "run").images_made == 2
         assert files(tmp_path / "run") == files(tmp_path / "whole")
 
-    def test_the_command_fails_and_says_how_to_go_on(
+    def test_the_command_fails_and_says_how_to_resume(
         self,
         tiny: dict[str, Any],
         spec_file: Callable[[dict[str, Any]], Path],

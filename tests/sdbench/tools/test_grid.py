@@ -1,4 +1,4 @@
-"""The quick grid: ranges as written, images as a sweep makes them, and a picture also when interrupted."""
+"""The quick grid: its ranges, images as a sweep makes them, and a picture even if interrupted."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_whole_ranges_round_between_whole_ends() -> None:
 @pytest.mark.parametrize(
     "text", ["", "a", "5-1", "1-5 [1]", "1-5 (+0)", "1,,2", "-3", "1-2000", "1-9000000000"]
 )
-def test_what_is_no_range_is_refused(text: str) -> None:
+def test_text_that_is_not_a_range_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--scales: "):
         parse_range(text, "--scales")
 
 
 class Painter:
-    """A model that paints what it was asked for: the scale in red, the steps in green, the prompt in blue."""
+    """A model that paints its settings: the scale in red, the steps in green, the prompt in blue."""
 
     digest = "painter"
 
@@ -84,7 +84,7 @@ def request(out: Path, **changed: object) -> GridRequest:
 
 
 def colours(path: Path) -> set[tuple[int, ...]]:
-    """Return the colours that fill a field of 128 x 128, but for a few words in it."""
+    """Return the colours that fill a field of 128 x 128, ignoring the few words in it."""
     with Image.open(path) as image:
         found = image.convert("RGB").getcolors(1 << 20)
     assert found is not None
@@ -101,7 +101,7 @@ def test_every_setting_has_its_field(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert colours(path) == expected
 
 
-def test_an_interrupted_grid_shows_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_grid_shows_the_images_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     painter = Painter(stop_after=1)
     monkeypatch.setattr("sdbench.models.sources.ReferenceSource.load", lambda *args: painter)
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Every figure of two runs, compared: prompt by prompt where prompts and start noise agree."""
+"""Every value of two runs, compared: prompt by prompt if prompts and start noise agree."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ from metrics.compare import Comparison, compare, corrected
 from metrics.uncertainty import with_clusters
 from sdbench.core.errors import InputError, one_line
 
-__all__ = ["FigureChange", "Shared", "figure_changes", "shared_images"]
+__all__ = ["Shared", "ValueChange", "shared_images", "value_changes"]
 
 _LEVEL = 0.05
 _KEYS = ["cell", "prompt_id", "prompt"]
 
 
 @dataclass(frozen=True)
-class FigureChange:
-    """One protocol's figure of one cell in both runs; `difference` is b - a with its 95% interval.
+class ValueChange:
+    """One protocol's value of one cell in both runs.
 
-    `p_holm` is corrected for all cells of the protocol. `better` names the run that is better beyond doubt
-    ("a", "b" or ""). `paired` says whether the images were compared prompt by prompt; `note` why not.
+    Attributes:
+        difference: b - a; `low` and `high` bound its 95% interval.
+        p_holm: The p-value, corrected for all cells of the protocol.
+        better: The run that is significantly better, "a" or "b", or "".
+        paired: Whether the images were compared prompt by prompt.
+        note: Why they were not, or over which images they were.
     """
 
     protocol: str
@@ -52,26 +56,26 @@ class FigureChange:
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """The images of both runs that were made for the same prompt of the same cell.
+    """The images that both runs made for the same prompt of the same cell.
 
-    `rows` are the columns of images.parquet of both, with the endings _a and _b.
+    `rows` has the columns of both images.parquet, with the suffixes _a and _b.
     """
 
     rows: pd.DataFrame
 
     @property
     def same(self) -> int:
-        """How many are equal bit for bit."""
+        """Number of images that are equal bit for bit."""
         return int((self.rows["sha256_a"] == self.rows["sha256_b"]).sum())
 
     @cached_property
     def by_cell(self) -> dict[str, pd.DataFrame]:
-        """The rows of each cell of run a."""
+        """The rows by cell of run a."""
         return {str(cell): rows for cell, rows in self.rows.groupby("cell_a", sort=False)}
 
 
 def shared_images(a: Path, b: Path, cells: pd.DataFrame) -> Shared | None:
-    """The images of these pairs of cells (cell_a, cell_b); None where a run keeps no table of its images."""
+    """Return the images of the pairs of cells (cell_a, cell_b); None if a run has no table of its images."""
     paths = [run / "images.parquet" for run in (a, b)]
     if not all(path.is_file() for path in paths):
         return None
@@ -81,11 +85,14 @@ def shared_images(a: Path, b: Path, cells: pd.DataFrame) -> Shared | None:
     return Shared(placed.merge(second.add_suffix("_b"), left_on=left, right_on=[f"{key}_b" for key in _KEYS]))
 
 
-def figure_changes(rows: pd.DataFrame, names: Mapping[str, str], shared: Shared | None) -> list[FigureChange]:
-    """Each figure that both runs have, with p-values corrected for the cells of its protocol.
+def value_changes(rows: pd.DataFrame, names: Mapping[str, str], shared: Shared | None) -> list[ValueChange]:
+    """Return each value that both runs have, with p-values corrected for the cells of its protocol.
 
-    `rows` are the results of both runs, a row per cell and protocol, with `features_identity`, their columns
-    ending in _a and _b; `names` are the cells of run a in words.
+    Args:
+        rows: The results of both runs and their `features_identity`, a row per cell and protocol; the columns
+            have the suffixes _a and _b.
+        names: Labels of the cells of run a.
+        shared: The images that both runs have; None if unknown.
     """
     changes = []
     for _, group in rows.groupby("protocol_a", sort=False):
@@ -96,14 +103,14 @@ def figure_changes(rows: pd.DataFrame, names: Mapping[str, str], shared: Shared 
 
 
 def _compared(row: pd.Series[Any], shared: Shared | None) -> Comparison:
-    """Compare b with a, image by image where they are pairs; the note says why they are not.
+    """Compare b with a, image by image if they are pairs; otherwise the note says why not.
 
-    Figures of other features have no error of their difference, so no verdict comes of them.
+    For values of different features, the error of the difference is unknown, so they get no verdict.
     """
     old, new = (_estimate(row, side) for side in "ab")
     if _features_differ(row):
         old, new = replace(old, standard_error=None), replace(new, standard_error=None)
-        return replace(compare(new, old), note="the extractors differ: other weights, or another version")
+        return replace(compare(new, old), note="the extractors differ in weights or version")
     reason = _unpaired_because(row, shared)
     parts = None if reason or shared is None else _parts(row, shared)
     if parts is None:
@@ -111,7 +118,7 @@ def _compared(row: pd.Series[Any], shared: Shared | None) -> Comparison:
             reason = f"{old.n} and {new.n} images, and a distance depends on their number"
             old, new = replace(old, standard_error=None), replace(new, standard_error=None)
         test = compare(new, old)
-        return replace(test, note=reason or test.note or "no figures per image")
+        return replace(test, note=reason or test.note or "no values per image")
     of_a, of_b = (part.to_numpy() for part in (parts["a"], parts["b"]))
     whole = len(parts) == old.n == new.n
     test = compare(
@@ -122,11 +129,11 @@ def _compared(row: pd.Series[Any], shared: Shared | None) -> Comparison:
 
 
 def _with_parts(
-    figure: Estimate, parts: NDArray[np.float64], whole: bool, prompts: Sequence[str]
+    estimate: Estimate, parts: NDArray[np.float64], whole: bool, prompts: Sequence[str]
 ) -> Estimate:
-    """The figure with its images' parts; of fewer prompts than it was made of, the mean over those."""
-    value = figure.value if whole else float(np.mean(parts))
-    return with_clusters(replace(figure, value=value, n=len(parts), per_image=parts), prompts)
+    """Return the estimate with a part per image; over fewer images than it had, its value is their mean."""
+    value = estimate.value if whole else float(np.mean(parts))
+    return with_clusters(replace(estimate, value=value, n=len(parts), per_image=parts), prompts)
 
 
 def _estimate(row: pd.Series[Any], side: str) -> Estimate:
@@ -135,26 +142,26 @@ def _estimate(row: pd.Series[Any], side: str) -> Estimate:
 
 
 def _features_differ(row: pd.Series[Any]) -> bool:
-    """Whether both runs say what made the features, and say otherwise."""
+    """Return whether both runs record the identity of the features, and the identities differ."""
     known = {row["features_identity_a"], row["features_identity_b"]} - {""}
     return len(known) > 1
 
 
 def _unpaired_because(row: pd.Series[Any], shared: Shared | None) -> str:
-    """Why images of one prompt are no pairs; "" where they are."""
+    """Return why the images of a prompt are not pairs; "" if they are."""
     for column, words in (("seed", "seeds"), ("image_size", "image sizes")):
         if str(row[f"{column}_a"]) != str(row[f"{column}_b"]):
-            return f"other start noise, {words} {row[f'{column}_a']} and {row[f'{column}_b']}"
+            return f"different start noise, {words} {row[f'{column}_a']} and {row[f'{column}_b']}"
     if row["reference_digest_a"] != row["reference_digest_b"]:
-        return "other reference images"
+        return "different reference images"
     return "no images.parquet in both runs" if shared is None else ""
 
 
 def _parts(row: pd.Series[Any], shared: Shared) -> pd.DataFrame | None:
-    """What each common image contributes to both figures, and its prompt; None where that is not known.
+    """Return each common image's part of both values, and its prompt; None if the parts are not known.
 
-    Scores are values of an image by itself, so any prompts in common will do. Influences on a distance hold
-    for the whole set only; they are kept divided by n - 1.
+    A score belongs to a single image, so any common prompts will do. An influence on a distance holds only
+    for the whole set; images.parquet has it divided by n - 1.
     """
     rows = shared.by_cell.get(row["cell_a"], shared.rows.iloc[:0])
     for kind in ("score", "influence"):
@@ -169,11 +176,11 @@ def _parts(row: pd.Series[Any], shared: Shared) -> pd.DataFrame | None:
     return None
 
 
-def _change(row: pd.Series[Any], test: Comparison, cell: str) -> FigureChange:
+def _change(row: pd.Series[Any], test: Comparison, cell: str) -> ValueChange:
     lower = bool(row["better_a"] == "lower")
     settled = test.adjusted_p is not None and test.adjusted_p < _LEVEL
     a, b = (_estimate(row, side) for side in "ab")
-    return FigureChange(
+    return ValueChange(
         protocol=str(row["protocol_a"]),
         label=str(row["label_a"]),
         lower_is_better=lower,
