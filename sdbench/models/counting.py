@@ -9,20 +9,20 @@ from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ["Count", "counted"]
+__all__ = ["EvaluationCount", "counted"]
 
 
 @dataclass
-class Count:
-    """Number of inputs that denoisers evaluated; with guidance, an image has two of them in each step."""
+class EvaluationCount:
+    """Number of inputs that denoisers evaluated: with guidance, two per image and call."""
 
     rows: int = 0
 
 
 @contextmanager
-def counted(denoisers: Sequence[nn.Module]) -> Iterator[Count]:
+def counted(denoisers: Sequence[nn.Module]) -> Iterator[EvaluationCount]:
     """Count the inputs that the denoisers evaluate during the block."""
-    count = Count()
+    count = EvaluationCount()
 
     def add(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         count.rows += len(next(value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)))

@@ -77,8 +77,8 @@ def test_weights_that_did_not_change(
     assert capsys.readouterr().err.count("note:") == 0
 
 
-def test_only_weights_with_a_record_are_hashed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "file_digests", lambda path: pytest.fail(f"{path} has no record"))
+def test_only_fetched_weights_are_hashed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "file_digests", lambda path: pytest.fail(f"{path} was not fetched"))
     assert command("txt2img").code == 0
 
 
@@ -99,7 +99,7 @@ def test_hashing_that_takes_long_is_reported(
     monkeypatch.setattr(model, "SILENCE", 0.01)
     monkeypatch.setattr(model, "file_digests", lambda path: said.wait(60))
     with ImageProgress(Shown()) as progress:  # type: ignore[arg-type]
-        model._check_record(weights, progress)
+        model._check_digests(weights, progress)
     assert capsys.readouterr().out == f"note: verifying the digests of {weights}\n"
 
 
