@@ -97,7 +97,7 @@ def test_the_table_of_keys_has_every_key_with_its_default() -> None:
 @pytest.mark.parametrize("tag", ["`prompts.source`", "`reference.source`", "`records.to`"])
 def test_the_tables_of_sources_have_every_source_with_its_keys(tag: str) -> None:
     key, field = tag.strip("`").split(".")
-    suffix = {"prompts": "Prompts", "reference": "Reference", "records": "Record"}[key]
+    suffix = {"prompts": "Prompts", "reference": "Reference", "records": "Tracker"}[key]
     models: dict[str, type[BaseModel]] = {}
     for name, model in vars(specs).items():
         if name.endswith(suffix) and isinstance(model, type) and issubclass(model, BaseModel):

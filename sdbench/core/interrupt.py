@@ -26,7 +26,7 @@ def stopping(note: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     def first(number: int, frame: FrameType | None) -> None:
         asked.set()
         signal.signal(signal.SIGINT, before)
-        note("stopping after the units under way; press Ctrl-C again to stop at once")
+        note("stopping when the running units are done; press Ctrl-C again to stop at once")
 
     before = signal.signal(signal.SIGINT, first)
     try:

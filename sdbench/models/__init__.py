@@ -1,9 +1,9 @@
-"""Models: whatever turns prompts into images, behind one protocol.
+"""Models: everything that turns prompts into images, behind one protocol.
 
-A model is found before it is loaded. What was found is a `Source`: small, frozen, can be sent to another
-process, knows its files and their digests. Loading it gives a `Model`, which the worker asks for images.
-The kinds are the reference model (reference.py), diffusers pipelines (pipelines.py) and callables of
-installed packages (callables.py); nothing else in the harness knows which kind it has before it.
+A model is found first and loaded later. A found model is a `Source`: small, frozen, can be sent to another
+process, knows its files and their digests. Loading it returns a `Model`, which generates images. There are
+three kinds: the reference model (reference.py), diffusers pipelines (pipelines.py) and callables of
+installed packages (callables.py). The rest of the harness does not depend on the kind.
 """
 
 from __future__ import annotations
@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 __all__ = ["Images", "Model", "OnStep", "Source"]
 
 OnStep = Callable[[int, int], None]
-"""Told (steps done, steps in all) of the batch under way."""
+"""Called with (steps done, number of steps) of the current batch."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """A batch: uint8 [B, H, W, 3], and the evaluations of the denoiser (NFE) that each image took.
+    """A batch of images.
 
-    Both halves of guidance are counted. None stands for a model that cannot be watched. `finite` [B] says
-    which images are made of finite numbers; the others are black.
+    Attributes:
+        pixels: uint8 [B, H, W, 3].
+        evaluations: Evaluations of the denoiser per image (NFE); both halves of guidance count. None if
+            they cannot be counted.
+        finite: bool [B]: False if the model's output was NaN or infinite; such images are black.
     """
 
     pixels: np.ndarray
@@ -45,44 +48,49 @@ class Model(Protocol):
 
     @property
     def digest(self) -> str:
-        """What it is by content, as a sha256."""
+        """A sha256 of the model's content."""
 
     def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
-        """The images of a batch of prompts.
+        """Return an image for each prompt; ValueError if the model cannot make such images.
 
-        All that is random depends on the seed of the settings and each prompt's id alone. Raises ValueError
-        if the model cannot make such images.
+        All randomness of an image depends only on the seed of the settings and the id of its prompt.
         """
 
     def release(self) -> None:
-        """Let go of the weights: two models do not have to fit into memory. It is not used afterwards."""
+        """Free the weights, so that two models need not fit into memory. The model is not used again."""
 
 
 class Source(Protocol):
-    """A model that was found and is not loaded."""
+    """A model that was found but is not loaded."""
 
     @property
     def name(self) -> str:
-        """The name that the spec gives it."""
+        """Its name in the spec."""
 
     def files_digest(self) -> str:
-        """The sha256 of what lies on disk; InputError where it is not what was fetched."""
+        """Return the sha256 of its files; InputError if they changed since they were fetched."""
 
     def identify(self) -> str:
-        """The digest that the loaded model will have; may load it."""
+        """Return the digest that the loaded model will have; may load the model."""
 
     def config_digest(self) -> str:
-        """The sha256 of all else that makes images and is not in the weights."""
+        """Return the sha256 of everything that determines images besides the weights."""
 
     def check(self, settings: Settings) -> None:
-        """Raise InputError if it is plain without the weights that the model cannot follow the settings."""
+        """Raise InputError if the model, as far as is known without its weights, cannot use the settings."""
 
     def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
-        """The model on `device`; InputError where the files do not hold one.
+        """Load the model onto `device`.
 
-        `reuse` is a loaded model that is not needed any more: a source of the same kind and configuration
-        gives it these weights in place, which saves memory and keeps what was compiled.
+        Args:
+            device: "cpu" or "cuda".
+            arithmetic: How the model computes.
+            reuse: A loaded model that is no longer needed. A model of the same kind and configuration gets
+                the new weights in place, which saves memory and keeps its compiled code.
+
+        Raises:
+            InputError: The files do not hold a model.
         """
 
     def describe(self) -> Mapping[str, Any]:
-        """What the manifest says of it beside the digests, as a JSON value."""
+        """Return what the manifest says about the model besides its digests, as a JSON object."""

@@ -1,4 +1,4 @@
-"""The checkpoints that have names of their own, and where the published ones are kept."""
+"""The checkpoints that sdbench knows by name, and where the published ones can be downloaded."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 __all__ = ["LAYOUTS", "OPENRAIL_M", "SD_V1", "SHAPES", "Licence", "Published"]
 
 SHAPES = ("shapes-v1-1", "shapes-v1-2", "shapes-v1-3", "shapes-v1-4")
-"""The embedded family: its weights come with the package."""
+"""The embedded family; the package includes its weights."""
 
 LAYOUTS = ("original", "diffusers")
-"""What a published checkpoint can be fetched as: one file, or a diffusers folder."""
+"""Layouts in which a published checkpoint can be fetched: one file, or a diffusers folder."""
 
 
 @dataclass(frozen=True)
 class Licence:
-    """The terms of a model: their name, and the page to read them on."""
+    """The licence of a model: its name and the page with its text."""
 
     name: str
     url: str
@@ -28,7 +28,7 @@ OPENRAIL_M = Licence(
 
 @dataclass(frozen=True)
 class Published:
-    """A checkpoint on the Hugging Face hub, in the original layout (one file) and in that of diffusers."""
+    """A checkpoint on the Hugging Face hub, in the original layout (one file) and in the diffusers layout."""
 
     original: str
     file: str

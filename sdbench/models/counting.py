@@ -1,8 +1,7 @@
-"""What is asked of every model: how often its denoiser was evaluated, and numbers drawn for each image."""
+"""Counting the evaluations of a denoiser that the harness did not write."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,20 +9,20 @@ from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ["Count", "counted", "image_seed"]
+__all__ = ["EvaluationCount", "counted"]
 
 
 @dataclass
-class Count:
-    """Images that went through a denoiser; an image counts twice where both halves of guidance do."""
+class EvaluationCount:
+    """Number of inputs that denoisers evaluated: with guidance, two per image and call."""
 
     rows: int = 0
 
 
 @contextmanager
-def counted(denoisers: Sequence[nn.Module]) -> Iterator[Count]:
-    """Count what goes through the denoisers while the block runs."""
-    count = Count()
+def counted(denoisers: Sequence[nn.Module]) -> Iterator[EvaluationCount]:
+    """Count the inputs that the denoisers evaluate during the block."""
+    count = EvaluationCount()
 
     def add(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         count.rows += len(next(value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)))
@@ -34,9 +33,3 @@ def counted(denoisers: Sequence[nn.Module]) -> Iterator[Count]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def image_seed(seed: int, prompt_id: str) -> int:
-    """The seed of one image, 63 bits, for models that draw their own noise."""
-    digest = hashlib.sha256(f"image/{seed}/{prompt_id}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1

@@ -1,9 +1,9 @@
-"""Any scheduler of diffusers that steps along a beta schedule, as a sampler.
+"""Schedulers of the diffusers library as samplers of the reference model.
 
-`diffusers:PNDMScheduler?skip_prk_steps=true&steps_offset=1`: the class, and what its configuration says,
-with values as in YAML. The betas are the schedule's unless they are given; all else has the library's
-defaults. A scheduler may call the denoiser several times for one step; states between whole steps are not
-yielded.
+`diffusers:PNDMScheduler?skip_prk_steps=true&steps_offset=1` names the class and settings of its
+configuration, with values as in YAML. Settings that are left out have the library's defaults, except the
+betas, which are those of the model. Every scheduler that follows a beta schedule works. One that calls the
+denoiser several times in a step yields only the states between whole steps.
 """
 
 from __future__ import annotations
@@ -35,10 +35,14 @@ __all__ = ["SchedulerGrid", "diffusers_sampler"]
 
 @dataclass(frozen=True)
 class SchedulerGrid(Grid):
-    """The grid that a scheduler walks by itself, with the scheduler, its timesteps set.
+    """The grid of a scheduler, and the scheduler itself with its timesteps set.
 
-    firsts [N], descending in time: the number of the denoiser call that each step begins with. gains: what
-    the state and eps are multiplied by on their way into the scheduler: 1, or what rounding makes of it.
+    Attributes:
+        scheduler: An instance of the library's class.
+        firsts: Index of the first denoiser call of each of the N steps, from noise to data.
+        eta: Share of fresh noise in each step.
+        gains: Factors on the state and on eps before they enter the scheduler: 1, or slightly off it to
+            simulate rounding errors.
     """
 
     scheduler: Any
@@ -48,7 +52,7 @@ class SchedulerGrid(Grid):
 
 
 def diffusers_sampler(name: str) -> Sampler:
-    """The scheduler that `name` describes; InputError, in one line, for what the library does not have."""
+    """Return the scheduler that `name` describes; InputError if the library has no such class or setting."""
     class_name, _, query = name.removeprefix(DIFFUSERS_PREFIX).partition("?")
     kind = _class(name, class_name)
     settings = _settings(name, kind, query)
@@ -65,12 +69,14 @@ def _class(name: str, class_name: str) -> Any:
     if kind is None:
         fitting = [word for word in dir(diffusers) if _scheduler(diffusers, word)]
         hint = did_you_mean(class_name, fitting)
-        raise InputError(f"sampler {name!r}: diffusers has no such scheduler for models of noise; {hint}")
+        raise InputError(
+            f"sampler {name!r}: diffusers has no such scheduler for models that predict noise; {hint}"
+        )
     return kind
 
 
 def _scheduler(library: Any, class_name: str) -> Any:
-    """The class, if it has a beta schedule and can be told that the model predicts noise."""
+    """Return the class if it has a beta schedule and a setting for models that predict noise, else None."""
     kind = getattr(library, class_name, None) if class_name.endswith("Scheduler") else None
     known = inspect.signature(kind.__init__).parameters if kind else ()
     return kind if "beta_start" in known and "prediction_type" in known else None
@@ -96,14 +102,14 @@ def _settings(name: str, kind: Any, query: str) -> dict[str, Any]:
 def _grid(name: str, kind: Any, settings: dict[str, Any], schedule: Schedule, steps: int, eta: float) -> Grid:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # the library's own affair
+            warnings.simplefilter("ignore", DeprecationWarning)  # inside the library, so not ours to fix
             scheduler = kind(**_betas(schedule.config) | settings)
             scheduler.set_timesteps(steps)
-    except Exception as error:  # whatever the library makes of a wrong value
+    except Exception as error:  # the library may raise anything for a wrong value
         raise ValueError(f"sampler {name!r}: {type(error).__name__}: {one_line(error)}") from None
     times = scheduler.timesteps
     if times[0] < times[-1]:
-        raise ValueError(f"sampler {name!r} walks from data to noise")
+        raise ValueError(f"sampler {name!r} walks from data to noise; use one that walks from noise to data")
     firsts = tuple(_firsts(times.tolist()))
     powers = _powers(scheduler)
     starts = torch.stack([powers[first] for first in firsts])
@@ -130,7 +136,7 @@ def _betas(config: ScheduleConfig) -> dict[str, Any]:
 
 
 def _firsts(times: list[float]) -> Iterator[int]:
-    """The calls that steps begin with: a call is still part of a step if two calls look at where it leads."""
+    """Yield the index of each step's first call. A call with the next call's timestep continues a step."""
     begins = True
     for place in range(len(times)):
         if begins:
@@ -140,7 +146,7 @@ def _firsts(times: list[float]) -> Iterator[int]:
 
 
 def _powers(scheduler: Any) -> Tensor:
-    """Signal power at each call and at the end of the walk, float64 [calls + 1]."""
+    """Return the signal power at each call and after the last one, float64 [calls + 1]."""
     times, sigmas = scheduler.timesteps, getattr(scheduler, "sigmas", None)
     if sigmas is not None and len(sigmas) == len(times) + 1 and not hasattr(scheduler, "sigmas_interpol"):
         return 1 / (1 + sigmas.double() ** 2)
@@ -151,9 +157,9 @@ def _powers(scheduler: Any) -> Tensor:
 
 
 def _walk(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None = None) -> Iterator[Step]:
-    """Walk a `SchedulerGrid` from noise x [B, C, h, w]; pred_x0 is what the step's first eps points to."""
+    """Walk a `SchedulerGrid` from noise x [B, C, h, w]; pred_x0 is computed from each step's first eps."""
     assert isinstance(grid, SchedulerGrid)
-    scheduler = copy.deepcopy(grid.scheduler)  # its history is the walk's
+    scheduler = copy.deepcopy(grid.scheduler)  # it keeps a history, which must not outlive this walk
     options = {"eta": grid.eta} if grid.eta else {}
     times = scheduler.timesteps.to(x.device)
     state = x * scheduler.init_noise_sigma
@@ -177,7 +183,7 @@ def _begun(x: Tensor, eps: Tensor, power: Tensor) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _noise_from(scheduler: Any, draw: Draw | None) -> Iterator[None]:
-    """Let a scheduler take its fresh noise from `draw`: its module's one source of noise is replaced."""
+    """Make a scheduler take fresh noise from `draw`, by replacing its module's only source of noise."""
     module: Any = inspect.getmodule(type(scheduler))
     own = getattr(module, "randn_tensor", None)
     if own is None or draw is None:

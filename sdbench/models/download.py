@@ -12,7 +12,7 @@ from sdbench.core.errors import InputError, did_you_mean
 from sdbench.core.timing import now
 from sdbench.models.catalogue import SD_V1, SHAPES
 from sdbench.models.diffusers_layout import INDEX, needed_files
-from sdbench.models.fetched import Record, file_digests, write_record
+from sdbench.models.fetched import Origin, file_digests, write_origin
 from sdbench.models.home import weights_folder
 from sdbench.models.hub import Listing, cached_file, download, is_hub_id, list_files
 from sdbench.models.registry import hub_folder, known_names, repository_folder
@@ -81,7 +81,7 @@ def fetch(wanted: Download, note: Callable[[str], None]) -> Path:
     source = partial / wanted.file if wanted.file else partial
     shutil.rmtree(partial / ".cache", ignore_errors=True)  # the library's notes on half-fetched files
     digests = file_digests(source)
-    write_record(wanted.target, Record(wanted.repository, listing.commit, wanted.licence, now(), digests))
+    write_origin(wanted.target, Origin(wanted.repository, listing.commit, wanted.licence, now(), digests))
     source.replace(wanted.target)
     shutil.rmtree(partial, ignore_errors=True)
     return wanted.target

@@ -1,4 +1,7 @@
-"""What was fetched: the digests of its files, in a small JSON beside them, held against them ever after."""
+"""Where fetched weights came from: their origin and digests, in a JSON file next to them.
+
+The digests are compared with the files whenever the weights are identified.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,20 @@ from sdbench.core.errors import InputError
 from sdbench.core.files import write_whole
 from sdbench.models.diffusers_layout import file_names, needed_files
 
-__all__ = ["Record", "file_digests", "read_record", "record_path", "write_record"]
+__all__ = ["Origin", "file_digests", "origin_path", "read_origin", "write_origin"]
 
 
 @dataclass(frozen=True)
-class Record:
-    """Where weights came from, and the sha256 of each file by its name relative to the weights."""
+class Origin:
+    """Where weights came from.
+
+    Attributes:
+        repository: The hub id, ORGANISATION/NAME.
+        commit: The commit of the repository.
+        licence: The name of the licence and where to read it.
+        fetched: When they were fetched.
+        sha256: The digest of each file, by its path relative to the folder of weights.
+    """
 
     repository: str
     commit: str
@@ -25,39 +36,40 @@ class Record:
     sha256: dict[str, str]
 
 
-def record_path(weights: Path) -> Path:
-    """The record of a file or folder of weights: NAME.json beside NAME."""
+def origin_path(weights: Path) -> Path:
+    """Return the file with the origin of a file or folder of weights: NAME.json next to NAME."""
     return weights.with_name(f"{weights.name}.json")
 
 
-def write_record(weights: Path, record: Record) -> None:
-    """Write the record of `weights` in one step."""
-    write_whole(record_path(weights), (json.dumps(asdict(record), indent=2) + "\n").encode())
+def write_origin(weights: Path, origin: Origin) -> None:
+    """Write the origin of `weights`."""
+    write_whole(origin_path(weights), (json.dumps(asdict(origin), indent=2) + "\n").encode())
 
 
-def read_record(weights: Path) -> Record | None:
-    """The record of `weights`; None where nothing was recorded. InputError where it cannot be read."""
-    path = record_path(weights)
+def read_origin(weights: Path) -> Origin | None:
+    """Return the origin of `weights`, None if they were not fetched; InputError if it cannot be read."""
+    path = origin_path(weights)
     if not path.is_file():
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Record(**{**content, "sha256": dict(content["sha256"])})
+        return Origin(**{**content, "sha256": dict(content["sha256"])})
     except (OSError, ValueError, TypeError, KeyError):
-        raise InputError(f"{path}: is not a record of what was fetched; delete it and fetch again") from None
+        raise InputError(f"{path}: does not describe fetched weights; delete it and fetch again") from None
 
 
 def file_digests(weights: Path) -> dict[str, str]:
-    """The sha256 of the file, or of each file of a diffusers folder that is read, by relative name.
+    """Return the sha256 of a file, or of each file of a diffusers folder that is read, by relative path.
 
-    Raises InputError where a record says otherwise: the weights changed since they were fetched.
+    Raises:
+        InputError: The weights changed since they were fetched.
     """
     found = _digests(weights)
-    record = read_record(weights)
-    if record is not None and record.sha256 != found:
-        differing = sorted({name for name, _ in record.sha256.items() ^ found.items()})
+    origin = read_origin(weights)
+    if origin is not None and origin.sha256 != found:
+        differing = sorted({name for name, _ in origin.sha256.items() ^ found.items()})
         raise InputError(
-            f"{weights}: {differing[0]} is not what was fetched from {record.repository} on {record.fetched} "
+            f"{weights}: {differing[0]} is not what was fetched from {origin.repository} on {origin.fetched} "
             f"(sha256 differs); delete it and fetch again"
         )
     return found

@@ -1,4 +1,4 @@
-"""The folder that holds fetched weights and the user's own models."""
+"""The folder with fetched weights and the user's own models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HOME_VARIABLE = "SDBENCH_HOME"
 
 
 def home() -> Path:
-    """${SDBENCH_HOME}, else sdbench in ${XDG_CACHE_HOME}, else ~/.cache/sdbench."""
+    """Return ${SDBENCH_HOME}, or else ${XDG_CACHE_HOME}/sdbench, or else ~/.cache/sdbench."""
     given = os.environ.get(HOME_VARIABLE)
     if given:
         return Path(given).expanduser()
@@ -19,10 +19,10 @@ def home() -> Path:
 
 
 def weights_folder() -> Path:
-    """Where fetched weights lie, and where weights are put by hand."""
+    """Return the folder for weights, fetched or put there by hand."""
     return home() / "weights"
 
 
 def models_folder() -> Path:
-    """Where the YAML files of the user's own models lie."""
+    """Return the folder for the YAML files of the user's own models."""
     return home() / "models"

@@ -1,4 +1,4 @@
-"""Pipelines of the diffusers library in a sweep."""
+"""Pipelines of the diffusers library as models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sdbench.core.errors import InputError, one_line
 from sdbench.core.precision import FULL, Arithmetic
 from sdbench.data.prompts import Prompt
 from sdbench.models import Images, OnStep
-from sdbench.models.counting import counted, image_seed
+from sdbench.models.counting import counted
 from sdbench.models.diffusers_layout import file_names, only_variant, read_index
 from sdbench.models.schedulers import build_scheduler
 from sdbench.models.settings import Settings
@@ -26,16 +26,16 @@ from sdbench.models.sources import PipelineSource
 __all__ = ["PipelineModel", "library_version", "load_pipeline"]
 
 NEEDED = ("prompt", "height", "width", "num_inference_steps", "guidance_scale", "generator", "output_type")
-"""Arguments without which a pipeline cannot follow settings."""
+"""Arguments that a pipeline must have to be usable in a sweep."""
 
 DENOISERS = ("unet", "transformer", "transformer_2")
 
 
 class PipelineModel:
-    """A `Model` round a text-to-image pipeline.
+    """A `Model` that runs a text-to-image pipeline.
 
-    A pipeline with a UNet is given the start noise of the reference model; others draw from a generator
-    of each image's own. Pixels are quantised as the reference model's are: truncated, not rounded.
+    A pipeline with a UNet starts from the same noise as the reference model; others draw it from a separate
+    generator for each image. Pixels are quantised as in the reference model: truncated, not rounded.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class PipelineModel:
         return self._digest
 
     def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
-        """Run the pipeline with the scheduler that the sampler's name stands for."""
+        """Run the pipeline with the scheduler that the sampler's name selects."""
         pipeline = self._pipeline
         pipeline.scheduler = build_scheduler(self._source, settings.sampler, settings.eta)
         denoisers = [module for name in DENOISERS if (module := getattr(pipeline, name, None)) is not None]
@@ -71,18 +71,18 @@ class PipelineModel:
             ).images
         shape = (len(prompts), settings.height, settings.width, 3)
         if images.shape != shape:
-            raise ValueError(f"the pipeline made images of shape {images.shape}, asked for {shape}")
+            raise ValueError(f"the pipeline returned images of shape {images.shape}, expected {shape}")
         finite = np.isfinite(images).all(axis=(1, 2, 3))
         black_instead = np.where(finite[:, None, None, None], images, 0.0)
         pixels = (255.0 * black_instead.clip(0.0, 1.0)).astype(np.uint8)
         return Images(pixels, count.rows // len(prompts) if denoisers else None, finite)
 
     def release(self) -> None:
-        """Let go of the pipeline."""
+        """Free the pipeline."""
         del self._pipeline
 
     def _noise(self, prompts: Sequence[Prompt], settings: Settings) -> dict[str, Any]:
-        seeds = [image_seed(settings.seed, prompt.id) for prompt in prompts]
+        seeds = [settings.image_seed(prompt.id) for prompt in prompts]
         noise: dict[str, Any] = {"generator": [torch.Generator().manual_seed(seed) for seed in seeds]}
         unet, factor = (
             getattr(self._pipeline, "unet", None),
@@ -111,7 +111,7 @@ class PipelineModel:
 
 
 def library_version() -> str:
-    """The version of diffusers; InputError says how to install it."""
+    """Return the version of diffusers; InputError if it is not installed."""
     try:
         return metadata.version("diffusers")
     except metadata.PackageNotFoundError:
@@ -119,7 +119,7 @@ def library_version() -> str:
 
 
 def load_pipeline(source: PipelineSource, device: str, arithmetic: Arithmetic = FULL) -> PipelineModel:
-    """The pipeline of a folder; InputError if it cannot be loaded or cannot follow settings."""
+    """Load the pipeline of a folder; InputError if it cannot be loaded or used in a sweep."""
     library_version()
     import diffusers
     from diffusers.utils import logging as diffusers_logging
@@ -130,7 +130,7 @@ def load_pipeline(source: PipelineSource, device: str, arithmetic: Arithmetic = 
     logging.getLogger("diffusers").setLevel(logging.ERROR)
     index = read_index(source.path, source.name)
     _refuse_code(source, index, diffusers)
-    # Absent parts must be said to be absent; the safety checker is, since no sweep judges images.
+    # The library must be told which parts are absent. No sweep uses the safety checker, so it is left out.
     absent: dict[str, Any] = {name: None for name, value in index.items() if value == [None, None]}
     if "safety_checker" in index:
         absent |= {"safety_checker": None, "requires_safety_checker": False}
@@ -148,8 +148,8 @@ def load_pipeline(source: PipelineSource, device: str, arithmetic: Arithmetic = 
     missing = [name for name in NEEDED if name not in arguments]
     if missing:
         raise InputError(
-            f"checkpoint {source.name}: {index['_class_name']} takes no {', '.join(missing)}, so it cannot "
-            "be swept as a text-to-image model"
+            f"checkpoint {source.name}: {index['_class_name']} has no arguments {', '.join(missing)}, so it "
+            "cannot be used as a text-to-image model"
         )
     pipeline.set_progress_bar_config(disable=True)
     if getattr(pipeline, "watermark", None) is not None:
@@ -160,7 +160,7 @@ def load_pipeline(source: PipelineSource, device: str, arithmetic: Arithmetic = 
 
 
 def _compile(pipeline: Any) -> None:
-    """Denoisers and decoder; their methods, so that what counts evaluations stays outside."""
+    """Compile the denoisers and the decoder: their methods, so that counting hooks are not compiled."""
     for name in DENOISERS:
         if (denoiser := getattr(pipeline, name, None)) is not None:
             denoiser.forward = torch.compile(denoiser.forward, dynamic=False)
@@ -169,7 +169,7 @@ def _compile(pipeline: Any) -> None:
 
 
 def _refuse_code(source: PipelineSource, index: dict[str, Any], diffusers: Any) -> None:
-    """Components come from the libraries alone: a folder with classes of its own wants to run code."""
+    """Raise InputError if a component is not a class of the libraries: loading it could run foreign code."""
     named = [value[0] for value in index.values() if isinstance(value, list) and value]
     foreign = [
         library
@@ -178,6 +178,6 @@ def _refuse_code(source: PipelineSource, index: dict[str, Any], diffusers: Any) 
     ]
     if foreign:
         raise InputError(
-            f"checkpoint {source.name}: {source.path} names components of {foreign[0]!r}, code that "
-            "is not part of diffusers or transformers"
+            f"checkpoint {source.name}: {source.path} names components of {foreign[0]!r}, which "
+            "is not part of diffusers or transformers; foreign code is not run"
         )

@@ -1,4 +1,4 @@
-"""The reference model in a sweep."""
+"""The reference model as a model of a sweep."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from sdbench.spec.sampler_names import belongs_to_model
 __all__ = ["ReferenceModel", "check_settings", "load_reference_model", "read_config"]
 
 CONTEXT_BYTES = 2**30
-"""What encoded prompts may take of the device's memory."""
+"""Device memory that kept encodings of prompts may use."""
 
 
 class ReferenceModel:
-    """A `Model` round LatentDiffusion. The start noise of an image depends on seed and prompt id alone."""
+    """A `Model` that runs LatentDiffusion. An image's noise depends only on the seed and its prompt's id."""
 
     def __init__(self, model: LatentDiffusion, arithmetic: Arithmetic = FULL) -> None:
-        self.digest: str = model.weights_digest  # before the weights are rounded
+        self.digest: str = model.weights_digest  # before the weights are rounded to a lower precision
         model.compute_in(arithmetic.precision, compiled=arithmetic.compiled)
         self._model = model
         self._settings = (model.config.digest, model.device.type, arithmetic)
         self._contexts = _Contexts(model)
 
     def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
-        """Sample the batch by the sampler that the settings name."""
+        """Sample the batch with the sampler named in the settings."""
         model = self._model
         shape = model.config.latent_shape(settings.height, settings.width)
         ids = [prompt.id for prompt in prompts]
@@ -62,24 +62,24 @@ class ReferenceModel:
         return Images(pixels.cpu().numpy(), evaluations, finite.cpu().numpy())
 
     def fits(self, config: ModelConfig, device: str, arithmetic: Arithmetic) -> bool:
-        """Whether weights of this configuration can be put into this model."""
+        """Return whether this model can take other weights of this configuration."""
         return self._settings == (config.digest, torch.device(device).type, arithmetic)
 
     def reload(self, source: ReferenceSource) -> None:
-        """Take the weights of another source of the same configuration."""
+        """Replace the weights by those of another source with the same configuration."""
         checkpoints.reload_checkpoint(self._model, source.path, source.use_ema)
         self.digest = self._model.weights_digest
         self._contexts.weights_changed()
 
     def release(self) -> None:
-        """Let go of the weights."""
+        """Free the weights."""
         del self._model, self._contexts
 
 
 class _Contexts:
-    """Encoded prompts, kept for as long as the text encoder is the same: by its digest, not by its name.
+    """Encoded prompts, kept while the digest of the text encoder stays the same.
 
-    Whole batches are kept, since the last bit of a row may hang on the batch that it was encoded in.
+    Whole batches are kept, because the last bits of a row can depend on the batch that it was encoded in.
     """
 
     def __init__(self, model: LatentDiffusion) -> None:
@@ -88,7 +88,7 @@ class _Contexts:
         self._kept: dict[tuple[str, ...], Tensor] = {}
 
     def of(self, texts: list[str]) -> Tensor:
-        """The context [B, L, D] of a batch of prompts."""
+        """Return the context [B, L, D] of a batch of prompts."""
         key = tuple(texts)
         if key in self._kept:
             return self._kept[key]
@@ -98,14 +98,14 @@ class _Contexts:
         return context
 
     def weights_changed(self) -> None:
-        """Forget everything where the text encoder is another one."""
+        """Forget all encodings if the text encoder has changed."""
         if self._encoder != self._model.text_digest:
             self._encoder = self._model.text_digest
             self._kept.clear()
 
 
 def read_config(source: ReferenceSource) -> ModelConfig:
-    """The configuration of the weights; InputError where it cannot be read."""
+    """Return the configuration of the weights; InputError if it cannot be read."""
     try:
         return checkpoints.read_config(source.path, source.config)
     except CheckpointError as error:
@@ -113,7 +113,7 @@ def read_config(source: ReferenceSource) -> ModelConfig:
 
 
 def check_settings(source: ReferenceSource, settings: Settings) -> None:
-    """Raise InputError if a model of this configuration cannot follow the settings."""
+    """Raise InputError if a model of this configuration cannot use the settings."""
     if belongs_to_model(settings.sampler):
         raise InputError(
             f"checkpoint {source.name}: sampler {settings.sampler!r} is for diffusers pipelines; "
@@ -124,7 +124,7 @@ def check_settings(source: ReferenceSource, settings: Settings) -> None:
         config.latent_shape(settings.height, settings.width)
         sampler = resolve_sampler(settings.sampler)
         grid = sampler.grid(Schedule(config.schedule), settings.steps, settings.eta)
-        nfe(sampler, grid)  # walks it once, so that a sampler that fails on it does so now
+        nfe(sampler, grid)  # walks the grid once, so that a sampler that cannot do so fails now
     except ValueError as error:
         raise InputError(f"checkpoint {source.name}: {error}") from None
 
@@ -132,7 +132,7 @@ def check_settings(source: ReferenceSource, settings: Settings) -> None:
 def load_reference_model(
     source: ReferenceSource, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None
 ) -> ReferenceModel:
-    """The model of `source`, in place of `reuse` where that fits; InputError where the files hold none."""
+    """Load the model of `source`, into `reuse` if that fits; InputError if the files do not hold a model."""
     try:
         if isinstance(reuse, ReferenceModel) and reuse.fits(source.model_config, device, arithmetic):
             reuse.reload(source)

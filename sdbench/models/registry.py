@@ -1,4 +1,4 @@
-"""Model names: which there are, and what each one stands for on this machine."""
+"""Model names: the known ones, and the model on this machine that a name or path refers to."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model that was found, with the identity of what is in it."""
+    """A model that was found, with the digests of its content."""
 
     source: Source
     weights_digest: str
@@ -38,12 +38,12 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
-        """The name that the spec gives it."""
+        """Its name in the spec."""
         return self.source.name
 
 
 class NotFetchedError(InputError):
-    """Weights that `sdbench models fetch` would bring. `wanted` is its argument."""
+    """Weights that `sdbench models fetch` can download; `wanted` is its argument."""
 
     def __init__(self, name: str, wanted: str, place: str) -> None:
         super().__init__(f"checkpoint {name}: {place}")
@@ -51,14 +51,16 @@ class NotFetchedError(InputError):
 
 
 def known_names() -> tuple[str, ...]:
-    """The names that need no path; InputError where a file of the user's models is wrong."""
+    """Return the names that need no path; InputError if a file of the user's models is wrong."""
     return tuple(dict.fromkeys([*SHAPES, *SD_V1, *user_models(), *installed_models()]))
 
 
 def locate(entry: ModelEntry) -> Source:
-    """What `entry` stands for, found on this machine.
+    """Find the model that `entry` describes on this machine.
 
-    Raises NotFetchedError where a download is missing, InputError for all else that is not there.
+    Raises:
+        NotFetchedError: It is missing and can be downloaded.
+        InputError: It is missing otherwise, or its name is unknown.
     """
     name = entry.name
     if entry.diffusers is not None:
@@ -79,7 +81,7 @@ def locate(entry: ModelEntry) -> Source:
 
 
 def locate_all(entries: Sequence[ModelEntry]) -> tuple[Source, ...]:
-    """`locate` for each; one InputError with the one command that fetches all that is missing."""
+    """Find each model; one InputError with the command that downloads all missing ones."""
     found, missing = [], []
     for entry in entries:
         try:
@@ -93,14 +95,15 @@ def locate_all(entries: Sequence[ModelEntry]) -> tuple[Source, ...]:
 
 
 def repository_folder(repository: str) -> Path:
-    """Where a diffusers folder of the hub is fetched to: weights/ORGANISATION--NAME."""
+    """Return the folder that a diffusers folder of the hub is fetched to: weights/ORGANISATION--NAME."""
     return weights_folder() / repository.replace("/", "--")
 
 
 def hub_folder(repository: str, parts: Collection[str] | None = None) -> Path | None:
-    """A diffusers folder of the hub that was fetched, or lies whole in the Hugging Face cache.
+    """Return a diffusers folder of the hub that was fetched or is in the Hugging Face cache, else None.
 
-    With all its components, or those of `parts`: the cache keeps interrupted downloads and single files too.
+    In the cache, all its components must be complete, or those in `parts`: interrupted downloads and single
+    files stay there too.
     """
     fetched = repository_folder(repository)
     if (fetched / INDEX).is_file():
@@ -112,7 +115,8 @@ def hub_folder(repository: str, parts: Collection[str] | None = None) -> Path | 
 def _reference(entry: ModelEntry, path: str) -> ReferenceSource:
     weights = _folder_or_repository(entry.name, path, REFERENCE_PARTS)
     if weights.is_file() and weights.suffix not in WEIGHTS_SUFFIXES:
-        raise InputError(f"checkpoint {entry.name}: {weights} is not one of {', '.join(WEIGHTS_SUFFIXES)}")
+        suffixes = " or ".join(WEIGHTS_SUFFIXES)
+        raise InputError(f"checkpoint {entry.name}: {weights} is not a folder or a {suffixes} file")
     config = existing_file(entry.config, f"config of {entry.name}") if entry.config else None
     return ReferenceSource(entry.name, weights, config, entry.use_ema)
 
@@ -125,7 +129,7 @@ def _folder_or_repository(name: str, text: str, parts: Collection[str] | None = 
             raise
     folder = hub_folder(text, parts)
     if folder is None:
-        raise NotFetchedError(name, text, f"{text} is neither a path nor a model that was fetched whole")
+        raise NotFetchedError(name, text, f"{text} is neither an existing path nor a fetched model")
     return folder
 
 
@@ -135,7 +139,7 @@ def _shapes(entry: ModelEntry) -> ReferenceSource:
     weights = shapes.CHECKPOINTS[entry.name]
     if not weights.is_file():
         raise InputError(
-            f"checkpoint {entry.name}: {weights} not found: train it with 'sdbench shapes train'"
+            f"checkpoint {entry.name}: {weights} not found; train it with 'sdbench shapes train'"
         )
     return ReferenceSource(entry.name, weights, shapes.CONFIG, entry.use_ema, catalogued=True)
 
@@ -150,4 +154,4 @@ def _sd_v1(name: str) -> Path:
     for place in places:
         if place is not None and place.exists():
             return place
-    raise NotFetchedError(name, name, f"{places[0]} not found, nor is it in the Hugging Face cache")
+    raise NotFetchedError(name, name, f"{places[0]} not found, and it is not in the Hugging Face cache")

@@ -1,9 +1,9 @@
-"""Samplers by name: the built-in ones, those of packages, functions of any module or file, schedulers.
+"""Samplers by name: built-in ones, those of packages, functions in modules or files, diffusers schedulers.
 
-A package offers one by an entry point in the group `sdbench.samplers`; `module:function` names one that
-can be imported, also from the current folder, `folder/file.py:function` one in a file. All may be a function
-like the built-in ones, `(denoise, x, grid, draw) -> Iterator[Step]`, which then walks the DDIM grid, or a
-`Sampler` record. Importing one runs its code. `diffusers:CLASS` is a scheduler of that library.
+A package adds one by an entry point in the group `sdbench.samplers`. `module:function` names one in an
+importable module or in the current folder, `folder/file.py:function` one in a file. Each is either a
+`Sampler`, or a function like the built-in ones, `(denoise, x, grid, draw) -> Iterator[Step]`, which is run
+on the DDIM grid. Importing it runs its code. `diffusers:CLASS` is a scheduler of the diffusers library.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ TRIAL_STEPS = 10
 
 @cache
 def resolve_sampler(name: str) -> Sampler:
-    """The sampler `name`; one that is not built in has walked a short grid by then.
+    """Return the sampler `name`. One that is not built in has been tried on a short grid.
 
-    Later faults of such a sampler, in its grid or while it walks, are a ValueError that names it.
-    Raises InputError, in one line, for an unknown name and for what cannot be imported or walked.
+    If such a sampler fails later, in its grid or during a walk, the error is a ValueError that names it.
+
+    Raises:
+        InputError: The name is unknown, or the sampler cannot be imported or failed on the short grid.
     """
     if name in SAMPLERS:
         return SAMPLERS[name]
@@ -55,9 +57,9 @@ def resolve_sampler(name: str) -> Sampler:
 
 @cache
 def sampler_identity(name: str) -> str | None:
-    """What a name does not say of a sampler: the sha256 of the files that define a third-party one.
+    """Return the sha256 of the files that define a third-party sampler, which its name does not identify.
 
-    None for samplers that are built in or belong to the model. Files that those files import do not count.
+    Files that they import are not included. None for samplers that are built in or belong to a model.
     """
     if name in SAMPLERS or belongs_to_model(name):
         return None
@@ -75,7 +77,7 @@ def _entry_point(name: str) -> EntryPoint:
         return EntryPoint(name=name, value=f"{module}:{in_file[2]}", group=GROUP)
     if ":" in name:
         if not re.fullmatch(r"\w+(\.\w+)*:\w+(\.\w+)*", name):
-            raise InputError(f"sampler {name!r} is not written module:function or file.py:function")
+            raise InputError(f"sampler {name!r} is not of the form module:function or file.py:function")
         return EntryPoint(name=name, value=name, group=GROUP)
     installed = {point.name: point for point in entry_points(group=GROUP)}
     if name not in installed:
@@ -87,7 +89,7 @@ def _entry_point(name: str) -> EntryPoint:
 
 
 def _module_of(name: str, path: Path) -> str:
-    """Import a file, once, under a name that no other module has; it may import what lies beside it."""
+    """Import a file once, under a unique module name; it may import other modules of its folder."""
     module = f"sdbench_sampler_{digest_value(str(path.resolve()))[:SHORT]}"
     if module in sys.modules:
         return module
@@ -106,7 +108,7 @@ def _module_of(name: str, path: Path) -> str:
 
 def _search(folder: Path) -> None:
     if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # last, so that nothing there takes the place of an installed package
+        sys.path.append(str(folder))  # last, so that nothing there shadows an installed package
 
 
 def _load(point: EntryPoint) -> Sampler:
@@ -133,7 +135,7 @@ def _try_out(name: str, sampler: Sampler) -> None:
     grid = sampler.grid(Schedule(ScheduleConfig()), TRIAL_STEPS, 0.0)
     *_, last = sampler.run(denoise, x, grid, lambda: torch.ones_like(x))
     if not torch.isfinite(last.x).all():
-        raise ValueError(f"sampler {name!r}: what it ends with is not finite")
+        raise ValueError(f"sampler {name!r}: its result is not finite")
 
 
 def _guarded(name: str, sampler: Sampler) -> Sampler:
@@ -147,9 +149,9 @@ def _guarded(name: str, sampler: Sampler) -> Sampler:
         step = None
         for step in _translated(name, lambda: sampler.run(denoise, x, grid, draw)):
             if not isinstance(step, Step):
-                raise ValueError(f"sampler {name!r} yields no Step: {type(step).__name__}")
+                raise ValueError(f"sampler {name!r} must yield Step, not {type(step).__name__}")
             if step.x.shape != x.shape:
-                shapes = f"{_shapes(step.x)} for {_shapes(x)}"
+                shapes = f"{_shapes(step.x)} instead of {_shapes(x)}"
                 raise ValueError(f"sampler {name!r} yields the wrong shape: {shapes}")
             yield step
         if step is None:

@@ -1,7 +1,7 @@
-"""Samplers by name for diffusers pipelines, whose word for a sampler is scheduler.
+"""Samplers by name for diffusers pipelines; the library calls a sampler a scheduler.
 
-`default` is the pipeline's own, `diffusers:CLASS` another one of the library with the pipeline's settings.
-The built-in names stand for the scheduler that implements the same method on the same timesteps.
+`default` is the pipeline's own, `diffusers:CLASS` another one with the pipeline's settings. A built-in name
+selects the scheduler that implements the same method on the same timesteps.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "heun": ("HeunDiscreteScheduler", EVEN_GRID),
     "unipc": ("UniPCMultistepScheduler", {**SECOND_ORDER, **EVEN_GRID}),
 }
-"""For models of noise. dpm-solver is missing: the library has none on its non-integer timesteps."""
+"""For models that predict noise. Without dpm-solver, whose non-integer timesteps no scheduler supports."""
 
 FLOW: dict[str, tuple[str, dict[str, Any]]] = {
     "euler": ("FlowMatchEulerDiscreteScheduler", {}),
@@ -43,12 +43,12 @@ FLOW: dict[str, tuple[str, dict[str, Any]]] = {
 """For flow-matching models (Stable Diffusion 3, Flux), on the pipeline's own timesteps."""
 
 STEPS_ALONE = ("StableDiffusion3", "AuraFlow")
-"""Pipelines, by the start of their names, that tell a scheduler the number of steps; the others of flow
-matching hand it noise levels that they choose, which not every scheduler takes."""
+"""Flow-matching pipelines, by the start of their names, that give a scheduler only the number of steps. The
+others give it noise levels of their choice, which not every scheduler accepts."""
 
 
 def build_scheduler(source: PipelineSource, sampler: str, eta: float) -> Any:
-    """A fresh scheduler for the pipeline; InputError where the sampler's name or eta has no meaning there."""
+    """Return a new scheduler for the pipeline; InputError if it does not support the sampler or eta."""
     own = _own_scheduler(source)
     class_name, settings = _chosen(source, type(own), sampler)
     scheduler = _class(source, class_name).from_config(own.config, **settings)
@@ -64,7 +64,7 @@ def build_scheduler(source: PipelineSource, sampler: str, eta: float) -> Any:
 def _own_scheduler(source: PipelineSource) -> Any:
     class_name = (read_index(source.path, source.name).get("scheduler") or [None, None])[1]
     if class_name is None:
-        raise InputError(f"checkpoint {source.name}: {source.path} has no scheduler, so nothing to sample by")
+        raise InputError(f"checkpoint {source.name}: {source.path} has no scheduler, which sampling needs")
     try:
         return _class(source, class_name).from_pretrained(source.path / "scheduler", local_files_only=True)
     except (OSError, ValueError) as error:
@@ -89,7 +89,7 @@ def _chosen(source: PipelineSource, own: type, name: str) -> tuple[str, dict[str
 
 
 def _check_levels(source: PipelineSource, scheduler: Any) -> None:
-    """Refuse a scheduler that cannot take the noise levels of a pipeline that chooses them itself."""
+    """Raise InputError if the pipeline chooses noise levels and the scheduler cannot take them."""
     pipeline = read_index(source.path, source.name)["_class_name"]
     left_alone = pipeline.startswith(STEPS_ALONE) and not scheduler.config.get("use_dynamic_shifting")
     if not left_alone and "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:

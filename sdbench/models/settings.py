@@ -1,7 +1,8 @@
-"""What a model is asked to do, beside the prompts."""
+"""What a model is asked to do, apart from the prompts."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from sdbench.core.precision import FULL, Arithmetic
@@ -11,11 +12,20 @@ __all__ = ["Settings"]
 
 @dataclass(frozen=True)
 class Settings:
-    """How a batch of prompts becomes images.
+    """How images are made from prompts.
 
-    `sampler` is a name that the model understands; `eta` the share of fresh noise at each DDIM step, 0 to 1.
-    `height` and `width` are in pixels. The noise of an image depends on `seed` and its prompt's id alone. The
-    batch size is not here: it moves no more than the last bit.
+    The batch size is not a setting: it changes no more than the last bits of an image.
+
+    Attributes:
+        sampler: A name that the model understands.
+        steps: Number of sampling steps.
+        eta: Share of fresh noise in each step of DDIM, 0 to 1.
+        guidance_scale: Scale of classifier-free guidance.
+        height: In pixels.
+        width: In pixels.
+        seed: The noise of an image depends only on this seed and the id of its prompt.
+        precision: As in `Arithmetic`.
+        compiled: As in `Arithmetic`.
     """
 
     sampler: str
@@ -32,3 +42,8 @@ class Settings:
     def arithmetic(self) -> Arithmetic:
         """How the model computes."""
         return Arithmetic(self.precision, self.compiled)
+
+    def image_seed(self, prompt_id: str) -> int:
+        """Return the seed of one image, 63 bits, for models that draw their own noise."""
+        digest = hashlib.sha256(f"image/{self.seed}/{prompt_id}".encode()).digest()
+        return int.from_bytes(digest[:8], "little") >> 1

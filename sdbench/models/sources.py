@@ -1,4 +1,4 @@
-"""Models that were found, one class for each kind. They read files and settings; loading imports the rest."""
+"""The kinds of `Source`, a class each. They only read files and configurations; `load` imports the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sdbench.core.digest import digest_value
 from sdbench.core.errors import InputError
 from sdbench.core.precision import FULL, Arithmetic
 from sdbench.models.diffusers_layout import read_index
-from sdbench.models.fetched import file_digests, read_record
+from sdbench.models.fetched import file_digests, read_origin
 from sdbench.models.training_facts import training_facts
 
 if TYPE_CHECKING:
@@ -26,10 +26,14 @@ __all__ = ["CallableSource", "PipelineSource", "ReferenceSource"]
 
 @dataclass(frozen=True)
 class ReferenceSource:
-    """Weights for the reference model: a file in the original layout or a diffusers folder.
+    """Weights for the reference model.
 
-    `config` None: what the folder says, and for a file the original Stable Diffusion v1 configuration.
-    `use_ema` None: what the configuration says. `catalogued`: found under its published name, not by a path.
+    Attributes:
+        name: Its name in the spec.
+        path: A file in the original layout, or a diffusers folder.
+        config: A configuration file; None for a folder's own, and for a file Stable Diffusion v1's.
+        use_ema: Whether to use averaged weights; None for what the configuration says.
+        catalogued: Whether it was found by a name that sdbench knows, not by a path.
     """
 
     name: str
@@ -39,46 +43,46 @@ class ReferenceSource:
     catalogued: bool = False
 
     def files_digest(self) -> str:
-        """The sha256 of the weights and the configuration together: reading, not loading."""
+        """Return the sha256 of the weights and the configuration together; the weights are not loaded."""
         digests = file_digests(self.path)
         weights = digests[self.path.name] if self.path.is_file() else digest_value(digests)
         parts = [weights, self.config_digest()]
         return digest_value(parts if self.use_ema is None else [*parts, self.use_ema])
 
     def identify(self) -> str:
-        """The digest of the weights as loaded, which the layout of the file does not change."""
+        """Return the digest of the loaded weights, which is the same for every file layout."""
         return self.load("cpu").digest
 
     @cached_property
     def model_config(self) -> ModelConfig:
-        """What the configuration says; InputError where it cannot be read."""
+        """The configuration; InputError if it cannot be read."""
         from sdbench.models.reference import read_config
 
         return read_config(self)
 
     def config_digest(self) -> str:
-        """The sha256 of what the configuration says, the tokenizer's merges included.
+        """Return the sha256 of the configuration, including the tokenizer's merges.
 
-        The latent scale factor, the noise schedule and the number of heads stand in the configuration alone.
+        The latent scale factor, the noise schedule and the number of heads are not in the weights.
         """
         return self.model_config.digest
 
     def check(self, settings: Settings) -> None:
-        """Steps that the schedule does not offer, or sides that the downsampling does not divide."""
+        """Raise InputError for an unsuitable sampler, number of steps or image size."""
         from sdbench.models.reference import check_settings
 
         check_settings(self, settings)
 
     def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
-        """The reference model with these weights; InputError where its configuration changed by now."""
+        """Load the weights; InputError if their configuration changed since the run began."""
         from sdbench.models.reference import load_reference_model, read_config
 
         if read_config(self).digest != self.config_digest():
-            raise InputError(f"checkpoint {self.name}: its configuration changed while the run was going on")
+            raise InputError(f"checkpoint {self.name}: its configuration changed during the run")
         return load_reference_model(self, device, arithmetic, reuse)
 
     def describe(self) -> dict[str, Any]:
-        """Kind, path, settings, where the weights were fetched from, and what is known of their training."""
+        """Return the kind, path, settings, origin of the weights, and what is known about their training."""
         settings = {"config": self.config and str(self.config), "use_ema": self.use_ema}
         given = {key: value for key, value in settings.items() if value is not None}
         facts = [str(stage) for stage in training_facts(self.name)] if self.catalogued else []
@@ -88,35 +92,35 @@ class ReferenceSource:
 
 @dataclass(frozen=True)
 class PipelineSource:
-    """A diffusers folder that is run by the diffusers library itself."""
+    """A diffusers folder that the diffusers library runs."""
 
     name: str
     path: Path
 
     def files_digest(self) -> str:
-        """The sha256 over names and bytes of the files that the pipeline is loaded from."""
+        """Return the sha256 of the names and contents of the files that the pipeline is loaded from."""
         return digest_value(file_digests(self.path))
 
     def identify(self) -> str:
-        """The digest of the files: pipelines have no common form that weights could be compared in."""
+        """Return the digest of the files: pipelines have no common layout in which to compare weights."""
         return self.files_digest()
 
     def config_digest(self) -> str:
-        """The version of the library, whose code is the model."""
+        """Return the sha256 of the library's version, because the library's code computes the images."""
         from sdbench.models.pipelines import library_version
 
         return digest_value({"diffusers": library_version()})
 
     def check(self, settings: Settings) -> None:
-        """A sampler that the library does not have, or that does not fit the pipeline."""
+        """Raise InputError for an unsupported guidance scale, or a sampler that the pipeline cannot use."""
         from sdbench.models.schedulers import build_scheduler
 
         if settings.guidance_scale < 1:
-            raise InputError(f"checkpoint {self.name}: diffusers does not guide at scales below 1")
+            raise InputError(f"checkpoint {self.name}: diffusers does not support guidance scales below 1")
         build_scheduler(self, settings.sampler, settings.eta)
 
     def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
-        """The pipeline, from safetensors only and without code from the folder."""
+        """Load the pipeline, from safetensors only and without running code from the folder."""
         from sdbench.models.pipelines import load_pipeline
 
         if reuse is not None:
@@ -124,7 +128,7 @@ class PipelineSource:
         return load_pipeline(self, device, arithmetic)
 
     def describe(self) -> dict[str, Any]:
-        """Kind, class, path, and where it was fetched from."""
+        """Return the kind, the pipeline's class, the path and the origin."""
         pipeline = read_index(self.path, self.name)["_class_name"]
         kind = {"kind": "diffusers pipeline", "pipeline": pipeline, "path": str(self.path)}
         return {**kind, **_origin(self.path)}
@@ -138,27 +142,27 @@ class CallableSource:
     entry_point: EntryPoint
 
     def files_digest(self) -> str:
-        """As `identify`."""
+        """Return the same digest as `identify`."""
         return self.identify()
 
     def identify(self) -> str:
-        """The sha256 of distribution and version, the source file, and what the callable declares."""
+        """Return the sha256 of the distribution, its version, the source file and the declared identity."""
         return self.load("cpu").digest
 
     def config_digest(self) -> str:
-        """Nothing stands outside the callable."""
+        """Return the digest of an empty configuration: a callable has no other."""
         return digest_value({})
 
     def check(self, settings: Settings) -> None:
-        """Only the callable knows what it can make; but it cannot be told to compute otherwise."""
+        """Raise InputError for a precision other than full. Only the callable knows what else it supports."""
         if settings.precision != FULL.precision:
             raise InputError(
-                f"checkpoint {self.name}: a callable cannot be asked for precision {settings.precision!r}, "
-                "since it computes as it does; leave precision out"
+                f"checkpoint {self.name}: a callable chooses its own precision, so {settings.precision!r} "
+                "cannot be set; leave precision out"
             )
 
     def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
-        """The callable, imported; how it computes is its own affair."""
+        """Import the callable; `arithmetic` has no effect on it."""
         from sdbench.models.callables import load_callable
 
         if reuse is not None:
@@ -166,7 +170,7 @@ class CallableSource:
         return load_callable(self, device)
 
     def describe(self) -> dict[str, Any]:
-        """Kind, and the distribution that it comes from."""
+        """Return the kind, the object and the distribution that it comes from."""
         if self.entry_point.dist is None:
             raise InputError(f"checkpoint {self.name}: {self.entry_point.value} belongs to no distribution")
         distribution = f"{self.entry_point.dist.name} {self.entry_point.dist.version}"
@@ -174,7 +178,7 @@ class CallableSource:
 
 
 def _origin(path: Path) -> dict[str, str]:
-    record = read_record(path)
-    if record is None:
+    origin = read_origin(path)
+    if origin is None:
         return {}
-    return {"repository": record.repository, "commit": record.commit, "licence": record.licence}
+    return {"repository": origin.repository, "commit": origin.commit, "licence": origin.licence}

@@ -1,11 +1,11 @@
-"""What `sdbench models` says about a model, as lines of text."""
+"""What `sdbench models` prints about a model."""
 
 from __future__ import annotations
 
 from sdbench.core.errors import InputError
 from sdbench.models import Source
 from sdbench.models.catalogue import SD_V1
-from sdbench.models.fetched import file_digests, read_record
+from sdbench.models.fetched import file_digests, read_origin
 from sdbench.models.hub import is_hub_id
 from sdbench.models.registry import NotFetchedError, known_names, locate
 from sdbench.models.sources import PipelineSource, ReferenceSource
@@ -17,26 +17,27 @@ __all__ = ["facts", "overview", "verify"]
 
 
 def overview() -> list[tuple[str, str]]:
-    """Each known model with what it is and where it lies, or how to get it."""
+    """Return each known model with a line that says what and where it is, or how to fetch it."""
     return [(name, _whereabouts(name)) for name in known_names()]
 
 
 def verify(name: str) -> list[str]:
-    """Hash the weights of `name` again: a line for each file.
+    """Hash the weights of `name` again and return a line for each file.
 
-    Raises InputError where they differ from what was fetched, or nothing was recorded to compare with.
+    Raises:
+        InputError: The weights changed since they were fetched, or were not fetched by sdbench.
     """
     source = _locate(name)
     path = source.path if isinstance(source, ReferenceSource | PipelineSource) else None
-    if path is None or read_record(path) is None:
+    if path is None or read_origin(path) is None:
         raise InputError(
-            f"{name}: {path or 'it'} was not fetched by sdbench, so there is nothing to compare with"
+            f"{name}: {path or 'it'} was not fetched by sdbench, so no digests to compare with are known"
         )
     return [f"{name}: {file} ok, sha256 {digest}" for file, digest in file_digests(path).items()]
 
 
 def facts(name: str) -> list[str]:
-    """What is known of `name`: place, origin, licence, training."""
+    """Return what is known about `name`: where it is, its origin, licence and training."""
     lines = [name, f"  {_whereabouts(name)}"]
     if name in SD_V1:
         published = SD_V1[name]

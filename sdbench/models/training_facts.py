@@ -1,6 +1,6 @@
-"""What the named checkpoints were trained on and for how long. Reports cite it; nothing is computed from it.
+"""What the named checkpoints were trained on, and for how long. Shown in reports, not used in computations.
 
-Stable Diffusion v1: the model cards of https://huggingface.co/CompVis/stable-diffusion-v1-1 to -v1-4.
+Source for Stable Diffusion v1: the model cards https://huggingface.co/CompVis/stable-diffusion-v1-1 to -v1-4.
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ from dataclasses import dataclass
 __all__ = ["Training", "training_facts"]
 
 SHAPES_BUDGET = "cpu"
-"""The budget that the weights in the package were trained with."""
+"""The training budget of the weights in the package."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """One stage: `steps` at `resolution` (pixels a side), from the weights of `start`.
+    """One stage of a training.
 
-    `dropped_captions` is the share of captions that were left empty, None where the source does not say.
+    Attributes:
+        start: The checkpoint, or words for the weights, that the stage started from.
+        steps: Number of training steps.
+        resolution: Pixels per side.
+        data: The data set.
+        dropped_captions: Share of captions replaced by the empty one; None if the source does not say.
+        source: Where these facts are published.
     """
 
     start: str
@@ -55,7 +61,7 @@ SD_V1: dict[str, tuple[Training, ...]] = {
 
 
 def training_facts(name: str) -> tuple[Training, ...]:
-    """The stages of a named checkpoint's training, in order; empty where none are known."""
+    """Return the stages of a named checkpoint's training, in order; empty if none are known."""
     return (SD_V1 | _shapes()).get(name, ())
 
 

@@ -1,4 +1,4 @@
-"""Models that users add: YAML files in ${SDBENCH_HOME}/models, and entry points of installed packages."""
+"""Models added by users: YAML files in ${SDBENCH_HOME}/models, and entry points of installed packages."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ GROUP = "sdbench.models"
 
 
 class UserModel(ModelEntry):
-    """A model of the user's own. `licence` is what `sdbench models` shows before a download."""
+    """A model described by the user's YAML file. `sdbench models` shows `licence` before a download."""
 
     licence: str | None = None
 
     @model_validator(mode="after")
     def _names_weights(self) -> UserModel:
         if self.path is None and self.diffusers is None:
-            raise ValueError("needs path or diffusers: where the weights are")
+            raise ValueError("needs path or diffusers, which say where the weights are")
         return self
 
 
 def user_models() -> dict[str, UserModel]:
-    """The models of the YAML files by name; InputError names the file that is wrong.
+    """Return the models of the YAML files by name; InputError names a file that is wrong.
 
-    Paths in a file start at its own folder.
+    Relative paths in a file start at its folder.
     """
     found: dict[str, UserModel] = {}
     for file in sorted(models_folder().glob("*.yaml")):
@@ -50,7 +50,7 @@ def user_models() -> dict[str, UserModel]:
 
 @cache
 def installed_models() -> dict[str, EntryPoint]:
-    """The entry points of the group by name."""
+    """Return the entry points of the group by name."""
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
@@ -66,7 +66,7 @@ def _read(file: Path) -> UserModel:
 
 
 def _beside(file: Path, text: str) -> str:
-    """`text` as a path from the file's folder on, unless it is a hub id or starts elsewhere."""
+    """Return `text` as a path relative to the folder of `file`, unless it is absolute or a hub id."""
     here = file.parent / text
     if text.startswith(("/", "~", "$")) or (is_hub_id(text) and not here.exists()):
         return text

@@ -22,7 +22,7 @@ from sdbench.spec.prompts import (
     PromptsSpec,
     ShapesPrompts,
 )
-from sdbench.spec.records import MlflowRecord, RecordSpec, TensorboardRecord, WandbRecord
+from sdbench.spec.records import MlflowTracker, TensorboardTracker, TrackerSpec, WandbTracker
 from sdbench.spec.references import (
     CocoReference,
     FolderReference,
@@ -44,18 +44,18 @@ __all__ = [
     "HuggingFacePrompts",
     "JsonlPrompts",
     "ListPrompts",
-    "MlflowRecord",
+    "MlflowTracker",
     "ParquetPrompts",
     "PartiPrompts",
     "PromptsSpec",
-    "RecordSpec",
     "ReferenceSpec",
     "SamplerSpec",
     "ShapesPrompts",
     "ShapesReference",
     "StatsReference",
     "SweepSpec",
-    "TensorboardRecord",
-    "WandbRecord",
+    "TensorboardTracker",
+    "TrackerSpec",
+    "WandbTracker",
     "load_spec",
 ]

@@ -14,7 +14,7 @@ from sdbench.spec.budget import Budget
 from sdbench.spec.model_entry import ModelEntry, Name
 from sdbench.spec.models import CheckpointEntry, SamplerSpec
 from sdbench.spec.prompts import PromptsSpec
-from sdbench.spec.records import RecordSpec
+from sdbench.spec.records import TrackerSpec
 from sdbench.spec.references import ReferenceSpec
 from sdbench.spec.values import BatchSize, Count, Part, Scale, Seed, Switch
 
@@ -62,7 +62,7 @@ class ExperimentSpec(SweepSpec):
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     images: Annotated[str, StringConstraints(pattern=r"^(all|none|sample:[1-9][0-9]*)$")] = "all"
     budget: Budget | None = None
-    records: tuple[RecordSpec, ...] = ()
+    records: tuple[TrackerSpec, ...] = ()
 
     @field_validator("metrics")
     @classmethod

@@ -37,9 +37,9 @@ PARTS: dict[str, type[BaseModel]] = {
     "reference.coco": references.CocoReference,
     "reference.stats": references.StatsReference,
     "budget": Budget,
-    "records.mlflow": records.MlflowRecord,
-    "records.wandb": records.WandbRecord,
-    "records.tensorboard": records.TensorboardRecord,
+    "records.mlflow": records.MlflowTracker,
+    "records.wandb": records.WandbTracker,
+    "records.tensorboard": records.TensorboardTracker,
 }
 """The class of each mapping in a spec, by its place; tagged ones by place and tag."""
 

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from sdbench.spec.values import Part, Text
 
-__all__ = ["MlflowRecord", "RecordSpec", "TensorboardRecord", "WandbRecord"]
+__all__ = ["MlflowTracker", "TensorboardTracker", "TrackerSpec", "WandbTracker"]
 
 
-class MlflowRecord(Part):
+class MlflowTracker(Part):
     """A run in the MLflow experiment with the name of the spec.
 
     `uri` is a tracking server, sqlite:///FILE or file:FOLDER; by default, MLFLOW_TRACKING_URI decides.
@@ -21,7 +21,7 @@ class MlflowRecord(Part):
     uri: Text | None = None
 
 
-class WandbRecord(Part):
+class WandbTracker(Part):
     """A run in a Weights & Biases project.
 
     `mode` "offline" writes it to ./wandb or WANDB_DIR, for `wandb sync`.
@@ -32,11 +32,11 @@ class WandbRecord(Part):
     mode: Literal["online", "offline"] = "online"
 
 
-class TensorboardRecord(Part):
+class TensorboardTracker(Part):
     """TensorBoard event files in `folder`."""
 
     to: Literal["tensorboard"]
     folder: Text
 
 
-RecordSpec = Annotated[MlflowRecord | WandbRecord | TensorboardRecord, Field(discriminator="to")]
+TrackerSpec = Annotated[MlflowTracker | WandbTracker | TensorboardTracker, Field(discriminator="to")]

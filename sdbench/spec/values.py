@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 __all__ = ["FEWEST", "BatchSize", "Count", "Part", "Scale", "Seed", "Switch", "Text"]
 
 FEWEST = 2
-"""Fewest images of which there is a covariance."""
+"""Fewest images that have a covariance."""
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]

@@ -21,7 +21,7 @@ from sdbench.runs.local_copy import local_view
 from sdbench.runs.store import existing_store
 from sdbench.runs.trackers import to_mlflow, to_tensorboard, to_wandb
 from sdbench.runs.trackers.scored import Scored, read_scored
-from sdbench.spec import RecordSpec
+from sdbench.spec import TrackerSpec
 
 __all__ = ["PLACES", "Place", "check_records", "send_records"]
 
@@ -52,13 +52,13 @@ PLACES: dict[str, Place] = {
 }
 
 
-def check_records(records: Sequence[RecordSpec]) -> None:
+def check_records(records: Sequence[TrackerSpec]) -> None:
     """Raise InputError if results cannot be sent to one of `records`. Called before any work."""
-    for record in records:
-        place = PLACES[record.to]
+    for tracker in records:
+        place = PLACES[tracker.to]
         if find_spec(place.module) is None:
-            raise InputError(f"records: {record.to} is not installed: pip install 'sdbench[{place.extra}]'")
-        place.check(record)
+            raise InputError(f"records: {tracker.to} is not installed: pip install 'sdbench[{place.extra}]'")
+        place.check(tracker)
 
 
 def send_records(place: str | Path, note: Note, *, again: bool = False) -> list[str]:
@@ -81,15 +81,15 @@ def send_records(place: str | Path, note: Note, *, again: bool = False) -> list[
         digest = digest_bytes((folder / "results.csv").read_bytes())
         sent = read_text_map(store, SENT, "delete it and send again")
         failures = []
-        for record in scored.spec.records:
-            key = digest_value(record.model_dump(mode="json"))
+        for tracker in scored.spec.records:
+            key = digest_value(tracker.model_dump(mode="json"))
             if sent.get(key) == digest and not again:
                 continue
-            note(f"records: sending to {record.to}")
+            note(f"records: sending to {tracker.to}")
             try:
-                note(f"records: {record.to}: {PLACES[record.to].send(record, scored)}")
+                note(f"records: {tracker.to}: {PLACES[tracker.to].send(tracker, scored)}")
             except Exception as error:  # services fail in every way, and the run is complete without them
-                failures.append(f"records: {record.to} failed: {one_line(error)}")
+                failures.append(f"records: {tracker.to} failed: {one_line(error)}")
                 continue
             sent[key] = digest
             write_text_map(store, SENT, sent)

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from sdbench.runs.trackers.scored import Scored, ScoredCell
-from sdbench.spec import MlflowRecord
+from sdbench.spec import MlflowTracker
 
 __all__ = ["check", "send"]
 
@@ -15,18 +15,18 @@ PARENT = "mlflow.parentRunId"
 NAME = "mlflow.runName"
 
 
-def check(record: MlflowRecord) -> None:
+def check(tracker: MlflowTracker) -> None:
     """Do nothing: a server is not contacted before there is something to send."""
 
 
-def send(record: MlflowRecord, scored: Scored) -> str:
+def send(tracker: MlflowTracker, scored: Scored) -> str:
     """Write the runs; return the experiment's name and the sweep's run id."""
-    if record.uri is not None and "://" not in record.uri.replace("file://", ""):
+    if tracker.uri is not None and "://" not in tracker.uri.replace("file://", ""):
         # MLflow refuses a folder unless this variable also allows it.
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     from mlflow.tracking import MlflowClient
 
-    client = MlflowClient(tracking_uri=record.uri)
+    client = MlflowClient(tracking_uri=tracker.uri)
     name = scored.spec.name
     found = client.get_experiment_by_name(name)
     experiment = client.create_experiment(name) if found is None else found.experiment_id

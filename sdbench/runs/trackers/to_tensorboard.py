@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from sdbench.runs.trackers.scored import Scored
-from sdbench.spec import TensorboardRecord
+from sdbench.spec import TensorboardTracker
 
 __all__ = ["STEPS_PER_SCALE", "check", "send"]
 
@@ -16,15 +16,15 @@ STEPS_PER_SCALE = 100
 """Makes guidance scales the whole numbers that TensorBoard's axis takes."""
 
 
-def check(record: TensorboardRecord) -> None:
+def check(tracker: TensorboardTracker) -> None:
     """Do nothing: whether the folder can be made shows when it is made."""
 
 
-def send(record: TensorboardRecord, scored: Scored) -> str:
+def send(tracker: TensorboardTracker, scored: Scored) -> str:
     """Write the event files; return their folder."""
     from torch.utils.tensorboard import SummaryWriter
 
-    folder = Path(record.folder).expanduser() / scored.spec.name
+    folder = Path(tracker.folder).expanduser() / scored.spec.name
     for curve in dict.fromkeys(cell.curve for cell in scored.cells):
         with SummaryWriter(folder / curve.replace(" ", "_")) as writer:
             for cell in scored.cells:

@@ -8,28 +8,28 @@ from typing import Any
 
 from sdbench.core.errors import InputError
 from sdbench.runs.trackers.scored import Scored
-from sdbench.spec import WandbRecord
+from sdbench.spec import WandbTracker
 
 __all__ = ["check", "send"]
 
 
-def check(record: WandbRecord) -> None:
-    """Raise InputError if the record is online and nobody is logged in."""
-    if record.mode == "online":
+def check(tracker: WandbTracker) -> None:
+    """Raise InputError if the tracker is online and nobody is logged in."""
+    if tracker.mode == "online":
         import wandb
 
         if not wandb.login(prompt=False, verify=False):
             raise InputError("records: wandb: nobody is logged in: run 'wandb login' or set mode: offline")
 
 
-def send(record: WandbRecord, scored: Scored) -> str:
+def send(tracker: WandbTracker, scored: Scored) -> str:
     """Write the run; return its URL, or the folder that `wandb sync` takes."""
     import wandb
 
     run = wandb.init(
-        project=record.project,
+        project=tracker.project,
         name=scored.spec.name,
-        mode=record.mode,
+        mode=tracker.mode,
         config=scored.spec.model_dump(mode="json", exclude_none=True),
         settings=wandb.Settings(silent=True, console="off"),
     )
@@ -43,6 +43,6 @@ def send(record: WandbRecord, scored: Scored) -> str:
             run.summary.update({f"{cell.name}/{name}": value for name, value in cell.metrics(".").items()})
         for file in scored.files:
             shutil.copy(file, run.dir)  # uploaded with the run; the run folder itself may be a temporary copy
-        return str(run.url if record.mode == "online" else run.settings.sync_dir)
+        return str(run.url if tracker.mode == "online" else run.settings.sync_dir)
     finally:
         run.finish()

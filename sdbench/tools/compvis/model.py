@@ -14,7 +14,7 @@ from reference_model.config import LAION_400M, ModelConfig
 from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_file
 from sdbench.core.progress import ImageProgress
-from sdbench.models.fetched import file_digests, read_record
+from sdbench.models.fetched import file_digests, read_origin
 from sdbench.models.registry import known_names, locate_all
 from sdbench.models.sources import ReferenceSource
 from sdbench.spec.model_entry import ModelEntry
@@ -94,7 +94,7 @@ def open_model(
     Raises:
         InputError: The files differ from what was fetched or contain no model, or `C` and `f` do not fit it.
     """
-    _check_record(source.weights, progress)
+    _check_digests(source.weights, progress)
     try:
         model = load_checkpoint(source.weights, source.config, device, source.use_ema)
     except CheckpointError as error:
@@ -108,9 +108,9 @@ def open_model(
     return model
 
 
-def _check_record(weights: Path, progress: ImageProgress) -> None:
-    """Compare the weights with the digests recorded when they were fetched, if there is a record."""
-    if read_record(weights) is None:
+def _check_digests(weights: Path, progress: ImageProgress) -> None:
+    """Compare the weights with the digests stored when they were fetched, if they were."""
+    if read_origin(weights) is None:
         return
     line = f"verifying the digests of {weights}"
     slow = Timer(SILENCE, progress.notes, [[line]])

@@ -1,4 +1,4 @@
-"""What is on record about the named checkpoints."""
+"""Published facts about the named checkpoints."""
 
 from __future__ import annotations
 

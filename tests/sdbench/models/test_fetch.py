@@ -12,7 +12,7 @@ import pytest
 
 from sdbench.cli import main
 from sdbench.core.errors import InputError
-from sdbench.models.fetched import read_record
+from sdbench.models.fetched import read_origin
 from sdbench.models.registry import locate
 from sdbench.spec.model_entry import ModelEntry
 from tests.sdbench.fake_hub import COMMIT, ORIGINAL, WEIGHTS, Hub
@@ -74,9 +74,9 @@ def test_the_diffusers_layout_takes_what_is_loaded_and_no_more(hub: Hub, home: P
         "unet/diffusion_pytorch_model.safetensors",
         "vae/diffusion_pytorch_model.bin",
     }
-    record = read_record(folder)
-    assert record is not None
-    assert len(record.sha256) == 4
+    origin = read_origin(folder)
+    assert origin is not None
+    assert len(origin.sha256) == 4
 
 
 def downloads(hub: Hub) -> list[tuple[str, str | None]]:

@@ -1,4 +1,4 @@
-"""Diffusers pipelines as models of a sweep: tiny ones with random weights, saved and loaded as others."""
+"""Diffusers pipelines as models of a sweep: tiny ones with random weights, loaded like real ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_pipeline_is_swept_beside_the_reference_model(
     with (tmp_path / "run" / "results.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert {row["checkpoint"] for row in rows} == {"shapes-v1-1", "tiny-sd"}
-    assert {row["nfe"] for row in rows} == {"6"}  # PLMS calls once more than it steps; guidance doubles it
+    assert {row["nfe"] for row in rows} == {"6"}  # PLMS makes one call more than steps; guidance doubles it
     assert {row["flagged"] for row in rows} == {"0"}
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())["checkpoints"]
     assert manifest["tiny-sd"]["pipeline"] == "StableDiffusionPipeline"
@@ -176,7 +176,7 @@ def test_v_prediction_is_the_librarys_to_handle(stable_diffusion: Path, tmp_path
     folder = tiny_pipelines.save_stable_diffusion(tmp_path / "v", prediction_type="v_prediction")
     source, noise = PipelineSource("v", folder), PipelineSource("eps", stable_diffusion)
     difference = images(source, settings("ddim")) - images(noise, settings("ddim"))
-    assert np.abs(difference).max() > 10  # the weights are the same, their meaning is another
+    assert np.abs(difference).max() > 10  # the same weights, but they predict something else
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_samplers_without_a_meaning_are_refused_before_the_first_image(
 
 def test_scales_that_the_library_does_not_guide_at_are_refused(stable_diffusion: Path) -> None:
     source = PipelineSource("tiny", stable_diffusion)
-    with pytest.raises(InputError, match=r"^checkpoint tiny: diffusers does not guide at scales below 1"):
+    with pytest.raises(InputError, match=r"^checkpoint tiny: diffusers does not support guidance scales b"):
         source.check(settings("ddim", scale=0.5))
     source.check(settings("ddim", scale=1.0))
 

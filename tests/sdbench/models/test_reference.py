@@ -1,4 +1,4 @@
-"""The reference model in a sweep: other arithmetic, other weights in its place, prompts encoded once."""
+"""The reference model in a sweep: precision, new weights in place of old ones, prompts encoded once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_other_arithmetic_is_another_model_of_the_same_weights() -> None:
     assert half is not exact
     assert half.digest == source("shapes-v1-1").load("cpu").digest
     with pytest.raises(AttributeError):
-        pixels(exact)  # its weights are let go of
+        pixels(exact)  # its weights have been freed
 
 
 @pytest.mark.parametrize(("scale", "expected"), [(1.0, 2), (2.0, 4)])
@@ -89,7 +89,7 @@ def test_prompts_are_encoded_once_for_all_cells_and_checkpoints(
     save_file(state | {name: state[name] + 1}, tmp_path / "other.safetensors")
     other = replace(source("shapes-v1-2"), path=tmp_path / "other.safetensors")
     pixels(other.load("cpu", reuse=model))
-    assert encoded == [*once, *once]  # it is not the same text encoder
+    assert encoded == [*once, *once]  # the text encoder is a different one
 
 
 def test_a_configuration_that_changed_is_refused(tmp_path: Path) -> None:
@@ -101,13 +101,13 @@ def test_a_configuration_that_changed_is_refused(tmp_path: Path) -> None:
     changed = re.sub(r"scale_factor: .*", "scale_factor: 0.5", text)
     assert changed != text
     config.write_text(changed)
-    with pytest.raises(InputError, match="mine: its configuration changed while the run was going on"):
+    with pytest.raises(InputError, match="mine: its configuration changed during the run"):
         mine.load("cpu")
 
 
 @pytest.mark.parametrize("stale", ["weights", "config", "extractor"])
 def test_a_worker_refuses_what_the_plan_does_not_name(stale: str, tmp_path: Path) -> None:
-    """Another machine of a cluster may have other files, or another library, under the same names."""
+    """Another machine of a cluster may have different files, or a different library, under the same names."""
     mine = source("shapes-v1-1")
     digests = {
         "weights": mine.identify(),

@@ -1,4 +1,4 @@
-"""Samplers that are not built in: found, tried out, told apart, used in a run."""
+"""Samplers that are not built in: how they are found, tried, identified and used in a run."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ SCHEDULE = Schedule(ScheduleConfig())
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A module `plugin` that can be imported."""
+    """Yield the file of an importable module `plugin`."""
     folder = tmp_path / "plugins"
     folder.mkdir()
     (folder / "plugin.py").write_text(MODULE)
@@ -130,16 +130,16 @@ FAULTS = {
     "no_such_module:mine": "'no_such_module:mine' cannot be imported: ModuleNotFoundError: No module named",
     "broken:mine": "'broken:mine' cannot be imported: ZeroDivisionError: division by zero",
     "plugin:no_such": "'plugin:no_such' cannot be imported: AttributeError",
-    "plugin:": "'plugin:' is not written module:function",
-    "plugin.py:mine:x": "'plugin.py:mine:x' is not written module:function",
+    "plugin:": "'plugin:' is not of the form module:function",
+    "plugin.py:mine:x": "'plugin.py:mine:x' is not of the form module:function",
     "plugin:number": "'plugin:number' is not a function: 3",
     "plugin:no_grid": "'plugin:no_grid': its grid is not a Grid: None",
     "plugin:returns_nothing": "'plugin:returns_nothing' raises TypeError: 'NoneType' object is not iterable",
     "plugin:yields_nothing": "'plugin:yields_nothing' yields nothing",
     "plugin:raises": "'plugin:raises' raises RuntimeError: two lines",
-    "plugin:yields_tensors": "'plugin:yields_tensors' yields no Step: Tensor",
-    "plugin:wrong_shape": "'plugin:wrong_shape' yields the wrong shape: [2, 1, 8, 8] for [2, 4, 8, 8]",
-    "plugin:not_finite": "'plugin:not_finite': what it ends with is not finite",
+    "plugin:yields_tensors": "'plugin:yields_tensors' must yield Step, not Tensor",
+    "plugin:wrong_shape": "'plugin:wrong_shape' yields the wrong shape: [2, 1, 8, 8] instead of [2, 4, 8, 8]",
+    "plugin:not_finite": "'plugin:not_finite': its result is not finite",
     "plugin:bare_timestep": "the denoiser takes x [B, C, h, w] and timesteps [B], got [2, 4, 8, 8] and []",
 }
 
@@ -216,7 +216,7 @@ def test_another_source_is_another_cell(module: Path) -> None:
 def test_a_sweep_over_samplers(
     module: Path, tiny: dict[str, Any], tmp_path: Path, run_tiny: Callable[[dict[str, Any], Path], Any]
 ) -> None:
-    """All samplers make images, no two the same, but for the third-party one that is DDIM."""
+    """All samplers make images, all different except those of the third-party one, which equals DDIM."""
     names = [*SAMPLERS, "plugin:mine"]
     content = {
         **tiny,

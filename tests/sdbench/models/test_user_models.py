@@ -1,4 +1,4 @@
-"""Models that users add: a YAML file in the home, a path in the spec, a callable of an installed package."""
+"""Models added by users: a YAML file in the home, a path in the spec, a callable of an installed package."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def write(home: Path, file: str, **content: Any) -> Path:
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str, version: str = "1.0") -> None:
-    """A distribution with a module and an entry point, as pip leaves them."""
+    """Write a distribution with a module and an entry point, like an installed one."""
     (folder / "drawer.py").write_text(textwrap.dedent(code))
     facts = folder / "drawer-0.dist-info"
     facts.mkdir(exist_ok=True)
@@ -74,7 +74,7 @@ def test_a_model_of_a_yaml_file_is_known_by_name(home: Path, tmp_path: Path) -> 
     config.write_text("")
     write(home, "mine.yaml", name="mine", path="mine.safetensors", config=str(config), use_ema=True)
     assert "mine" in known_names()
-    # Relative paths start at the file's own folder, wherever the command runs.
+    # Relative paths start at the folder of the file, wherever the command runs.
     assert locate(ModelEntry(name="mine")) == ReferenceSource("mine", weights, config, use_ema=True)
     assert locate(ModelEntry(name="mine", use_ema=False)).use_ema is False
 
@@ -145,7 +145,7 @@ def test_a_callable_of_an_installed_package_is_swept(
     assert run_tiny(content, tmp_path / "run").images_made == 12
     with (tmp_path / "run" / "results.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert {row["nfe"] for row in rows} == {""}  # nobody counted, so nothing is said
+    assert {row["nfe"] for row in rows} == {""}  # not counted, so the column stays empty
     assert rows[0]["value"] != rows[2]["value"]
     assert "unknown" in write_report(tmp_path / "run").read_text()
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())["checkpoints"]
@@ -157,7 +157,7 @@ def test_a_callable_of_an_installed_package_is_swept(
     assert alone.images_made == 12
     pngs = sorted((tmp_path / "run" / "images").rglob("*.png"))
     assert len(pngs) == 12
-    for png in pngs:  # seeds belong to prompts, not to places in a batch
+    for png in pngs:  # a seed belongs to a prompt, not to a place in a batch
         assert png.read_bytes() == (tmp_path / "alone" / png.relative_to(tmp_path / "run")).read_bytes()
 
 
@@ -190,12 +190,12 @@ def test_a_callable_is_another_model_when_its_package_or_code_changes(
         (
             "import numpy as np\ndraw = lambda p, s, c: np.zeros((len(p), 8, 8, 3), np.uint8)",
             SamplingError,
-            r"the model gave uint8 \[3, 8, 8, 3\], asked for uint8 \[3, 64, 64, 3\]",
+            r"the model returned uint8 \[3, 8, 8, 3\], expected uint8 \[3, 64, 64, 3\]",
         ),
         (
             "import numpy as np\ndraw = lambda p, s, c: np.zeros((len(p), 64, 64, 3))",
             SamplingError,
-            r"the model gave float64",
+            r"the model returned float64",
         ),
         ("def draw(prompts, seeds):\n    pass", SamplingError, "the model raised TypeError: draw.. takes 2"),
     ],

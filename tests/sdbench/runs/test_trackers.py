@@ -18,7 +18,7 @@ from sdbench.core.errors import InputError
 from sdbench.runs.store import LocalStore
 from sdbench.runs.tables import ResultRow, write_results
 from sdbench.runs.trackers import PLACES, check_records, send_records, to_wandb
-from sdbench.spec import MlflowRecord, TensorboardRecord, WandbRecord, load_spec
+from sdbench.spec import MlflowTracker, TensorboardTracker, WandbTracker, load_spec
 from tests.sdbench.conftest import loaded_once
 
 Scored = Callable[[dict[str, Any]], Path]
@@ -53,7 +53,7 @@ def row(scale: float, protocol: str, value: float, error: float | None) -> Resul
 def scored(tmp_path: Path) -> Scored:
     """The folder of a scored run of one checkpoint at two scales, with one plot."""
 
-    def make(record: dict[str, Any]) -> Path:
+    def make(tracker: dict[str, Any]) -> Path:
         content = {
             "name": "sweep",
             "checkpoints": ["sd-v1-4"],
@@ -65,7 +65,7 @@ def scored(tmp_path: Path) -> Scored:
             "batch_size": 4,
             "unit_size": 4,
             "metrics": ["clip-score-vit-l-14"],
-            "records": [record],
+            "records": [tracker],
         }
         folder = tmp_path / "run"
         store = LocalStore(folder)
@@ -158,26 +158,26 @@ def test_wandb_offline(scored: Scored, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    "record",
+    "tracker",
     [
-        MlflowRecord(to="mlflow"),
-        WandbRecord(to="wandb", project="p"),
-        TensorboardRecord(to="tensorboard", folder="f"),
+        MlflowTracker(to="mlflow"),
+        WandbTracker(to="wandb", project="p"),
+        TensorboardTracker(to="tensorboard", folder="f"),
     ],
-    ids=lambda record: record.to,
+    ids=lambda tracker: tracker.to,
 )
 def test_a_missing_extra_is_one_line_before_the_run(
-    record: Any, monkeypatch: pytest.MonkeyPatch, scored: Scored, capsys: pytest.CaptureFixture[str]
+    tracker: Any, monkeypatch: pytest.MonkeyPatch, scored: Scored, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, PLACES[record.to].module, None)
+    monkeypatch.setitem(sys.modules, PLACES[tracker.to].module, None)
     with pytest.raises(
-        InputError, match=rf"{record.to} is not installed: pip install 'sdbench\[{record.to}\]'"
+        InputError, match=rf"{tracker.to} is not installed: pip install 'sdbench\[{tracker.to}\]'"
     ):
-        check_records([record])
-    folder = scored(record.model_dump(exclude_none=True))
+        check_records([tracker])
+    folder = scored(tracker.model_dump(exclude_none=True))
     before = sorted(folder.rglob("*"))
     assert main(["run", str(folder / "spec.yaml"), "--out", str(folder / "new")]) == 2
-    assert capsys.readouterr().err.startswith(f"sdbench: records: {record.to} is not installed")
+    assert capsys.readouterr().err.startswith(f"sdbench: records: {tracker.to} is not installed")
     assert sorted(folder.rglob("*")) == before
 
 
@@ -188,8 +188,8 @@ def test_wandb_online_needs_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
         wandb, "login", lambda prompt, verify: prompt or verify
     )  # without this it asks the network
     with pytest.raises(InputError, match="nobody is logged in: run 'wandb login' or set mode: offline"):
-        to_wandb.check(WandbRecord(to="wandb", project="p"))
-    check_records([TensorboardRecord(to="tensorboard", folder="f")])
+        to_wandb.check(WandbTracker(to="wandb", project="p"))
+    check_records([TensorboardTracker(to="tensorboard", folder="f")])
 
 
 def test_a_failure_is_reported_and_the_next_call_tries_again(

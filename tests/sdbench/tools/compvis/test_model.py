@@ -12,7 +12,7 @@ import pytest
 from reference_model import bert_tokenizer
 from sdbench.core.digest import digest_file
 from sdbench.core.progress import ImageProgress
-from sdbench.models.fetched import Record, write_record
+from sdbench.models.fetched import Origin, write_origin
 from sdbench.tools.compvis import model
 from tests.sdbench.tools.compvis.conftest import GOLDENS, TINY, Watched, load_once
 
@@ -50,9 +50,9 @@ def test_a_model_of_the_users_says_which_weights_count(
 
 
 def fetched(target: Path, sha256: str) -> None:
-    """Put tiny weights at `target`, with a record that they were fetched with that digest."""
+    """Put tiny weights at `target`, marked as fetched with that digest."""
     shutil.copy(TINY[3], target)
-    write_record(target, Record("CompVis/it", "c0ffee", "a licence", "2024-05-01", {target.name: sha256}))
+    write_origin(target, Origin("CompVis/it", "c0ffee", "a licence", "2024-05-01", {target.name: sha256}))
 
 
 @pytest.mark.parametrize("name", ["txt2img", "img2img"])
@@ -77,8 +77,8 @@ def test_weights_that_did_not_change(
     assert capsys.readouterr().err.count("note:") == 0
 
 
-def test_only_weights_with_a_record_are_hashed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "file_digests", lambda path: pytest.fail(f"{path} has no record"))
+def test_only_fetched_weights_are_hashed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "file_digests", lambda path: pytest.fail(f"{path} was not fetched"))
     assert command("txt2img").code == 0
 
 
@@ -99,7 +99,7 @@ def test_hashing_that_takes_long_is_reported(
     monkeypatch.setattr(model, "SILENCE", 0.01)
     monkeypatch.setattr(model, "file_digests", lambda path: said.wait(60))
     with ImageProgress(Shown()) as progress:  # type: ignore[arg-type]
-        model._check_record(weights, progress)
+        model._check_digests(weights, progress)
     assert capsys.readouterr().out == f"note: verifying the digests of {weights}\n"
 
 
