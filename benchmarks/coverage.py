@@ -1,9 +1,9 @@
 """Coverage of the Frechet distance's 95% intervals, by simulation.
 
-Draws the generated images of two cells over and over from known distributions and counts how often the
-interval of the distance, and of the paired difference of the cells, holds the expected value at that n, also
-where the rules of metrics.frechet give no error; the column "given" says how often they give one. The plain
-bootstrap of the distance stands beside it. The real side is fixed, as it is in a sweep.
+Draws the generated images of two cells many times from known distributions and counts how often the intervals
+of the distance and of the paired difference cover the expected value at that n. Repeats in which the rules of
+metrics.frechet give no error count too; the column "given" says how often they give one. The last columns
+show the plain bootstrap of the distance. The real set is fixed, as in a sweep.
 
     python benchmarks/coverage.py --dims 64 256 --n 512 1024 4096 --repeats 400 --tails light heavy
 """
@@ -26,7 +26,7 @@ _TAILS = ("normal", "light", "heavy", "scaled")
 
 @dataclass(frozen=True)
 class World:
-    """The distributions of one setting: a fixed real side and two cells that share most of their noise."""
+    """The distributions of one setting: a fixed real set, and two cells that share most of their noise."""
 
     dim: int
     tails: str
@@ -35,7 +35,7 @@ class World:
 
     @classmethod
     def of(cls, dim: int, tails: str) -> World:
-        """Mix the dimensions at random; the second cell lies nearer to the real images than the first."""
+        """Mix the dimensions at random; the second cell is nearer to the real images than the first."""
         rng = np.random.default_rng([dim, _TAILS.index(tails)])
         real = rng.normal(size=(dim, dim)) / np.sqrt(dim) + np.eye(dim)
         other = real + 0.15 * rng.normal(size=(dim, dim)) / np.sqrt(dim)
@@ -43,7 +43,7 @@ class World:
         return cls(dim, tails, (real, other), FrechetReference.of(Moments.of(features)))
 
     def draw(self, n: int, seed: int) -> tuple[Array, Array]:
-        """Return the features [n, dim] of both cells over the same prompts."""
+        """Return the features [n, dim] of both cells for the same prompts."""
         rng = np.random.default_rng(seed)
         first = _noise(rng, n, self.dim, self.tails) @ self.mixing[1] + 0.1
         own = _noise(rng, n, self.dim, self.tails) @ self.mixing[0]
@@ -53,8 +53,8 @@ class World:
 def _noise(rng: np.random.Generator, n: int, dim: int, tails: str) -> Array:
     """Return features [n, dim] of mean 0.
 
-    light: gamma(2), skewed as rectified units are; heavy: t(5); scaled: t(5), and each image as a whole is
-    scaled by a root chi-square, so that images differ in strength.
+    light: gamma(2), skewed like rectified units; heavy: t(5); scaled: t(5), with each image as a whole scaled
+    by a root chi-square, so that images differ in strength.
     """
     match tails:
         case "normal":
@@ -89,7 +89,7 @@ def simulate(world: World, n: int, repeats: int, resamples: int) -> str:
 
 
 def _with_error(reference: FrechetReference, features: Array) -> tuple[Estimate, bool]:
-    """Return the distance with its error, and whether the rules of metrics.frechet give it."""
+    """Return the distance with its error, and whether the rules of metrics.frechet give that error."""
     sets = reference.leave_out(features, minimum=4)
     jackknife = sets.jackknife()
     given = with_error(jackknife, sets, sets.distance).standard_error is not None
@@ -99,7 +99,7 @@ def _with_error(reference: FrechetReference, features: Array) -> tuple[Estimate,
 def _bootstrap(
     reference: FrechetReference, features: Array, resamples: int, seed: int
 ) -> tuple[float, float]:
-    """Return the bootstrap's standard error, and how far its mean lies above the distance."""
+    """Return the bootstrap's standard error, and how far its mean is above the distance."""
     rng = np.random.default_rng(seed)
     values = [
         frechet_distance(real=reference, generated=Moments.of(rng.choice(features, len(features))))
@@ -110,19 +110,22 @@ def _bootstrap(
 
 
 def _coverage(values: Array, widths: Array) -> float:
-    """Return the percentage of intervals, value ± width, that hold the expected value at this n."""
+    """Return the percentage of intervals, value ± width, that cover the expected value at this n."""
     return float(np.mean(np.abs(values - values.mean()) < widths) * 100)
 
 
 def main() -> None:
-    """Print the table, a row as soon as it is known."""
+    """Print the table, each row as soon as it is computed."""
     parser = argparse.ArgumentParser(description="Coverage of the Frechet distance's 95%% intervals.")
     parser.add_argument("--dims", type=int, nargs="+", default=[64])
     parser.add_argument("--n", type=int, nargs="+", default=[256, 1024])
     parser.add_argument("--repeats", type=int, default=100)
     parser.add_argument("--tails", nargs="+", choices=_TAILS, default=["light", "heavy"])
     parser.add_argument(
-        "--resamples", type=int, default=20, help="of the bootstrap, for every fourth repeat; 0: none"
+        "--resamples",
+        type=int,
+        default=20,
+        help="bootstrap resamples, for every fourth repeat; 0: no bootstrap",
     )
     given = parser.parse_args()
     about = ["tails", "d", "n", "repeats", "distance"]

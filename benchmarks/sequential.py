@@ -1,8 +1,8 @@
-"""How often intervals that are looked at again and again leave the truth out, and what an early stop saves.
+"""How often intervals that are looked at repeatedly miss the truth, and how many images an early stop saves.
 
-Always-valid intervals stand beside the usual ones for one n. Three tables: means of images' scores; the
-difference of two Frechet distances, with the drift of its bias; and whole rankings, by the rule of the
-harness. A row is printed when it is done, so it can be stopped at any time.
+Compares always-valid intervals with the usual ones for a single n, in three tables: means of scores; the
+difference of two Fréchet distances, with the drift of its bias; and whole rankings, by the rule of the
+harness. Each row is printed when it is done, so the program can be stopped at any time.
 
     python benchmarks/sequential.py --repeats 200
 """
@@ -49,7 +49,7 @@ SCORES: dict[str, Noise] = {
 
 
 def means(name: str, repeats: int, block: int, prompts: int) -> str:
-    """Return a row: how often a mean's interval misses 0 at a look after some block."""
+    """Return a row: how often the interval of a mean misses 0 at some look."""
     rng = np.random.default_rng(len(name))
     looks = np.arange(-(-FEWEST_TO_LOOK // block) * block, prompts + 1, block)
     scores = SCORES[name](rng, (repeats, prompts))
@@ -69,10 +69,10 @@ def means(name: str, repeats: int, block: int, prompts: int) -> str:
 
 @dataclass(frozen=True)
 class World:
-    """Cells of Gaussian or other features, half of whose noise they share; qualities are shifts of the mean.
+    """Cells of Gaussian or other features that share half of their noise; qualities are shifts of the mean.
 
-    Cells of equal quality are exchangeable: whatever is said of their order is false. `stretch` gives the
-    second of two cells another covariance, hence another bias.
+    Cells of equal quality are exchangeable, so any claim about their order is false. `stretch` gives the
+    second of two cells another covariance, and so another bias.
     """
 
     tails: str
@@ -100,7 +100,7 @@ def distance(features: Array, n: int) -> Estimate:
 
 
 def looks() -> list[int]:
-    """Return the looks of a run that goes to the end, as the harness takes them."""
+    """Return the n at which the harness looks, in a run without an early stop."""
     found = [FEWEST_TO_LOOK]
     while found[-1] < PROMPTS:
         found.append(next_look(found[-1], ENDS, errors_known=True))
@@ -108,7 +108,7 @@ def looks() -> list[int]:
 
 
 def differences(tails: str, repeats: int) -> str:
-    """Return a row: misses of a paired difference, whose expected value is the mean of the repeats."""
+    """Return a row: how often the interval of a paired difference misses the mean of the repeats."""
     world = World(tails, (0.2, 0.2), stretch=0.15)
     pairs: list[list[Comparison]] = []
     for seed in range(repeats):
@@ -128,12 +128,12 @@ def differences(tails: str, repeats: int) -> str:
 
 
 def naive(pair: Comparison, n: int, miss: float) -> int:
-    """Settle by the usual 95% interval of each pair."""
+    """Settle a pair by its usual 95% interval."""
     return _sign(pair, USUAL)
 
 
 def corrected(pair: Comparison, n: int, miss: float) -> int:
-    """Settle by usual intervals that are corrected for the pairs, but not for the looks."""
+    """Settle a pair by a usual interval that is corrected for the number of pairs but not of looks."""
     return _sign(pair, NormalDist().inv_cdf(1 - miss / 2))
 
 
@@ -143,7 +143,7 @@ def _sign(pair: Comparison, factor: float) -> int:
 
 
 RULES = {"usual": naive, "corrected": corrected, "always valid": rules.settled_order}
-"""In the order of the columns; the last is what the harness does."""
+"""In the order of the columns; the harness uses the last."""
 
 WORLDS = {
     "a pair, tied": (1, (0.4,) * 2),
@@ -153,11 +153,11 @@ WORLDS = {
     "close": (2, (0.2, 0.5, 0.25, 0.6, 0.35, 0.7, 0.5, 0.9)),
     "apart": (2, (0.2, 0.6, 0.4, 0.7, 0.55, 0.8, 0.7, 0.9)),
 }
-"""Cells of each contender, and the qualities of all cells."""
+"""Name -> number of cells of each contender, and the qualities of all cells."""
 
 
 def ranking(world: World, size: int, repeats: int, name: str) -> str:
-    """Return a row: of each rule, how often it says something false, settles, and what it saves.
+    """Return a row: how often each rule is wrong, how often it settles, and how many images it saves.
 
     Each contender has `size` cells.
     """
@@ -191,7 +191,7 @@ def _true(world: World, contenders: Mapping[str, Sequence[int]], pair: tuple[str
 
 
 def progress(text: str) -> None:
-    """Show how far it is."""
+    """Show the progress."""
     sys.stderr.write(f"\r{text}   ")
     sys.stderr.flush()
 
@@ -200,9 +200,9 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--repeats", type=int, default=200, help="of the tables of distances; means get 20 times"
+        "--repeats", type=int, default=200, help="of the tables of distances; means use 20 times as many"
     )
-    parser.add_argument("--only", choices=["means", "differences", "ranking"], help="one table")
+    parser.add_argument("--only", choices=["means", "differences", "ranking"], help="print one table only")
     given = parser.parse_args()
     if given.only in (None, "means"):
         print("| scores | block | looks | usual, last look | usual | always valid | and not too skewed |")

@@ -1,10 +1,10 @@
-"""How long a run of a million images takes to be planned, resumed and summed up, and in how much memory.
+"""Time and memory to plan, resume and score a run of a million images.
 
     python benchmarks/store_scale.py [--images 1000000] [--folder DIR]
 
-Makes synthetic shards (32 cells, features of 8 numbers) first; that is not counted. What is counted is what
-`sdbench run` does on a run that is complete, save the networks: plan, find out what is done, read every shard
-again, compute the figures, write the tables; and then `sdbench status`.
+First writes synthetic shards (32 cells, features of 8 numbers), which is not timed. Then measures what
+`sdbench run` does on a complete run, except for the networks: plan, find the units that are done, read every
+shard, compute the metrics, write the tables; and then `sdbench status`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ WIDTH = 8
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=1_000_000)
-    parser.add_argument("--folder", type=Path, help="keeps the run; default: a temporary folder")
+    parser.add_argument("--folder", type=Path, help="folder that keeps the run; default: a temporary one")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
@@ -59,7 +59,7 @@ def main() -> None:
     folder = args.folder or Path(tempfile.mkdtemp(prefix="store-scale-"))
     try:
         make(folder, args.images)
-        # In a process of its own, so that its peak of memory is not that of making the shards.
+        # In a separate process, so that its peak memory does not include making the shards.
         command = [
             sys.executable,
             __file__,
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def spec_and_plan(images: int) -> tuple[ExperimentSpec, list[Prompt], Plan]:
-    """A spec of 32 cells, its prompts, and the plan of `images` in all."""
+    """Return a spec of 32 cells, its prompts, and the plan of this number of images in all."""
     spec = ExperimentSpec.model_validate(
         {
             "name": "scale",
@@ -127,14 +127,14 @@ def make(folder: Path, images: int) -> None:
 
 
 def thumbnails(random: np.random.Generator, n: int) -> np.ndarray:
-    """Four patches of a colour each with some noise: pictures are no white noise."""
+    """Return four patches of one colour each with some noise, since images are not white noise."""
     patches = random.integers(8, 248, (n, 2, 1, 2, 1, 3))
     noise = random.integers(-8, 8, (n, 2, 4, 2, 4, 3))
     return (patches + noise).astype(np.uint8).reshape(n, -1)
 
 
 def measure(folder: Path, images: int) -> None:
-    """Do what is counted, and print seconds, those of the processor too, and the peak of memory."""
+    """Do what is timed, and print the seconds, also those of the processor, and the peak memory."""
     seconds: dict[str, float] = {}
     began = time.perf_counter()
     with timing(seconds, "plan"):
@@ -145,7 +145,7 @@ def measure(folder: Path, images: int) -> None:
     with timing(seconds, "resume"):
         done = shards.done(plan.units)
         assert len(done) == len(plan.units)
-    with timing(seconds, "sum up"):
+    with timing(seconds, "score"):
         real = np.random.default_rng(2).normal(size=(4096, WIDTH)).astype(np.float32)
         reference = {METRICS[0]: Real(prepare(PROTOCOLS[METRICS[0]], real))}
         scores = score(spec, plan, shards, reference)

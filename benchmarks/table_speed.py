@@ -2,10 +2,9 @@
 
     python benchmarks/table_speed.py --cells 32 --n 10000 --dim 2048
 
-reads float32 features cell by cell, as the score stage does, takes the distance and its limit at infinite n
-with their errors, and compares every two cells with p-values corrected by Holm; with ``--device cuda`` on a
-GPU, as that stage does where there is one. Peak memory is that of the process, the making of the features
-included.
+reads float32 features cell by cell, as scoring does, computes the distance and its limit at infinite n with
+their errors, and compares all pairs of cells with Holm-corrected p-values; with ``--device cuda`` on a GPU,
+as scoring does if there is one. Peak memory is that of the process, including making the features.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from metrics.infinity import frechet_estimates
 
 
 def features(seed: int, n: int, dim: int) -> NDArray[np.float32]:
-    """Return features whose variances fall off as those of Inception's do, by three decades."""
+    """Return features whose variances fall by three decades, like those of Inception."""
     scales = np.logspace(0, -1.5, dim, dtype=np.float32)
     return np.random.default_rng(seed).standard_gamma(2.0, size=(n, dim), dtype=np.float32) * scales
 
 
 def table(real: Moments, paths: list[Path], device: str) -> int:
-    """Compute the table and return the number of tests; say how far it is."""
+    """Compute the table, print the progress, and return the number of tests."""
     reference = FrechetReference.of(real) if device == "cpu" else FrechetReference.of(real).on(device)
     distances, limits = {}, {}
     for path in paths:
@@ -43,7 +42,7 @@ def table(real: Moments, paths: list[Path], device: str) -> int:
 
 
 def main() -> None:
-    """Write the features aside, then time the table."""
+    """Write the features to files, then time the table."""
     parser = argparse.ArgumentParser(description="Time and memory of a table with errors and tests.")
     parser.add_argument("--cells", type=int, default=32)
     parser.add_argument("--n", type=int, default=10_000)

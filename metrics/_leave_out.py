@@ -34,16 +34,10 @@ class Jackknife:
 
 @dataclass(frozen=True, eq=False)
 class LeaveOut:
-    """The distance of generated features from a real set, with and without some of the images.
+    """The distance of n generated features from a real set, with and without some of the images.
 
-    One eigendecomposition serves all methods; they compute on the device of the real covariance's factor.
-
-    Attributes:
-        n: Number of generated images.
-        real_trace: Trace of the real covariance.
-        gap: Mean of the generated features less that of the real ones [d].
-        centred: Generated features less their mean [n, d].
-        spectrum: Decomposition of the centred features times the factor.
+    ``gap`` [d] is the generated mean less the real one, ``centred`` [n, d] the features less their mean. One
+    eigendecomposition serves all methods; they compute on the device of the real covariance's factor.
     """
 
     n: int

@@ -68,8 +68,8 @@ class Spectrum:
 
         The scatter matrix loses x x' + y y' + (x + y)(x + y)' / (n - 2) = v v' + w w', where
         v = (x - y) / sqrt(2) and w = (x + y) sqrt(n / (2 n - 4)). The 2 x 2 determinant is a product:
-        if the two images alone span a direction, its factors fall to 0 with u^2, and multiplied out they
-        would be lost in rounding below u = 1e-4, not 1e-8.
+        if the two images alone span a direction, its factors fall to 0 with u^2; multiplied out they would
+        be lost in rounding below u = 1e-4, not 1e-8.
         """
         n = len(self.scores)
         others = beside(partners, self.scores)

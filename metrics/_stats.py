@@ -19,17 +19,11 @@ __all__ = ["Stats", "check_stats"]
 class Stats:
     """Statistics of a set of real images, and how they were made. None means that the file does not say.
 
-    Attributes:
-        moments: Mean and covariance; ``moments.n`` is 0 if ``n`` is None.
-        protocol: A key of PROTOCOLS; any protocol with the same extractor and version can use them.
-        version: The version of that protocol.
-        n: Number of images.
-        features: Features float32 [n, d], if they were kept.
-        image_size: (height, width), if all images had the same.
-        image_digest: Identifies the images.
-        weights_digest: Identifies the extractor's weights (its ``digest``).
-        versions: Versions of the libraries used, by name.
-        origin: The kind of file that they were read from, empty for new ones.
+    ``protocol`` and ``version`` name an entry of PROTOCOLS; any protocol with the same extractor and version
+    can use them. ``moments.n`` is 0 if ``n`` is None. ``features`` are float32 [n, d]. ``image_size`` is
+    (height, width) if all images had the same. ``image_digest`` identifies the images, ``weights_digest`` the
+    extractor (its ``digest``), ``versions`` the libraries by name. ``origin`` is the kind of file they were
+    read from, empty for new ones.
     """
 
     moments: Moments

@@ -20,18 +20,10 @@ __all__ = ["Comparison", "compare", "corrected", "holm", "pairwise"]
 class Comparison:
     """The difference a - b of two values.
 
-    If no error can be given, ``standard_error``, ``p_value``, ``low`` and ``high`` are None.
-
-    Attributes:
-        a: Name of the first value.
-        b: Name of the second value.
-        difference: a - b.
-        standard_error: Standard error of the difference.
-        paired: Whether the error comes from differences image by image.
-        p_value: Two-sided p-value of "no difference", by Student's t.
-        adjusted_p: The p-value corrected for all pairs of a sweep, by ``pairwise`` or ``corrected``.
-        note: What a reader must know, such as why there is no error.
-        degrees: Degrees of freedom of Student's t.
+    ``low`` and ``high`` bound the 95% interval, and ``p_value`` is two-sided for "no difference", both by
+    Student's t with ``degrees`` of freedom; ``adjusted_p`` is corrected for all pairs of a sweep
+    (``pairwise``). ``paired`` means that the error comes from differences image by image. If no error can be
+    given, it and what follows from it are None, and ``note`` says why.
     """
 
     a: str

@@ -89,54 +89,41 @@ FORMULAS: dict[str, Formula] = {
         "Fréchet distance extrapolated to infinitely many generated images", frechet_infinity
     ),
     "kernel": Formula(
-        "unbiased MMD with the cubic kernel, all pairs",
-        kernel_estimate,
-        better="lower",
-        prepare=KernelReference.of,
+        "unbiased MMD with the cubic kernel, all pairs", kernel_estimate, "lower", KernelReference.of
     ),
     "cmmd": Formula(
-        "biased MMD with a Gaussian kernel, sigma 10, times 1000",
-        cmmd_estimate,
-        better="lower",
-        prepare=CmmdReference.of,
+        "biased MMD with a Gaussian kernel, sigma 10, times 1000", cmmd_estimate, "lower", CmmdReference.of
     ),
     "precision": Formula(
         "share of generated images in the real manifold, k = 3",
         precision_estimate,
-        better="higher",
-        prepare=_three_nearest,
+        "higher",
+        _three_nearest,
         is_mean=True,
     ),
     "recall": Formula(
-        "share of real images in the generated manifold, k = 3",
-        recall_estimate,
-        better="higher",
-        prepare=_three_nearest,
+        "share of real images in the generated manifold, k = 3", recall_estimate, "higher", _three_nearest
     ),
     "density": Formula(
-        "mean number of real balls around a generated image, divided by k = 5",
+        "mean number of real balls around a generated image, over k = 5",
         density_estimate,
-        better="higher",
-        prepare=_five_nearest,
+        "higher",
+        _five_nearest,
         is_mean=True,
     ),
     "coverage": Formula(
         "share of real images with a generated one in their ball, k = 5",
         coverage_estimate,
-        better="higher",
-        prepare=_five_nearest,
+        "higher",
+        _five_nearest,
     ),
     "clip_score": Formula(
-        "mean cosine of image and prompt",
-        clip_score_estimate,
-        better="higher",
-        needs_text=True,
-        is_mean=True,
+        "mean cosine of image and prompt", clip_score_estimate, "higher", needs_text=True, is_mean=True
     ),
     "clip_score_x100": Formula(
         "100 times the mean cosine of image and prompt, at least 0",
         clip_score_x100_estimate,
-        better="higher",
+        "higher",
         needs_text=True,
         is_mean=True,
     ),

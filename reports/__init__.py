@@ -1,4 +1,4 @@
-"""Figures, tables and the page of an experiment, from its stored results alone: no model, no torch."""
+"""Plots, tables and the page of an experiment, drawn from its stored results: no model, no torch."""
 
 from __future__ import annotations
 

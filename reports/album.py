@@ -1,4 +1,4 @@
-"""The pictures of a page: each is encoded once and put into the page once, wherever it shows."""
+"""The pictures of a page: each is encoded once and embedded once, however often it is shown."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from reports.thumbnails import Key, Thumbnail, encode, encode_prompts
 
 __all__ = ["Album", "Shot", "Wanted"]
 
-#: Bytes of data URIs: of the grid, and of all pictures together. The page has 15 MB with 5 MB of scripts.
+#: Bytes of data URIs for the grid, and for all pictures. A page may take 15 MB, of which 5 MB are scripts.
 _GRID_BUDGET, _BUDGET = 5_500_000, 8_000_000
-#: The grid has at most so many prompts, and is reduced in size rather than have fewer than the second number.
+#: Prompts of the grid, at most and at least: thumbnails shrink before the grid gets fewer than the second.
 _MOST, _FEWEST = 16, 6
-#: The largest edge of pictures beside the grid.
+#: Longest edge of the pictures outside the grid, in pixels.
 _SMALL_EDGE = 128
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """An image that a section wants to show, with a line to go with it."""
+    """An image that a section wants to show, with its caption."""
 
     cell: str
     prompt_id: str
@@ -32,9 +32,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture in the page; ``uri`` is "" where that of id ``ident`` stands in the page already.
+    """A picture in the page.
 
-    ``original`` is the image's address relative to the page.
+    ``uri`` is "" if the page already has this picture under the id ``ident``. ``original`` is the address of
+    the image file, relative to the page.
     """
 
     ident: str
@@ -50,7 +51,7 @@ class Shot:
 
 
 class Album:
-    """The kept images of a run as far as the page has room for them."""
+    """The kept images of a run, as many as fit into the page."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -58,13 +59,13 @@ class Album:
 
     @cached_property
     def prompts(self) -> list[tuple[str, str]]:
-        """(prompt id, prompt) of the grid: the first that have images, picked by place and not by looks."""
+        """(prompt id, prompt) of the grid: the first prompts with kept images, not hand-picked."""
         return self._with_images[: len(self._grid)]
 
     def shot(self, wanted: Wanted) -> Shot | None:
-        """Return the picture for its place in the page; None where none was kept or there is no more room.
+        """Return the picture for its next use in the page; None if it was not kept or does not fit.
 
-        Places must be asked for in the order of the page: the first one gets the bytes.
+        Ask in the order of the page: the first use embeds the bytes, the later ones refer to it.
         """
         key = (wanted.cell, wanted.prompt_id)
         thumbnail = self._thumbnails.get(key)
@@ -87,7 +88,7 @@ class Album:
         )
 
     def add(self, wanted: Sequence[Wanted]) -> None:
-        """Make small pictures of these images too, as many as there is room for, in their order."""
+        """Add small pictures of these images, in their order, until the page is full."""
         paths = {
             key: path
             for one in wanted

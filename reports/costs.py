@@ -1,4 +1,4 @@
-"""What the cells of a run cost in time."""
+"""The time that images of each cell took."""
 
 from __future__ import annotations
 

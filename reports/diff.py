@@ -1,4 +1,4 @@
-"""The difference of two runs as text and as a page, from what sdbench.scoring.diff found, as plain values."""
+"""The difference between two runs as text and as a page, from plain values."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from reports.wording import count, decimals, interval, number, p_value, signed
 
 __all__ = ["diff_page", "diff_text"]
 
-#: A digest or a list longer than this is cut in the middle, in text and page alike.
+#: Longer texts, such as digests and lists, lose their middle.
 _LONGEST = 60
 
 
 @dataclass(frozen=True)
 class _Protocol:
-    """One protocol's figures of all cells as text, and what they come to in a sentence."""
+    """One protocol's values of all cells as text, and a sentence that sums them up."""
 
     name: str
     label: str
@@ -37,7 +37,7 @@ _HEAD = ("cell", "A", "B", "B − A", "95% interval", "p (Holm)")
 
 
 def diff_text(difference: Mapping[str, Any]) -> str:
-    """Return the difference as lines of text, tables aligned."""
+    """Return the difference as text with aligned tables."""
     lines = [f"A: {difference['a']}", f"B: {difference['b']}", ""]
     for title, changes in _changes(difference):
         lines += [title, *_aligned([(f"  {change[0]}", *change[1:]) for change in changes], right=()), ""]
@@ -71,7 +71,7 @@ def diff_page(difference: Mapping[str, Any]) -> str:
 
 
 def _changes(difference: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """Return the titles of spec and environment with their changed keys."""
+    """Return titles for spec and environment, each with its changed keys."""
     parts = []
     for key, title in (("spec", "Spec"), ("environment", "Environment")):
         changes = [(one["key"], _short(one["a"]), _short(one["b"])) for one in difference[key]]
@@ -91,50 +91,50 @@ def _images(difference: Mapping[str, Any]) -> str:
     if common is None:
         return "not compared, a run has no images.parquet"
     if not common:
-        return "none of the same prompt and cell in both runs"
-    return f"{count(same)} of {count(common)} common ones are the same bit for bit"
+        return "the runs share no prompt of a common cell"
+    return f"{count(same)} of the {count(common)} common images are the same bit for bit"
 
 
 def _protocols(difference: Mapping[str, Any]) -> Iterator[_Protocol]:
-    for name, group in groupby(difference["values"], key=lambda figure: figure["protocol"]):
-        figures = list(group)
+    for name, group in groupby(difference["values"], key=lambda change: change["protocol"]):
+        changes = list(group)
         places = decimals(
-            pd.DataFrame({"value": [f["a"] for f in figures], "standard_error": _errors(figures)})
+            pd.DataFrame({"value": [one["a"] for one in changes], "standard_error": _errors(changes)})
         )
         yield _Protocol(
             name=name,
-            label=figures[0]["label"],
-            direction="lower is better" if figures[0]["lower_is_better"] else "higher is better",
-            sentence=_sentence(figures),
-            rows=tuple(_row(figure, places) for figure in figures),
-            better=tuple(figure["better"] for figure in figures),
-            notes=tuple(dict.fromkeys(figure["note"] for figure in figures if figure["note"])),
+            label=changes[0]["label"],
+            direction="lower is better" if changes[0]["lower_is_better"] else "higher is better",
+            sentence=_sentence(changes),
+            rows=tuple(_row(change, places) for change in changes),
+            better=tuple(change["better"] for change in changes),
+            notes=tuple(dict.fromkeys(change["note"] for change in changes if change["note"])),
         )
 
 
-def _errors(figures: Sequence[Mapping[str, Any]]) -> list[float]:
-    return [np.nan if figure["a_error"] is None else figure["a_error"] for figure in figures]
+def _errors(changes: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [np.nan if change["a_error"] is None else change["a_error"] for change in changes]
 
 
-def _sentence(figures: Sequence[Mapping[str, Any]]) -> str:
-    if all(figure["a"] == figure["b"] for figure in figures):
-        return f"the same in all {len(figures)} cells" if len(figures) > 1 else "the same"
-    found = Counter(figure["better"] for figure in figures)
-    paired = sum(figure["paired"] for figure in figures)
-    how = {len(figures): "paired prompt by prompt", 0: "not paired"}.get(paired, f"{paired} paired")
+def _sentence(changes: Sequence[Mapping[str, Any]]) -> str:
+    if all(change["a"] == change["b"] for change in changes):
+        return f"the same in all {len(changes)} cells" if len(changes) > 1 else "the same"
+    found = Counter(change["better"] for change in changes)
+    paired = sum(change["paired"] for change in changes)
+    how = {len(changes): "paired prompt by prompt", 0: "not paired"}.get(paired, f"{paired} paired")
     return (
-        f"B is better in {found['b']} of {len(figures)} cells and worse in {found['a']}, "
+        f"B is better in {found['b']} of {len(changes)} cells and worse in {found['a']}, "
         f"{found['']} are not settled (5%, Holm over the cells; {how})"
     )
 
 
-def _row(figure: Mapping[str, Any], places: int) -> tuple[str, ...]:
-    ends = [np.nan if figure[name] is None else figure[name] for name in ("low", "high", "p_holm")]
+def _row(change: Mapping[str, Any], places: int) -> tuple[str, ...]:
+    ends = [np.nan if change[name] is None else change[name] for name in ("low", "high", "p_holm")]
     return (
-        figure["cell"],
-        number(figure["a"], places),
-        number(figure["b"], places),
-        signed(figure["difference"], places),
+        change["cell"],
+        number(change["a"], places),
+        number(change["b"], places),
+        signed(change["difference"], places),
         interval(ends[0], ends[1], places) or "not known",
         p_value(ends[2]).removeprefix("p = ").removeprefix("p "),
     )
@@ -150,7 +150,7 @@ def _unmatched(difference: Mapping[str, Any]) -> list[str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:
-    """Return rows as lines, columns two blanks apart; those of ``right`` end together."""
+    """Return rows as lines, columns two blanks apart; the columns ``right`` are aligned to the right."""
     if not rows:
         return []
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]

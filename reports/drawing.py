@@ -1,4 +1,4 @@
-"""Text and pictures on a sheet of pixels: what image grids are drawn with."""
+"""Text and images on a sheet of pixels: the parts of an image grid."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ EMPTY = "#ececec"
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """Return the font that ships with matplotlib: the same picture on every machine."""
+    """Return matplotlib's own font, so that a grid looks the same on every machine."""
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
 
 
 def shortened(text: str, letters: ImageFont.FreeTypeFont, room: int) -> str:
-    """Cut a text with an ellipsis where it is wider than ``room`` pixels."""
+    """Cut a text wider than ``room`` pixels and end it with an ellipsis."""
     if letters.getlength(text) <= room:
         return text
     while text and letters.getlength(text + "…") > room:
@@ -33,7 +33,7 @@ def shortened(text: str, letters: ImageFont.FreeTypeFont, room: int) -> str:
 
 
 def wrapped(text: str, letters: ImageFont.FreeTypeFont, room: int, lines: int) -> list[str]:
-    """Break a text between words into at most so many lines of ``room`` pixels; what is too long is cut."""
+    """Break a text between words into at most ``lines`` lines of ``room`` pixels; cut what does not fit."""
     done: list[str] = []
     words = text.split()
     while words and len(done) < lines - 1:
@@ -46,7 +46,7 @@ def wrapped(text: str, letters: ImageFont.FreeTypeFont, room: int, lines: int) -
 
 
 def paste(sheet: Image.Image, image: NDArray[np.uint8], corner: tuple[int, int], edge: int) -> None:
-    """Fit an image into its field: a whole factor up, or down with antialiasing; the rest stays white."""
+    """Centre an image in its field: enlarged by a whole factor, or reduced with antialiasing."""
     picture = Image.fromarray(image)
     factor = edge // max(picture.size)
     if factor >= 1:
@@ -59,7 +59,7 @@ def paste(sheet: Image.Image, image: NDArray[np.uint8], corner: tuple[int, int],
 
 
 def draw_gap(draw: ImageDraw.ImageDraw, corner: tuple[int, int], edge: int, words: str) -> None:
-    """Fill a field that has no image, and say why."""
+    """Fill the field of a missing image with ``words`` that say why."""
     x, y = corner
     draw.rectangle((x, y, x + edge - 1, y + edge - 1), fill=EMPTY)
     draw.text((x + edge / 2, y + edge / 2), words, fill=FAINT, font=font(13), anchor="mm")

@@ -1,9 +1,9 @@
 """The exceptions of this package.
 
 Exception
-  ReportError    results that cannot be drawn: its text is one line that says what is wrong and where
+  ReportError    results that cannot be drawn; one line that says what is wrong and where
   OSError
-    WriteError   a file that cannot be written, such as on a full disk
+    WriteError   a file that cannot be written, for example on a full disk
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ __all__ = ["ReportError", "WriteError"]
 
 
 class ReportError(Exception):
-    """Results or a run folder that no report can be made of; the message is one line."""
+    """Results or a run folder that cannot be drawn; the message is one line."""
 
 
 class WriteError(OSError):
-    """A file that cannot be written: `filename` says which one, `strerror` why."""
+    """A file that cannot be written: ``filename`` says which, ``strerror`` why."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: what a full disk cuts off never replaces a finished page."""
+"""Whole files: a write that fails halfway, as on a full disk, leaves the old file in place."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ __all__ = ["write_whole"]
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write aside, then rename, and make the folder where it is missing.
+    """Write ``data`` beside ``path`` and rename it into place, making the folder if it is missing.
 
-    Raises WriteError, and leaves the old file as it was, where that cannot be done, ReportError where the
-    folder is a file. Does not wait for the disk: whatever is written here can be drawn again.
+    Does not flush to the disk, since everything written here can be drawn again.
+
+    Raises:
+        WriteError: The file cannot be written; the old one stays as it was.
+        ReportError: The folder is a file.
     """
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # named as a run's other writes under way
+    aside = path.with_name(
+        f".{path.name}.{uuid.uuid4().hex}.tmp"
+    )  # the name of every unfinished file in a run
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside.write_bytes(data)
@@ -27,5 +32,5 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as error:
         raise WriteError(error.errno, error.strerror, str(path)) from None
     finally:
-        with suppress(OSError):  # what went wrong has been said above
+        with suppress(OSError):  # keep the error raised above
             aside.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Where to write small labels at many points so that they cover neither each other nor the curves.
+"""Places small labels at many points so that they cover neither each other nor the curves.
 
-A greedy choice among places round each point, improved by a few rounds of choosing again with all other
-labels in place (coordinate descent). Deterministic; 32 labels take milliseconds.
+Each label takes the best of the places round its point; a few more rounds let each choose again with all
+others in place (coordinate descent). Deterministic; 32 labels take milliseconds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _DIRECTIONS = 16
 _RINGS = (0.0, 5.0, 11.0, 18.0, 26.0)
 _ROUNDS = 8
 
-# What each kind of collision costs, in units of one pixel of distance from the point.
+# The cost of each collision, in pixels of distance between a label and its point.
 _ON_LABEL = 400.0
 _ON_MARKER = 120.0
 _NEARER_ELSEWHERE = 40.0
@@ -28,11 +28,15 @@ _OUTSIDE = 4000.0
 def place_labels(
     points: Array, sizes: Array, lines: Array, faint_lines: Array, bounds: Array, gap: float
 ) -> Array:
-    """Return the centres [m, 2] of m labels of ``sizes`` [m, 2] that belong to ``points`` [m, 2].
+    """Return the centres [m, 2] of m labels; all lengths are in pixels.
 
-    ``lines`` [k, 2, 2] are segments to keep clear of if possible, ``faint_lines`` [l, 2, 2] count a quarter,
-    ``bounds`` (left, bottom, right, top) is where the labels must stay, ``gap`` the radius of a marker with
-    its margin. All in pixels.
+    Args:
+        points: The points [m, 2] that the labels belong to.
+        sizes: Width and height [m, 2] of the labels.
+        lines: Segments [k, 2, 2] to keep clear of if possible.
+        faint_lines: Segments [l, 2, 2] whose crossings cost a quarter.
+        bounds: The frame (left, bottom, right, top) that labels must stay in.
+        gap: Radius of a marker with its margin.
     """
     dots, faint_dots = _dots(lines), _dots(faint_lines)
     candidates = _candidates(points, sizes, gap)
@@ -46,7 +50,7 @@ def place_labels(
         ]
     )
     chosen = np.full(len(points), -1)
-    # The most hemmed-in labels choose first.
+    # Labels with the least room choose first.
     order = np.argsort(-fixed.min(axis=1), kind="stable")
     for _ in range(_ROUNDS):
         before = chosen.copy()
@@ -66,16 +70,16 @@ def _candidates(points: Array, sizes: Array, gap: float) -> Array:
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     rings = np.repeat(np.asarray(_RINGS), _DIRECTIONS)[:, None]
     directions = np.tile(directions, (len(_RINGS), 1))
-    # On the diagonals it is the corner of the box that touches, on the axes the middle of an edge.
+    # On a diagonal the corner of the box touches the ring, on an axis the middle of an edge.
     corners = np.clip(directions * np.sqrt(2), -1, 1)
     return np.asarray(points[:, None] + directions * (gap + rings) + corners * sizes[:, None] / 2)
 
 
 def _marker_cost(centres: Array, size: Array, points: Array, own: int, gap: float) -> Array:
-    """Return the cost [c] of covering markers, and of standing nearer to another point than to one's own."""
+    """Return the cost [c] of covering markers, and of being nearer to another point than to its own."""
     covered = _inside(centres, size / 2 + gap * 0.6, points)
     distances = np.linalg.norm(centres[:, None] - points[None], axis=2)
-    # Two points in one place are told apart by colour; no label can be nearer to one of them.
+    # Points in the same place differ by colour only; no label can be nearer to one of them.
     nearer = distances.min(axis=1) < distances[:, own] - 1
     return np.asarray(_ON_MARKER * covered + _NEARER_ELSEWHERE * nearer)
 
@@ -91,14 +95,14 @@ def _frame_cost(centres: Array, size: Array, bounds: Array) -> Array:
 
 
 def _inside(centres: Array, half: Array, dots: Array) -> Array:
-    """Return how many dots [k, 2] lie in each box [c] of one half size."""
+    """Return how many of the dots [k, 2] lie in each box [c]; all boxes have the same half size."""
     return np.asarray(
         (np.abs(centres[:, None] - dots[None]) < half).all(axis=2).sum(axis=1), dtype=np.float64
     )
 
 
 def _overlaps(centres: Array, size: Array, others: Array, other_sizes: Array) -> Array:
-    """Return with how many other boxes each box [c] overlaps."""
+    """Return how many other boxes each box [c] overlaps."""
     room = (size + other_sizes) / 2
     return np.asarray(
         (np.abs(centres[:, None] - others[None]) < room).all(axis=2).sum(axis=1), dtype=np.float64
@@ -106,7 +110,7 @@ def _overlaps(centres: Array, size: Array, others: Array, other_sizes: Array) ->
 
 
 def _dots(lines: Array, spacing: float = 3.0) -> Array:
-    """Return the segments as dots [k, 2], a few pixels apart: boxes are tested against points only."""
+    """Return points [k, 2] along the segments, a few pixels apart: boxes are tested against points."""
     dots = [np.empty((0, 2))]
     for start, end in lines:
         count = 2 + int(np.linalg.norm(end - start) / spacing)

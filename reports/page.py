@@ -1,4 +1,4 @@
-"""The report page of a run: one HTML file that needs nothing else, RUN/report/index.html."""
+"""The report page of a run: one self-contained HTML file, RUN/report/index.html."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class _Part:
-    """A section in HTML."""
+    """A section as HTML."""
 
     key: str
     title: str
@@ -34,10 +34,13 @@ class _Part:
 
 
 def write_page(run: Path) -> Path:
-    """Write RUN/report/index.html from the files of the run folder; return it.
+    """Write RUN/report/index.html from the files of the run folder and return its path.
 
-    The same run folder gives the same bytes. Raises ReportError where results, manifest or spec are missing,
-    or a file is damaged, WriteError where the page cannot be written.
+    The same run folder gives the same bytes.
+
+    Raises:
+        ReportError: Results, manifest or spec are missing, or a file is damaged.
+        WriteError: The page cannot be written.
     """
     target = run / "report" / "index.html"
     write_whole(target, render_page(run).encode("utf-8"))
@@ -45,7 +48,11 @@ def write_page(run: Path) -> Path:
 
 
 def render_page(run: Path) -> str:
-    """Return the page of a run folder, with links relative to RUN/report; raises as write_page."""
+    """Return the page of a run folder, with links relative to RUN/report.
+
+    Raises:
+        ReportError: Results, manifest or spec are missing, or a file is damaged.
+    """
     opened = open_run(run)
     material = Material(opened, Album(opened))
     environment = _environment()
@@ -68,7 +75,7 @@ def render_page(run: Path) -> str:
 
 
 def _environment() -> Environment:
-    """Return the templates' environment: everything escaped, a forgotten value an error."""
+    """Return the templates' environment: it escapes every value, and a missing one is an error."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -82,9 +89,9 @@ def _environment() -> Environment:
 
 
 def _policy(scripts: Iterable[str]) -> str:
-    """Return the page's Content-Security-Policy: these scripts alone run, and nothing is fetched.
+    """Return a Content-Security-Policy that runs only these scripts and fetches nothing.
 
-    Styles may stand inline because the charts set them on their elements; pictures are in the page itself.
+    Inline styles are allowed, because plotly sets them; pictures are data URIs.
     """
     digests = (hashlib.sha256(script.encode("utf-8")).digest() for script in scripts)
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in digests)
@@ -95,7 +102,7 @@ def _policy(scripts: Iterable[str]) -> str:
 
 
 def _as_json(value: object) -> Markup:
-    """Return JSON that may stand in a script element, whatever the texts in it."""
+    """Return JSON that is safe inside a script element, whatever texts it holds."""
     text = json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
@@ -103,7 +110,7 @@ def _as_json(value: object) -> Markup:
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    raise TypeError(f"{type(value).__name__} cannot stand in a page")
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
 
 
 def _text(name: str) -> str:

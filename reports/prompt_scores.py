@@ -1,4 +1,4 @@
-"""Scores prompt by prompt of the two best checkpoints of a run."""
+"""The two best checkpoints of a run, compared prompt by prompt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SCORE = "score_"
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The scores of cell a minus those of cell b, one for each prompt that both have: ``differences`` [n]."""
+    """Two cells by name; ``differences`` [n] are scores of a minus scores of b, one per common prompt."""
 
     a: str
     b: str
@@ -26,10 +26,9 @@ class Pair:
 
 
 def best_pair(run: Run) -> Pair | None:
-    """Return the two best checkpoints, each at its best cell, by the first score that is kept per image.
+    """Return the best cells of the two best checkpoints, with a score that is stored for each image.
 
-    None where no scores are kept per image, for a run of one checkpoint, or where the two have fewer than two
-    prompts in common.
+    None if the run has one checkpoint or stores no such score, or if the cells share fewer than two prompts.
     """
     best = best_cells(run.results, ["checkpoint"])[:2]
     scores = [] if run.images is None else [name for name in run.images.columns if name.startswith(_SCORE)]

@@ -46,10 +46,13 @@ AS_WRITTEN: dict[str, Any] = {"keep_default_na": False, "na_values": ""}
 
 
 def read_results(path: Path) -> pd.DataFrame:
-    """Read results.csv, or that of a run folder, with the columns of COLUMNS.
+    """Read the results.csv of a run folder, or a file like it, with the columns of COLUMNS.
 
-    A missing standard error is NaN, a missing text "". Raises ReportError for a missing file, missing
-    columns, no rows, a cell that has a protocol twice, or a value that is not finite.
+    A missing standard error is NaN, a missing text "".
+
+    Raises:
+        ReportError: The file or a column is missing, the table is empty, a value is not finite, or a curve
+            has two values of a protocol at one guidance scale.
     """
     source = path / "results.csv" if path.is_dir() else path
     texts = [name for name, kind in COLUMNS.items() if kind == "str"]
@@ -64,7 +67,7 @@ def read_results(path: Path) -> pd.DataFrame:
         raise ReportError(f"{source} has no column {', '.join(missing)}: it is not a results table")
     if frame[["steps", "guidance_scale"]].isna().any(axis=None):
         raise ReportError(
-            f"{source}: images scored without guidance scales make no curve; read the table itself"
+            f"{source}: images scored without guidance scales make no curve; open the table instead"
         )
     try:
         frame = frame[list(COLUMNS)].fillna(dict.fromkeys(texts, "")).astype(COLUMNS)
@@ -75,10 +78,14 @@ def read_results(path: Path) -> pd.DataFrame:
 
 
 def read_published(path: Path) -> pd.DataFrame:
-    """Read points taken off a published figure (checkpoint, guidance_scale, clip_score, fid) as result rows.
+    """Return the points of the Stable Diffusion v1 release as result rows.
 
-    They are those of the Stable Diffusion v1 release: 50 PLMS steps, 10,000 images of 512x512 pixels a
-    point. What the release does not say (errors, seed, precision, device, versions) stays empty.
+    ``path`` is a table of points read off its plot: checkpoint, guidance_scale, clip_score, fid. Each point
+    is 50 PLMS steps and 10,000 images of 512x512 pixels. What the release does not give (errors, seed,
+    precision, device, versions) stays empty.
+
+    Raises:
+        ReportError: The file is not such a table.
     """
     try:
         points = pd.read_csv(path, dtype={"checkpoint": "str"}, **AS_WRITTEN)
@@ -96,7 +103,7 @@ def read_published(path: Path) -> pd.DataFrame:
 def _published_rows(
     points: pd.DataFrame, column: str, protocol: str, label: str, better: str
 ) -> pd.DataFrame:
-    """Return the rows of one protocol; PLMS with 50 steps makes 51 calls, guidance doubles them."""
+    """Return the rows of one protocol. 50 PLMS steps evaluate the model 51 times; guidance doubles that."""
     known = {
         "cell": points["checkpoint"] + "_s" + points["guidance_scale"].map("{:g}".format),
         "curve": points["checkpoint"],
@@ -109,7 +116,7 @@ def _published_rows(
         "label": label,
         "better": better,
         "value": points[column],
-        "note": "read off the published figure",
+        "note": "read off the published plot",
         "n": 10_000,
         "nfe": 102,
         "image_size": "512x512",
@@ -122,27 +129,30 @@ def _published_rows(
 def first_protocol(results: pd.DataFrame, better: str) -> str:
     """Return the first protocol whose ``better`` is "lower" (a distance) or "higher" (a score).
 
-    Among the scores a CLIP score comes before precision, recall and their like.
+    Among the scores, a CLIP score comes before precision, recall and the like.
 
-    Raises ReportError where the run has none.
+    Raises:
+        ReportError: The results have no such protocol.
     """
     names = results.loc[results["better"] == better, "protocol"]
     if names.empty:
         what = "distance (better: lower)" if better == "lower" else "CLIP score (better: higher)"
-        raise ReportError(f"the results hold no {what}: name such a metric in the spec")
+        raise ReportError(f"the results have no {what}: name such a metric in the spec")
     return str(next((name for name in names if name.startswith("clip-score")), names.iloc[0]))
 
 
 def has_plane(results: pd.DataFrame) -> bool:
-    """Whether the results hold both a distance and a score, so that a plane can be drawn."""
+    """Whether the results have both a distance and a score, the axes of the plane."""
     return bool(results["better"].nunique() == 2)
 
 
 def best_cells(results: pd.DataFrame, by: list[str]) -> list[str]:
     """Return the best cell of each group of cells with equal ``by``, the best group first.
 
-    Best is the lowest first distance, or without distances the highest first score; of equals the first.
-    Raises ReportError if the results have neither.
+    Best is the lowest first distance or, without distances, the highest first score. The first wins a tie.
+
+    Raises:
+        ReportError: The results have neither.
     """
     lower = bool((results["better"] == "lower").any())
     protocol = first_protocol(results, "lower" if lower else "higher")
@@ -153,8 +163,10 @@ def best_cells(results: pd.DataFrame, by: list[str]) -> list[str]:
 def plane(results: pd.DataFrame) -> pd.DataFrame:
     """Return the cells as points: the first score as x, the first distance as y, in the order of the rows.
 
-    Columns: cell, curve, those of SETTINGS, x, x_error, y, y_error (standard errors, NaN if unknown). Raises
-    ReportError if an axis is missing, or no cell has both.
+    Columns: cell, curve, those of SETTINGS, x, x_error, y, y_error (standard errors, NaN if unknown).
+
+    Raises:
+        ReportError: The results have no score or no distance, or no cell has both.
     """
     sides = {}
     for axis, better in (("x", "higher"), ("y", "lower")):
@@ -163,7 +175,7 @@ def plane(results: pd.DataFrame) -> pd.DataFrame:
     left = sides["x"][["cell", "curve", *SETTINGS, "x", "x_error"]]
     points = left.merge(sides["y"][["cell", "y", "y_error"]], on="cell", validate="one_to_one")
     if points.empty:
-        raise ReportError("no cell of the results has both a CLIP score and a distance")
+        raise ReportError("no cell has both a CLIP score and a distance")
     return points
 
 

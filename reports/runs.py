@@ -1,4 +1,4 @@
-"""A run folder as reports read it: its tables, manifest, spec and kept images. What a run lacks is None."""
+"""A run folder as reports read it: tables, manifest, spec and kept images. A missing table is None."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reports.rows import AS_WRITTEN, SETTINGS, first_protocol, read_results
 
 __all__ = ["Run", "open_run"]
 
-#: The tables' columns with the pandas type each is read as; a table may have more.
+#: The columns that reports read, with their pandas types; a table may have more.
 _COMPARISONS = dict.fromkeys(["protocol", "a", "b", "note"], "str") | dict.fromkeys(
     ["difference", "standard_error", "low", "high", "p_value", "p_holm", "detectable", "n"], "float64"
 )
@@ -59,7 +59,7 @@ class Run:
 
     @cached_property
     def comparisons(self) -> pd.DataFrame | None:
-        """The pairs of cells by each protocol, of the cells that have results."""
+        """A row per protocol and pair of cells, for the cells that have results."""
         pairs = self._table("comparisons.csv", _COMPARISONS)
         return None if pairs is None else pairs[pairs["a"].isin(self.names) & pairs["b"].isin(self.names)]
 
@@ -70,12 +70,12 @@ class Run:
 
     @cached_property
     def dominance(self) -> pd.DataFrame | None:
-        """The probability that a curve leaves another behind."""
+        """The probabilities that one curve is ahead of another."""
         return self._table("dominance.csv", _DOMINANCE)
 
     @cached_property
     def protocols(self) -> pd.DataFrame | None:
-        """How the figures of each protocol are made."""
+        """How each protocol computes its values."""
         return self._table("protocols.csv", _PROTOCOLS)
 
     @cached_property
@@ -85,7 +85,7 @@ class Run:
 
     @cached_property
     def images(self) -> pd.DataFrame | None:
-        """A row per image and cell with its scores and influences; texts are categories, being many."""
+        """A row per image with its scores and influences. Texts are categories, to save memory."""
         path = self.folder / "images.parquet"
         if not path.is_file():
             return None
@@ -114,7 +114,7 @@ class Run:
         return list(zip(frame["prompt_id"].astype(str), frame["prompt"].astype(str), strict=True))
 
     def image(self, cell: str, prompt_id: str) -> Path:
-        """Return where the image of a cell and a prompt stands, if it was kept."""
+        """Return the path of the image of a cell and a prompt; the file exists if it was kept."""
         return self.folder / "images" / cell / f"{prompt_id}.png"
 
     def of_protocol(self, protocol: str) -> pd.DataFrame:
@@ -122,7 +122,7 @@ class Run:
         return self.results[self.results["protocol"] == protocol]
 
     def first(self, better: str) -> str | None:
-        """Return the first distance ("lower") or score ("higher") of the run, None where it has none."""
+        """Return the first distance ("lower") or score ("higher") of the run, or None."""
         return first_protocol(self.results, better) if better in set(self.results["better"]) else None
 
     def _table(self, name: str, columns: Mapping[str, str]) -> pd.DataFrame | None:
@@ -138,7 +138,11 @@ class Run:
 
 
 def open_run(folder: Path) -> Run:
-    """Read a run folder. Raises ReportError if results, manifest or spec are missing or damaged."""
+    """Read a run folder.
+
+    Raises:
+        ReportError: Results, manifest or spec are missing or damaged, or do not belong together.
+    """
     results, manifest = read_results(folder), _read_manifest(folder)
     spec = folder / "spec.yaml"
     if not spec.is_file():
@@ -164,7 +168,7 @@ def _read_manifest(run: Path) -> dict[str, Any]:
 
 
 def _cells(results: pd.DataFrame, manifest: Mapping[str, Any], path: Path) -> pd.DataFrame:
-    """Return the cells of the results with the times that the manifest has of them."""
+    """Return the cells of the results, with the times that the manifest gives for them."""
     cells = results.drop_duplicates("cell")[["cell", "curve", *SETTINGS, "name", "short"]]
     try:
         seconds = {cell["cell"]: cell.get("seconds_per_image", math.nan) for cell in manifest["cells"]}

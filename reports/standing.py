@@ -1,4 +1,4 @@
-"""Which cell is best by a protocol, and which cells the run cannot tell apart from it."""
+"""The best cell by a protocol, and the cells that the run cannot tell apart from it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from reports.wording import decimals
 
 __all__ = ["SETTLED", "Standing", "standing"]
 
-#: Below this corrected p-value a difference counts as settled.
+#: A difference is settled if its corrected p-value is below this.
 SETTLED = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Standing:
-    """The best cell by one protocol and all others, best first.
+    """The best cell by one protocol and its rivals, all other cells, best first.
 
     ``rivals`` has the columns of the results and ``difference`` (rival - best), ``low``, ``high``,
-    ``p_value``, ``p_holm`` (NaN where no test is stored) and ``settled``. ``tests`` is how many pairs the
-    p-values are corrected for, 0 where the run stores none.
+    ``p_value``, ``p_holm`` (NaN without a stored test) and ``settled``. ``places`` is the number of decimals.
+    ``tests`` is the number of pairs that the p-values are corrected for, 0 if the run stores none.
     """
 
     protocol: str
@@ -35,17 +35,17 @@ class Standing:
 
     @property
     def unsettled(self) -> pd.DataFrame:
-        """The rivals that may well be better than the best cell."""
+        """The rivals that may in truth be better than the best cell."""
         return self.rivals[~self.rivals["settled"]]
 
     @property
     def other_checkpoints(self) -> pd.DataFrame:
-        """The rivals of other checkpoints."""
+        """The rivals that belong to other checkpoints."""
         return self.rivals[self.rivals["checkpoint"] != self.best["checkpoint"]]
 
 
 def standing(run: Run, protocol: str) -> Standing:
-    """Return how the cells stand by a protocol of the run."""
+    """Rank the cells of the run by a protocol."""
     rows = run.of_protocol(protocol)
     lower = bool(rows["better"].iloc[0] == "lower")
     ordered = rows.sort_values("value", ascending=lower, kind="stable").reset_index(drop=True)
@@ -53,14 +53,14 @@ def standing(run: Run, protocol: str) -> Standing:
     pairs, tests = _against(run, protocol, str(best["cell"]))
     rivals = ordered.iloc[1:].merge(pairs, on="cell", how="left")
     rivals["difference"] = rivals["difference"].fillna(rivals["value"] - best["value"])
-    # Over the prompts that both have, a rival of fewer images may be ahead of the best figure.
+    # Pairs are compared over common prompts, where a rival with fewer images may be ahead of the best cell.
     behind = (rivals["difference"] > 0) == lower
     rivals["settled"] = (rivals["p_holm"] < SETTLED) & behind
     return Standing(protocol, str(best["label"]), lower, decimals(rows), best, rivals, tests)
 
 
 def _against(run: Run, protocol: str, best: str) -> tuple[pd.DataFrame, int]:
-    """Return the pairs that hold the best cell, as rival - best by rival, and how many pairs there are."""
+    """Return rival - best for each pair with the best cell, and the number of tests of the protocol."""
     columns = ["cell", "difference", "low", "high", "p_value", "p_holm"]
     if run.comparisons is None:
         return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[1:], np.float64)), 0

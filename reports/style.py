@@ -1,4 +1,4 @@
-"""One look for all figures: colours that the colour-blind can tell apart, a marker each for grey print."""
+"""One look for all plots: colours that colour-blind readers can tell apart, markers for grey print."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from reports.wording import INTERVAL
 
 __all__ = ["RC", "CurveStyle", "curve_styles", "spans_too_much"]
 
-#: From this ratio of largest to smallest distance on, a linear axis hides the better checkpoints.
+#: Largest to smallest distance; from this ratio on, a linear axis hides the better checkpoints.
 _LOG_RATIO = 6.0
 
-#: matplotlib settings; used with rc_context, so importing this package changes nothing for others.
+#: matplotlib settings, used with rc_context: importing this package changes no global setting.
 RC: dict[Any, Any] = {
-    "font.family": ["DejaVu Sans"],  # ships with matplotlib: the same figure on every machine
+    "font.family": ["DejaVu Sans"],  # ships with matplotlib: plots look the same on every machine
     "font.size": 10,
     "axes.titlesize": 13,
     "axes.titleweight": "bold",
@@ -37,11 +37,11 @@ RC: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "savefig.dpi": 160,
-    # Without a salt the ids in an SVG are random, and two runs would not be the same file.
+    # Without a salt, the ids in an SVG are random and the bytes differ each time.
     "svg.hashsalt": "sdbench",
 }
 
-# Okabe and Ito's palette without its yellow, which is lost on white; the text colours are the same hues,
+# Okabe and Ito's palette without its yellow, which is hard to see on white. Text colours are the same hues,
 # darkened to a contrast of at least 4.5 to 1 on white.
 _COLOURS = (
     ("#0072B2", "#00629B"),
@@ -54,14 +54,13 @@ _COLOURS = (
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 
-
-#: A second channel for grey print: matplotlib's line styles.
+#: Line styles for grey print, as matplotlib takes them.
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
 
 @dataclass(frozen=True)
 class CurveStyle:
-    """How one curve is drawn: line and marker colour, the colour of its text, marker, line style."""
+    """How to draw one curve: line and marker colour, text colour, marker, line style."""
 
     colour: str
     text_colour: str
@@ -72,8 +71,9 @@ class CurveStyle:
 def curve_styles(names: Iterable[str], families: Mapping[str, str] | None = None) -> dict[str, CurveStyle]:
     """Return a style for every distinct name, by order of appearance.
 
-    ``families`` names what curves belong to. Where several families have several curves each, colour and line
-    style tell families apart and markers their members; else each curve has a colour and a marker of its own.
+    ``families`` maps a curve to the family, such as the checkpoint, that it belongs to. If several families
+    have several curves, colour and line style show the family and the marker its member; otherwise each curve
+    has a colour and a marker of its own.
     """
     distinct = list(dict.fromkeys(names))
     members: dict[str, list[str]] = {}
@@ -95,9 +95,9 @@ def _style(colour: int, marker: int, dash: int) -> CurveStyle:
 
 
 def spans_too_much(rows: pd.DataFrame) -> bool:
-    """Whether a protocol's rows are distances of which a linear axis would hide the better checkpoints.
+    """Whether a protocol's distances span so much that a linear axis hides the better checkpoints.
 
-    Never where an interval reaches zero, which has no place on another axis.
+    False if an interval reaches zero, which a logarithmic axis cannot show.
     """
     values, half_widths = rows["value"], INTERVAL * rows["standard_error"].fillna(0)
     above_zero = rows["better"].iloc[0] == "lower" and (values - half_widths).min() > 0

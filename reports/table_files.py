@@ -1,4 +1,4 @@
-"""The results as tables to cite: CSV with a row per cell, Markdown and LaTeX with a table per protocol."""
+"""The results as tables for papers: CSV with a row per cell, Markdown and LaTeX with one per protocol."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write_tables(results: pd.DataFrame, folder: Path, stem: str) -> list[Path]:
 
 
 def _wide(results: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per cell: what it is, n, NFE, and each protocol's value and standard error."""
+    """Return a row per cell: its settings and NFE, and each protocol's value, standard error and n."""
     cells = results.drop_duplicates("cell")[["cell", "curve", *SETTINGS, "nfe"]]
     for protocol, rows in results.groupby("protocol", sort=False):
         columns = {"value": protocol, "standard_error": f"{protocol} standard error", "n": f"{protocol} n"}
@@ -74,7 +74,7 @@ def _in_markdown(cell: MatrixCell | None) -> str:
 
 
 def _latex(table: ProtocolTable) -> str:
-    """Return a table that needs the package booktabs."""
+    """Return a LaTeX table; it needs the package booktabs."""
     caption = (
         f"{table.label.translate(_LATEX)}: \\texttt{{{table.protocol.translate(_LATEX)}}}, "
         f"$n$ = {table.count}, {table.better} is better, standard errors after $\\pm$."

@@ -1,4 +1,4 @@
-"""Figures as text: a matrix per protocol, curves down and guidance scales across."""
+"""Values as text: a table per protocol, curves down and guidance scales across."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["MatrixCell", "ProtocolTable", "protocol_tables"]
 
 @dataclass(frozen=True)
 class MatrixCell:
-    """One figure as text; ``error`` is its standard error, "" where none is known."""
+    """One value as text; ``error`` is its standard error, "" if unknown."""
 
     value: str
     error: str
@@ -24,7 +24,7 @@ class MatrixCell:
 
 @dataclass(frozen=True)
 class ProtocolTable:
-    """One protocol: curves down, guidance scales across; None where a cell was not measured."""
+    """One protocol: curves down, guidance scales across, None for a cell that was not measured."""
 
     protocol: str
     label: str
@@ -36,7 +36,7 @@ class ProtocolTable:
 
 
 def protocol_tables(results: pd.DataFrame) -> list[ProtocolTable]:
-    """Return a table for every protocol, in the order of the rows."""
+    """Return a table for each protocol, in the order of the rows."""
     return [_table(rows) for _, rows in results.groupby("protocol", sort=False)]
 
 

@@ -1,4 +1,4 @@
-"""Small pictures of kept images, as WebP in data URIs, and how many of them a page can hold."""
+"""Thumbnails of kept images, as WebP in data URIs, within a budget of bytes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["Key", "Thumbnail", "encode", "encode_prompts"]
 Key = tuple[str, str]
 """A cell's folder and a prompt id."""
 
-#: Edges in pixels, the largest first: smaller ones are taken where few prompts would fit otherwise.
+#: Longest edges in pixels; a smaller one is used if too few prompts would fit.
 _EDGES = (256, 192, 128, 96)
-#: Images up to this edge are kept as they are, without loss: reduced ones would show nothing.
+#: Images up to this edge are embedded without loss: smaller ones would show nothing.
 _TINY = 96
 _QUALITY = 80
-#: Of WebP's efforts from 0 to 6: the next one takes twice the time for 3% fewer bytes.
+#: WebP's effort, from 0 to 6: the next higher takes twice the time for 3% fewer bytes.
 _EFFORT = 2
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A picture as a data URI, its size, and whether its own pixels should show when enlarged."""
+    """A picture as a data URI, with its size; ``pixelated`` ones show hard pixels when enlarged."""
 
     uri: str
     width: int
@@ -41,10 +41,13 @@ class Thumbnail:
 def encode_prompts(
     paths: Sequence[Mapping[Key, Path]], budget: int, fewest: int
 ) -> list[dict[Key, Thumbnail]]:
-    """Return the thumbnails of as many prompts as fit into ``budget`` bytes, whole prompts, in their order.
+    """Return the thumbnails of the first prompts, as many whole prompts as fit into ``budget`` bytes.
 
-    ``paths`` has a mapping per prompt, of every cell that kept its image. The edge is the largest at which
-    ``fewest`` prompts should fit, judged by the first. Raises ReportError for a damaged image.
+    ``paths`` has a mapping for each prompt, with every cell that kept its image. The edge is the largest at
+    which ``fewest`` prompts should fit, judged by the first prompt.
+
+    Raises:
+        ReportError: An image is damaged.
     """
     if not paths:
         return []
@@ -63,9 +66,10 @@ def encode_prompts(
 
 
 def encode(paths: Mapping[Key, Path], edge: int) -> dict[Key, Thumbnail]:
-    """Return a thumbnail of at most ``edge`` pixels for every path, on all processors.
+    """Return a thumbnail of at most ``edge`` pixels for every path; uses all processors.
 
-    Raises ReportError for a damaged image.
+    Raises:
+        ReportError: An image is damaged.
     """
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         made = threads.map(lambda path: _thumbnail(path, edge), paths.values())
@@ -80,7 +84,7 @@ def _thumbnail(path: Path, edge: int) -> Thumbnail:
         raise ReportError(f"{path} cannot be read as an image: {error}") from error
     tiny = max(picture.size) <= _TINY
     if not tiny:
-        # Whole factors by averaging, the rest bicubic: a hundred pictures a second rather than sixty.
+        # Averaging by whole factors before the bicubic rest: 100 pictures a second instead of 60.
         picture.thumbnail((edge, edge), Image.Resampling.BICUBIC, reducing_gap=1.0)
     sink = io.BytesIO()
     picture.save(sink, format="webp", lossless=tiny, quality=_QUALITY, method=_EFFORT)

@@ -1,4 +1,4 @@
-"""Numbers as text, the same everywhere: a point before decimals, commas between thousands, a true minus."""
+"""Numbers as text: a point before decimals, commas between thousands, a true minus sign."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ __all__ = [
     "count_range",
     "decimals",
     "duration",
-    "figure",
     "interval",
     "number",
     "p_value",
     "probability",
     "signed",
+    "with_interval",
 ]
 
 #: Half the width of a 95% interval in standard errors.
 INTERVAL = 1.96
-#: Dominance comes from 10,000 draws, p-values from a normal approximation: beyond this they are only words.
+#: Probabilities come from 10,000 draws, p-values from a normal approximation: neither is exact below these.
 _SMALLEST_P, _SMALLEST_PROBABILITY = 0.0001, 0.01
 _MOST_DECIMALS = 9
 
 
 def decimals(rows: pd.DataFrame) -> int:
-    """Return how many decimals show two digits of a typical standard error, else four of the smallest value.
+    """Return the number of decimals for a protocol's values, the same for all since readers compare them.
 
-    One number of decimals for all figures of a protocol: they are read by comparing them.
+    It shows two digits of the median standard error or, without errors, four of the smallest value.
     """
     errors = rows["standard_error"].dropna()
     errors = errors[errors > 0]
@@ -41,33 +41,33 @@ def decimals(rows: pd.DataFrame) -> int:
 
 
 def number(value: float, places: int) -> str:
-    """Return -1234.5 as "−1,234.50"; a zero that rounding made has no sign."""
+    """Return -1234.5 as "−1,234.50"; a value that rounds to zero has no sign."""
     text = f"{abs(value):,.{places}f}"
     return f"−{text}" if value < 0 and float(text.replace(",", "")) else text
 
 
 def signed(value: float, places: int) -> str:
-    """Return ``number`` with a sign in front of what is above zero too."""
+    """Return ``number`` with a plus sign for values above zero."""
     text = number(value, places)
     return text if text.startswith("−") or not float(text.replace(",", "")) else f"+{text}"
 
 
 def interval(low: float, high: float, places: int) -> str:
-    """Return both ends of an interval, "" where they are not known."""
+    """Return both ends of an interval, "" if they are unknown."""
     if math.isnan(low) or math.isnan(high):
         return ""
     return f"{number(low, places)} to {number(high, places)}"
 
 
-def figure(value: float, error: float, places: int) -> str:
-    """Return a value with its 95% interval in brackets, where its standard error is known."""
+def with_interval(value: float, error: float, places: int) -> str:
+    """Return a value with its 95% interval in brackets, or alone if its standard error is unknown."""
     if math.isnan(error):
         return number(value, places)
     return f"{number(value, places)} ({interval(value - INTERVAL * error, value + INTERVAL * error, places)})"
 
 
 def p_value(value: float) -> str:
-    """Return "p = 0.012", and "p < 0.0001" below that; "p not known" for NaN."""
+    """Return "p = 0.12", "p = 0.0012" or "p < 0.0001"; "p not known" for NaN."""
     if math.isnan(value):
         return "p not known"
     if value < _SMALLEST_P:
@@ -76,7 +76,7 @@ def p_value(value: float) -> str:
 
 
 def probability(value: float) -> str:
-    """Return a probability as whole per cent, in words beyond what 10,000 draws can say."""
+    """Return a probability in whole per cent, "over 99%" or "under 1%" at the ends."""
     if value > 1 - _SMALLEST_PROBABILITY:
         return "over 99%"
     return "under 1%" if value < _SMALLEST_PROBABILITY else f"{value * 100:.0f}%"
@@ -88,7 +88,7 @@ def count(value: float) -> str:
 
 
 def count_range(values: pd.Series) -> str:
-    """Return "512" where all are the same whole number, else "512 to 1,024"."""
+    """Return "512" if all values are equal, else their range, "512 to 1,024"."""
     low, high = values.min(), values.max()
     return count(low) if low == high else f"{count(low)} to {count(high)}"
 

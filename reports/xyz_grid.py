@@ -1,4 +1,4 @@
-"""X/Y/Z grids: images along any number of axes, as one labelled picture."""
+"""X/Y/Z grids: images along any number of axes in one labelled picture."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMES_WIDTH = 210
 
 @dataclass(frozen=True)
 class Axis:
-    """What changes along one direction, in words: a label for each value."""
+    """One direction of the grid: a label for each of its values."""
 
     labels: tuple[str, ...]
 
@@ -32,14 +32,18 @@ class Axis:
 def xyz_grid(
     axes: Sequence[Axis], images: Mapping[tuple[int, ...], NDArray[np.uint8]], title: str
 ) -> Image.Image:
-    """Draw a block for every place on the outer axes, in it rows and columns for the two inner ones.
+    """Draw a block for each place on the outer axes, with the two inner axes as its rows and columns.
 
-    ``axes`` from the outermost to the innermost; those of one value are not drawn. ``images`` maps a place on
-    all axes to uint8 [H, W, 3]; a missing one leaves a field that says so. ``title`` says what all images
-    have in common. Raises ReportError where there are no images.
+    Args:
+        axes: From the outermost to the innermost; an axis of one value is not drawn.
+        images: A place on all axes -> uint8 [H, W, 3]. A missing image leaves a field that says so.
+        title: What all images have in common.
+
+    Raises:
+        ReportError: There are no images.
     """
     if not images:
-        raise ReportError("image grid: there are no images")
+        raise ReportError("image grid: no images were given")
     drawn = [place for place, axis in enumerate(axes) if len(axis.labels) > 1]
     sheet = _Sheet.of([axes[place] for place in drawn], images, title)
     picture = Image.new("RGB", (sheet.width, sheet.height), "white")
@@ -89,7 +93,7 @@ def _draw_block(
 
 @dataclass(frozen=True)
 class _Sheet:
-    """Where things stand, in pixels. ``outer`` are the axes of the blocks."""
+    """The layout in pixels. ``outer`` are the axes of the blocks."""
 
     edge: int
     outer: tuple[Axis, ...]
@@ -121,7 +125,7 @@ class _Sheet:
 
     @property
     def room(self) -> int:
-        """The width inside the margins."""
+        """Width inside the margins."""
         return self.names_width + max(len(self.column_names), 3) * (self.edge + _GAP) - _MARGIN
 
     @property
@@ -130,7 +134,7 @@ class _Sheet:
 
     @property
     def heading(self) -> int:
-        """Height of a block's name and the columns' names above its pictures."""
+        """Height of a block's title and of the column titles above its images."""
         lines = max((len(lines) for lines in self.column_names), default=0)
         return round((_TITLE * _LINE if self.outer else 0) + lines * _LABEL * _LINE + 14)
 

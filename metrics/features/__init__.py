@@ -1,37 +1,64 @@
 """Feature extractors: from 8-bit images (and prompts) to float32 vectors.
 
 An extractor is a network together with its preprocessing: a network has several entries if values are
-published with several ways of resizing. To add one, write a factory and add a line to EXTRACTORS.
+published with several ways of resizing. To add one, write it in a new file and add an entry to EXTRACTORS.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from metrics.features.base import Extractor, TextExtractor
-from metrics.features.clip import (
-    clip_from_files,
-    clip_vit_b_32,
-    clip_vit_h_14,
-    clip_vit_l_14,
-    clip_vit_l_14_336,
-)
+from metrics.features.clip import clip_from_files, published_clip
 from metrics.features.dinov2 import dinov2_vit_l_14
-from metrics.features.inception import inception_v3, inception_v3_256, inception_v3_clean
+from metrics.features.inception import by_way_of_256, inception_v3, like_clean_fid, like_tensorflow
+from metrics.preprocess import Fit, crop_and_resize, resize_and_crop
 
-__all__ = ["EXTRACTORS", "Extractor", "TextExtractor"]
+__all__ = ["EXTRACTORS", "Extractor", "Factory", "TextExtractor"]
 
-EXTRACTORS: dict[str, Callable[..., Extractor]] = {
-    "shapes-clip": clip_from_files,
-    "clip-vit-b-32": clip_vit_b_32,
-    "clip-vit-l-14": clip_vit_l_14,
-    "clip-vit-l-14-336": clip_vit_l_14_336,
-    "clip-vit-h-14": clip_vit_h_14,
-    "dinov2-vit-l-14": dinov2_vit_l_14,
-    "inception-v3": inception_v3,
-    "inception-v3-256": inception_v3_256,
-    "inception-v3-clean": inception_v3_clean,
+
+@dataclass(frozen=True)
+class Factory:
+    """How to build an extractor, and what is known before it is built.
+
+    Attributes:
+        build: Takes an optional path of the weights and ``device``; "shapes-clip" takes (config, weights,
+            tokenizer) and ``device``.
+        dim: Length of a feature vector.
+        weights: Name of the file in the folder of weights; None: no file is needed.
+        reads_text: Whether it is a TextExtractor.
+    """
+
+    build: Callable[..., Extractor]
+    dim: int
+    weights: str | None = None
+    reads_text: bool = False
+
+
+def _clip(name: str, dim: int, weights: str, fit: Fit = resize_and_crop) -> Factory:
+    return Factory(partial(published_clip, name, fit=fit), dim, weights, reads_text=True)
+
+
+def _inception(name: str, resize: Callable[..., Any]) -> Factory:
+    return Factory(partial(inception_v3, name, resize), 2048, "weights-inception-2015-12-05-6726825d.pth")
+
+
+# Files are named after their hub repositories, where all CLIPs have the same file name (docs/protocols.md).
+# OpenAI's own .pt files are programs, not tensors.
+EXTRACTORS: dict[str, Factory] = {
+    "shapes-clip": Factory(clip_from_files, 64, reads_text=True),
+    "clip-vit-b-32": _clip("clip-vit-b-32", 512, "vit_base_patch32_clip_224.openai.safetensors"),
+    "clip-vit-l-14": _clip("clip-vit-l-14", 768, "vit_large_patch14_clip_224.openai.safetensors"),
+    # Cropped before it is resized, as in CMMD.
+    "clip-vit-l-14-336": _clip(
+        "clip-vit-l-14-336", 768, "vit_large_patch14_clip_336.openai.safetensors", crop_and_resize
+    ),
+    "clip-vit-h-14": _clip("clip-vit-h-14", 1024, "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors"),
+    "dinov2-vit-l-14": Factory(dinov2_vit_l_14, 1024, "dinov2-large.safetensors"),
+    "inception-v3": _inception("inception-v3", like_tensorflow),
+    "inception-v3-256": _inception("inception-v3-256", by_way_of_256),
+    "inception-v3-clean": _inception("inception-v3-clean", like_clean_fid),
 }
-"""Name -> factory. "shapes-clip" takes (config, weights, tokenizer), the others optionally the path of their
-weights; all take ``device``.
-"""

@@ -21,18 +21,15 @@ from numpy.typing import NDArray
 from metrics.errors import MetricsError
 from metrics.features.base import module_digest, normalised, one_line
 from metrics.features.hub import hub_file
-from metrics.preprocess import Fit, crop_and_resize, resize_and_crop
+from metrics.preprocess import Fit, resize_and_crop
 
 __all__ = [
     "PUBLISHED",
     "ClipExtractor",
     "Normalisation",
     "clip_from_files",
-    "clip_vit_b_32",
-    "clip_vit_h_14",
-    "clip_vit_l_14",
-    "clip_vit_l_14_336",
     "pretrained_clip",
+    "published_clip",
 ]
 
 Tokenizer = Callable[[list[str]], torch.Tensor]
@@ -121,27 +118,9 @@ def clip_from_files(config: Path, weights: Path, tokenizer: Tokenizer, device: s
     )
 
 
-def clip_vit_l_14(weights: Path | None = None, device: str = "cpu") -> ClipExtractor:
-    """Build "clip-vit-l-14": OpenAI's ViT-L/14, from a file, or else from the hub's cache or the network."""
-    return _published("clip-vit-l-14", weights, device)
-
-
-def clip_vit_b_32(weights: Path | None = None, device: str = "cpu") -> ClipExtractor:
-    """Build "clip-vit-b-32": OpenAI's ViT-B/32."""
-    return _published("clip-vit-b-32", weights, device)
-
-
-def clip_vit_h_14(weights: Path | None = None, device: str = "cpu") -> ClipExtractor:
-    """Build "clip-vit-h-14": OpenCLIP's ViT-H/14, trained on LAION-2B (laion2b_s32b_b79k)."""
-    return _published("clip-vit-h-14", weights, device)
-
-
-def clip_vit_l_14_336(weights: Path | None = None, device: str = "cpu") -> ClipExtractor:
-    """Build "clip-vit-l-14-336": OpenAI's ViT-L/14 at 336 pixels, cropped before resized, as in CMMD."""
-    return replace(_published("clip-vit-l-14-336", weights, device), fit=crop_and_resize)
-
-
-def _published(name: str, weights: Path | None, device: str) -> ClipExtractor:
+def published_clip(
+    name: str, weights: Path | None = None, device: str = "cpu", fit: Fit = resize_and_crop
+) -> ClipExtractor:
     """Build a published model with ``weights`` or those of its repository; MetricsError if unavailable."""
     architecture, repository = PUBLISHED[name]
     try:
@@ -149,7 +128,7 @@ def _published(name: str, weights: Path | None, device: str) -> ClipExtractor:
     except Exception as error:  # the hub client and its sockets raise their own types
         why = f"{one_line(error)}; without a network, pass the path of the file"
         raise MetricsError(f"{name}: cannot fetch the weights ({why})") from error
-    return pretrained_clip(name, architecture, found, device)
+    return replace(pretrained_clip(name, architecture, found, device), fit=fit)
 
 
 def pretrained_clip(name: str, architecture: str, weights: Path, device: str) -> ClipExtractor:

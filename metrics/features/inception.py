@@ -20,7 +20,7 @@ from metrics.errors import MetricsError
 from metrics.features.base import module_digest, one_line
 from metrics.preprocess import check_images, crop_and_resize, resize_float
 
-__all__ = ["InceptionExtractor", "inception_v3", "inception_v3_256", "inception_v3_clean"]
+__all__ = ["InceptionExtractor", "by_way_of_256", "inception_v3", "like_clean_fid", "like_tensorflow"]
 
 _EDGE = 299
 _FEATURES = 2048
@@ -50,26 +50,19 @@ class InceptionExtractor:
         return np.asarray(features.cpu(), dtype=np.float32)
 
 
-def inception_v3(weights: Path | None = None, device: str = "cpu") -> InceptionExtractor:
-    """Build "inception-v3", which resizes as TensorFlow 1 does, with ``weights`` of torch-fidelity.
+def inception_v3(
+    name: str, resize: Resize, weights: Path | None = None, device: str = "cpu"
+) -> InceptionExtractor:
+    """Build an extractor that resizes with ``resize``, with ``weights`` of torch-fidelity.
 
     The file is weights-inception-2015-12-05-6726825d.pth; without a path it comes from torch hub's cache or
     the network. Raises MetricsError if it is unavailable, holds anything but tensors, or does not fit.
     """
-    return InceptionExtractor("inception-v3", *_network(weights, device, _like_tensorflow))
+    digest, trunk = _load(weights, device)
+    return InceptionExtractor(name, digest, _FEATURES, resize, trunk, device)
 
 
-def inception_v3_clean(weights: Path | None = None, device: str = "cpu") -> InceptionExtractor:
-    """Build "inception-v3-clean": the same network after clean-fid's antialiased resize in float32."""
-    return InceptionExtractor("inception-v3-clean", *_network(weights, device, _clean))
-
-
-def inception_v3_256(weights: Path | None = None, device: str = "cpu") -> InceptionExtractor:
-    """Build "inception-v3-256": resize to a central square of 256 pixels first, then as "inception-v3"."""
-    return InceptionExtractor("inception-v3-256", *_network(weights, device, _via_256))
-
-
-def _like_tensorflow(images: NDArray[np.uint8], device: str) -> torch.Tensor:
+def like_tensorflow(images: NDArray[np.uint8], device: str) -> torch.Tensor:
     """Resize as the 2015 graph did: bilinear, with TensorFlow 1's corner alignment, without antialiasing."""
     from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
@@ -80,19 +73,14 @@ def _like_tensorflow(images: NDArray[np.uint8], device: str) -> torch.Tensor:
     return resized
 
 
-def _clean(images: NDArray[np.uint8], device: str) -> torch.Tensor:
+def like_clean_fid(images: NDArray[np.uint8], device: str) -> torch.Tensor:
+    """Resize as clean-fid does: bicubic, antialiased, in float32."""
     return torch.tensor(resize_float(images, _EDGE), device=device).permute(0, 3, 1, 2)
 
 
-def _via_256(images: NDArray[np.uint8], device: str) -> torch.Tensor:
-    return _like_tensorflow(crop_and_resize(images, 256), device)
-
-
-def _network(
-    weights: Path | None, device: str, resize: Resize
-) -> tuple[str, int, Resize, torch.nn.Module, str]:
-    digest, trunk = _load(weights, device)
-    return digest, _FEATURES, resize, trunk, device
+def by_way_of_256(images: NDArray[np.uint8], device: str) -> torch.Tensor:
+    """Resize to a central square of 256 pixels first, then as TensorFlow 1 does."""
+    return like_tensorflow(crop_and_resize(images, 256), device)
 
 
 @cache

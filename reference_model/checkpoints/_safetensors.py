@@ -1,63 +1,56 @@
-"""Find the tensors in a .safetensors file: a length, a header in JSON, and the bytes of the tensors."""
+"""Find the tensors in a .safetensors file."""
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 
-import torch
+from safetensors import safe_open
+from torch import Tensor
 
-from reference_model.checkpoints._stored import StoredTensor, contiguous_strides, unsupported_type
+from reference_model.checkpoints._stored import StoredTensor, unsupported_type
 from reference_model.errors import CheckpointError
 
 __all__ = ["looks_like_safetensors", "read_safetensors"]
 
-PREFIX = 8
-LIMIT = 100_000_000
-"""Bytes of header that the format allows."""
-DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
+HEADER = 8
+"""Offset of the JSON header."""
+FLOATS = ("F64", "F32", "F16")
+MAPPED = 32 * 2**20
+"""Bytes to read before the file is mapped anew: what was read of a mapping stays in memory as long as it."""
 
 
 def looks_like_safetensors(head: bytes) -> bool:
     """Whether a file that starts with ``head`` (at least nine bytes) is one."""
-    return head[PREFIX : PREFIX + 1] == b"{" and int.from_bytes(head[:PREFIX], "little") <= LIMIT
+    return head[HEADER : HEADER + 1] == b"{"
 
 
 def read_safetensors(path: Path) -> dict[str, StoredTensor]:
-    """The tensors by name; types that no weights have are passed over.
+    """The tensors by name.
 
     Raises:
         CheckpointError: weights in a floating type that is not supported, such as F8_E4M3.
-        ValueError, LookupError, TypeError: a damaged file.
+        SafetensorError: a damaged file.
     """
-    with open(path, "rb") as file:
-        length = int.from_bytes(file.read(PREFIX), "little")
-        header = json.loads(file.read(length))
-    tensors = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        if entry["dtype"] not in DTYPES:
-            if str(entry["dtype"]).startswith("F"):
-                raise CheckpointError(unsupported_type(path, entry["dtype"]))
-            continue
-        shape, (start, end) = tuple(entry["shape"]), entry["data_offsets"]
-        if not all(isinstance(number, int) and number >= 0 for number in (*shape, start, end)):
-            raise ValueError(f"{name} has an impossible shape or place")
-        dtype = DTYPES[entry["dtype"]]
-        tensor = StoredTensor(path, PREFIX + length + start, dtype, shape, contiguous_strides(shape))
-        if tensor.extent != end - start:
-            raise ValueError(f"{name} has {end - start} bytes, its shape needs {tensor.extent}")
-        tensors[name] = tensor
+    reader, tensors = _Reader(path), {}
+    with safe_open(path, "pt") as file:
+        for name in file.keys():  # noqa: SIM118 - no mapping
+            entry = file.get_slice(name)
+            dtype, shape = entry.get_dtype(), tuple(entry.get_shape())
+            if dtype.startswith("F") and dtype not in FLOATS:
+                raise CheckpointError(unsupported_type(path, dtype))
+            tensors[name] = StoredTensor(shape, partial(reader.read, name))
     return tensors
+
+
+class _Reader:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._unread = 0
+
+    def read(self, name: str) -> Tensor:
+        if self._unread <= 0:
+            self._file, self._unread = safe_open(self._path, "pt"), MAPPED
+        tensor = self._file.get_tensor(name)
+        self._unread -= tensor.nbytes
+        return tensor.clone()

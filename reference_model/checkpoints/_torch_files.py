@@ -1,21 +1,21 @@
-"""Find the tensors in files that `torch.save` wrote, without torch and without running anything.
+"""Find the tensors in files that `torch.save` wrote, without running anything that they hold.
 
-Two formats: since 1.6 a zip archive that holds a pickle and one record per storage; before it, five pickles
-in a row and then the storages.
+There are two formats: since torch 1.6 a zip archive with a pickle and one record for each storage; before
+that, five pickles in a row and then the storages.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import torch
+from torch import Tensor
 
-from reference_model.checkpoints._stored import StoredTensor, unsupported_type
+from reference_model.checkpoints._stored import StoredTensor, read_span, unsupported_type
 from reference_model.checkpoints._unpickle import LIMIT, Call, Global, read_pickle
 from reference_model.errors import CheckpointError
 
@@ -23,6 +23,7 @@ __all__ = ["read_legacy", "read_zip"]
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LOCAL_HEADER = 30
+CUT_OFF = "its end is missing; download or copy it again"
 DTYPES = {
     "DoubleStorage": torch.float64,
     "FloatStorage": torch.float32,
@@ -45,8 +46,8 @@ class Storage:
     dtype: torch.dtype | None
 
 
-Place = tuple[int, int]
-"""Offset and length of a storage in its file, in bytes."""
+Places = dict[str, tuple[int, int]]
+"""Offset and length in bytes of each storage in its file, by its key."""
 
 
 def read_zip(path: Path) -> dict[str, StoredTensor]:
@@ -54,11 +55,11 @@ def read_zip(path: Path) -> dict[str, StoredTensor]:
 
     Raises:
         CheckpointError: weights in float8.
-        ValueError, LookupError, zipfile.BadZipFile: not such an archive, or a damaged one.
+        ValueError, LookupError, zipfile.BadZipFile: no such archive, or a damaged one.
     """
     if not zipfile.is_zipfile(path):
-        raise ValueError("a zip archive whose end is missing; download or copy it again")
-    with zipfile.ZipFile(path) as archive:
+        raise ValueError(f"a zip archive, but {CUT_OFF}")
+    with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
         records = {info.filename: info for info in archive.infolist()}
         names = [name for name in records if name == "data.pkl" or name.endswith("/data.pkl")]
         if len(names) != 1:
@@ -71,18 +72,15 @@ def read_zip(path: Path) -> dict[str, StoredTensor]:
         if f"{root}byteorder" in records and archive.read(f"{root}byteorder") != b"little":
             raise ValueError("its numbers are big-endian, which is not supported")
         content = read_pickle(io.BytesIO(archive.read(names[0])), _storage)
-
-    with open(path, "rb") as file:
-
-        def find(storage: Storage) -> Place:
-            info = records[f"{root}data/{storage.key}"]
-            return _record_offset(file, info.header_offset), info.file_size
-
-        return _tensors(content, path, find)
+        places = {
+            name.removeprefix(f"{root}data/"): (_record_offset(file, info.header_offset), info.file_size)
+            for name, info in records.items()
+        }
+    return _tensors(content, path, places)
 
 
 def _record_offset(file: IO[bytes], header_offset: int) -> int:
-    """Where a record's bytes start: behind the local header, whose padding the directory does not know."""
+    """Where a record's bytes start: behind its local header, whose padding the directory does not know."""
     file.seek(header_offset)
     header = file.read(LOCAL_HEADER)
     if len(header) < LOCAL_HEADER or not header.startswith(b"PK\x03\x04"):
@@ -92,10 +90,10 @@ def _record_offset(file: IO[bytes], header_offset: int) -> int:
 
 
 def read_legacy(path: Path) -> dict[str, StoredTensor]:
-    """The tensors of a file from before 1.6 by name.
+    """The tensors of a file from before torch 1.6 by name.
 
     Raises:
-        ValueError, LookupError: not such a file, or a damaged one.
+        ValueError, LookupError: no such file, or a damaged one.
     """
     itemsizes: dict[str, int] = {}
 
@@ -105,7 +103,7 @@ def read_legacy(path: Path) -> dict[str, StoredTensor]:
             itemsizes[storage.key] = storage.dtype.itemsize
         return storage
 
-    places: dict[str, Place] = {}
+    places: Places = {}
     with open(path, "rb") as file:
         head = io.BytesIO(file.read(LIMIT))
         if read_pickle(head) != LEGACY_MAGIC:
@@ -113,13 +111,11 @@ def read_legacy(path: Path) -> dict[str, StoredTensor]:
         _version, _system, content, keys = (read_pickle(head, note) for _ in range(4))
         offset = head.tell()
         for key in keys if isinstance(keys, list) else ():
-            if not isinstance(key, str):
-                raise ValueError("its list of storages is damaged")
             file.seek(offset)
             nbytes = int.from_bytes(file.read(8), "little") * itemsizes[key]
             places[key] = offset + 8, nbytes
             offset += 8 + nbytes
-    return _tensors(content, path, lambda storage: places[storage.key])
+    return _tensors(content, path, places)
 
 
 def _storage(id_: Any) -> Storage | None:
@@ -130,51 +126,57 @@ def _storage(id_: Any) -> Storage | None:
     return None
 
 
-def _tensors(content: Any, path: Path, find: Callable[[Storage], Place]) -> dict[str, StoredTensor]:
-    """The tensors of ``content``, or of its entry "state_dict"; what else it holds is passed over."""
+def _tensors(content: Any, path: Path, places: Places) -> dict[str, StoredTensor]:
+    """The tensors of ``content``, or of its entry "state_dict", by name; the rest is ignored."""
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
-    entries = content if isinstance(content, dict) else {}
-    found = {name: _tensor(value, path, find) for name, value in entries.items()}
+    entries = content.items() if isinstance(content, dict) else ()
+    found = {name: _tensor(value, path, places) for name, value in entries if isinstance(name, str)}
     return {name: tensor for name, tensor in found.items() if tensor}
 
 
-def _tensor(value: Any, path: Path, find: Callable[[Storage], Place]) -> StoredTensor | None:
+def _tensor(value: Any, path: Path, places: Places) -> StoredTensor | None:
     match value:
-        case Call(target=Global(module="torch._utils", name="_rebuild_parameter"), args=(data, *_)):
-            # A parameter wraps a tensor, never another parameter: no recursion beyond one level.
-            return _tensor(data, path, find) if not _is_parameter(data) else None
+        case Call(Global("torch._utils", "_rebuild_parameter"), (Call() as data, *_)):
+            value = data
+    match value:
         case Call(
-            target=Global(module="torch._utils", name="_rebuild_tensor_v2" | "_rebuild_tensor"),
-            args=(
-                Storage(dtype=torch.dtype() as dtype) as storage,
-                int(start),
-                tuple(shape),
-                tuple(strides),
-                *_,
-            ),
+            Global("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor"),
+            (Storage(dtype=torch.dtype()) as storage, int(start), tuple(shape), tuple(strides), *_),
         ):
-            return _stored(path, find(storage), dtype, start, shape, strides)
+            return _stored(path, storage, places[storage.key], start, shape, strides)
         case Call(
-            target=Global(module="torch._utils", name="_rebuild_tensor_v3"),
-            args=(_, _, _, _, _, _, Global(module="torch", name=dtype_name), *_),
-        ) if dtype_name.startswith("float8"):
-            raise CheckpointError(unsupported_type(path, dtype_name))
+            Global("torch._utils", "_rebuild_tensor_v3"),
+            (_, _, _, _, _, _, Global("torch", dtype), *_),
+        ) if dtype.startswith("float8"):
+            raise CheckpointError(unsupported_type(path, dtype))
     return None
 
 
-def _is_parameter(value: Any) -> bool:
-    return isinstance(value, Call) and isinstance(value.target, Global) and "parameter" in value.target.name
-
-
 def _stored(
-    path: Path, place: Place, dtype: torch.dtype, start: int, shape: tuple[Any, ...], strides: tuple[Any, ...]
+    path: Path,
+    storage: Storage,
+    place: tuple[int, int],
+    start: int,
+    shape: tuple[Any, ...],
+    strides: tuple[Any, ...],
 ) -> StoredTensor:
+    """A view of a storage: ``start`` and ``strides`` count elements."""
     numbers = (start, *shape, *strides)
     if len(shape) != len(strides) or not all(isinstance(n, int) and n >= 0 for n in numbers):
         raise ValueError("a tensor of impossible shape")
-    offset, nbytes = place
-    tensor = StoredTensor(path, offset + start * dtype.itemsize, dtype, shape, strides)
-    if start * dtype.itemsize + tensor.extent > nbytes:
+    dtype, (offset, nbytes) = storage.dtype, place
+    assert dtype is not None
+    last = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    extent = 0 if 0 in shape else (last + 1) * dtype.itemsize
+    first = start * dtype.itemsize
+    if first + extent > nbytes:
         raise ValueError("a tensor that is larger than its storage")
-    return tensor
+    if offset + nbytes > path.stat().st_size:
+        raise ValueError(CUT_OFF)
+
+    def read() -> Tensor:
+        content = read_span(path, offset + first, extent)
+        return content.view(dtype).as_strided(shape, strides).contiguous()
+
+    return StoredTensor(shape, read)

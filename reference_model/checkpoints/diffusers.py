@@ -7,7 +7,6 @@ attention layers that are linear on one side and 1x1 convolutions on the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from torch import Tensor
 
@@ -140,4 +139,4 @@ def _as_convolution(tensor: StoredTensor, shape: tuple[int, ...]) -> StoredTenso
     """A linear layer's weight [out, in] as that of the 1x1 convolution [out, in, 1, 1] that it equals."""
     if (*tensor.shape, 1, 1) != shape:
         return tensor
-    return replace(tensor, shape=shape, strides=(*tensor.strides, 1, 1))
+    return StoredTensor(shape, lambda: tensor.read().reshape(shape))

@@ -1,6 +1,7 @@
-"""The page's interactive charts as plotly figures in plain JSON, without colours of their own.
+"""The page's interactive charts: plotly figures as plain JSON.
 
-Colours are names of the style sheet's variables, which the page's script puts in: one figure for both themes.
+A chart names its colours as variables of the style sheet. The page's script looks them up, so one chart
+serves the light and the dark theme.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the charts share: axes, layout, lines in the style of their curve, frames, numbers for JSON."""
+"""Parts of the charts: axes, layout, lines in the style of their curve, frames, numbers for JSON."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ __all__ = [
 ]
 
 Chart = dict[str, Any]
-"""A plotly trace, layout or part of one; colours may be var(--NAME), a variable of the style sheet."""
+"""A plotly trace or layout, or a part of one. Colours may be var(--NAME), variables of the style sheet."""
 
-#: matplotlib's markers, which static plots use, in plotly's words.
+#: plotly's names for the markers of the static plots.
 _SYMBOLS = {
     "o": "circle",
     "s": "square",
@@ -45,19 +45,19 @@ _SYMBOLS = {
     "X": "x",
     "h": "hexagon",
 }
-#: Significant digits of numbers in the page: less than a pixel.
+#: Significant digits of numbers in the page: rounding moves nothing by a pixel.
 _DIGITS = 6
 _TITLE_LETTERS = 48
 _LINE_WIDTH = 2
-#: Of a legend: letters of a name at most; a letter, a line's swatch with its gaps, and a line, in pixels.
+#: A legend: most letters of a name; then in pixels a letter, a swatch with its gaps, and a row.
 _NAME_LETTERS, _LETTER, _SWATCH, _LINE = 38, 7, 50, 21
-#: Where a logarithmic axis has ticks: plotly's own leave the zeros out.
+#: Ticks of a logarithmic axis: plotly's own labels leave out the zeros.
 _TICKS = [digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 3, 5, 7)]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The size of a chart in pixels that labels are placed for, and its margins."""
+    """The size and margins of a chart in pixels, as its labels are placed."""
 
     width: int
     height: int
@@ -79,25 +79,25 @@ class Frame:
         return replace(self, top=room, height=self.height + room)
 
     def size(self) -> Chart:
-        """Return the part of a layout that sets height and margins."""
+        """Return height and margins as part of a layout."""
         margin = {"l": self.left, "r": self.right, "t": self.top, "b": self.bottom}
         return {"height": self.height, "margin": margin}
 
 
 def legend_name(name: str) -> str:
-    """Return the end of a name that is too long for a narrow screen: paths and settings differ there."""
+    """Shorten a name for a narrow screen to its end, where paths and settings differ."""
     return name if len(name) <= _NAME_LETTERS else f"…{name[1 - _NAME_LETTERS :]}"
 
 
 def curve_looks(run: Run) -> dict[str, CurveStyle]:
-    """Return the style of every curve, as in the static plots."""
+    """Return the style of each curve, the same as in the static plots."""
     return styles_of(run.results)
 
 
 def colour(style: CurveStyle, use: str = "curve", opacity: str = "") -> str:
-    """Return the style sheet's variable for a curve's line ("curve") or its words ("text").
+    """Return the style sheet's variable for a curve's line ("curve") or text ("text").
 
-    ``opacity`` is two hexadecimal digits, which the page's script leaves behind the colour.
+    ``opacity`` is two hexadecimal digits that follow the colour.
     """
     return f"var(--{use}-{style.colour.removeprefix('#').lower()}){opacity}"
 
@@ -120,13 +120,13 @@ def line(name: str, x: pd.Series, y: pd.Series, style: CurveStyle) -> Chart:
 
 
 def bars(errors: pd.Series, style: CurveStyle) -> Chart:
-    """Return 95% intervals for standard errors; where one is not known, none."""
+    """Return 95% intervals for standard errors; an unknown error gets no bar."""
     half_widths = numbers(errors.fillna(0).to_numpy() * INTERVAL)
     return {"array": half_widths, "color": colour(style), "thickness": 1, "width": 3}
 
 
 def title(rows: pd.DataFrame, log: bool = False) -> str:
-    """Return an axis title: label, protocol, n, direction and whether the axis is logarithmic."""
+    """Return an axis title: label, protocol, n, direction, and "log scale" if the axis is logarithmic."""
     row = rows.iloc[0]
     lines = textwrap.wrap(str(row["label"]), _TITLE_LETTERS)
     remarks = [str(row["protocol"]), counts(rows["n"]), f"{row['better']} is better", *(["log scale"] * log)]
@@ -135,7 +135,7 @@ def title(rows: pd.DataFrame, log: bool = False) -> str:
 
 
 def axis(text: str, *, span: NDArray[np.float64] | None = None, log: bool = False) -> Chart:
-    """Return an axis with its title; ``span`` are its ends, in powers of ten where it is logarithmic."""
+    """Return an axis with its title; ``span`` holds its ends, as powers of ten on a logarithmic axis."""
     made: Chart = {
         "title": {"text": text, "font": {"size": 12.5}, "standoff": 10},
         "gridcolor": "var(--line)",
@@ -150,7 +150,7 @@ def axis(text: str, *, span: NDArray[np.float64] | None = None, log: bool = Fals
 
 
 def layout(x: Chart, y: Chart) -> Chart:
-    """Return a layout in the colours and letters of the page."""
+    """Return a layout in the colours and fonts of the page."""
     letters = {"color": "var(--ink)", "size": 12.5}
     return {
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -172,14 +172,14 @@ def layout(x: Chart, y: Chart) -> Chart:
 
 
 def numbers(values: NDArray[Any]) -> list[Any]:
-    """Return an array as lists of rounded numbers, None for NaN: JSON has no NaN."""
+    """Return an array as lists of rounded numbers, with None for NaN, which JSON lacks."""
     if values.ndim > 1:
         return [numbers(row) for row in values]
     return [None if np.isnan(value) else float(f"{value:.{_DIGITS}g}") for value in values.astype(float)]
 
 
 def _dash(pattern: Any) -> str:
-    """Return matplotlib's line style in plotly's words: lengths are in units of the line's width there."""
+    """Translate a line style to plotly; matplotlib gives lengths in units of the line's width."""
     if pattern == "-":
         return "solid"
     return ",".join(f"{length * _LINE_WIDTH:g}px" for length in pattern[1])

@@ -1,4 +1,4 @@
-"""All pairs of cells: who differs from whom."""
+"""All pairs of cells as a matrix of differences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reports.standing import SETTLED
 __all__ = ["matrix_chart"]
 
 _FIELDS = ["difference", "low", "high", "p_value", "p_holm"]
-#: A field's edge, a letter of a name and the colour bar, in pixels.
+#: In pixels: a field's edge, a letter of a name, the colour bar.
 _EDGE, _LETTER, _BAR = 21, 6, 90
 _FEWEST_PIXELS = 300
 
@@ -25,15 +25,15 @@ _PAIR = (
 
 
 def matrix_chart(pairs: pd.DataFrame, order: Sequence[str], names: Sequence[str]) -> Chart:
-    """Return the differences row - column of one protocol's pairs, the cells in ``order``, best first.
+    """Return the differences row - column between one protocol's cells, in ``order``, best first.
 
-    Colours are for settled differences; what is not settled, or has no test, is grey.
+    Only settled differences have a colour; the others, and pairs without a test, are grey.
     """
     fields = _fields(pairs, order)
     difference, corrected = fields[..., 0], fields[..., 4]
     settled = np.where(corrected < SETTLED, difference, np.nan)
     grey = np.where(np.isnan(settled) & ~np.isnan(difference), 0.0, np.nan)
-    # The few largest differences would leave no colour for all others.
+    # A scale up to the largest difference would leave the others without colour.
     reach = float(np.nanquantile(np.abs(settled), 0.9)) if np.isfinite(settled).any() else 1.0
     common = {
         "type": "heatmap",
@@ -60,7 +60,7 @@ def matrix_chart(pairs: pd.DataFrame, order: Sequence[str], names: Sequence[str]
 
 
 def _fields(pairs: pd.DataFrame, order: Sequence[str]) -> np.ndarray:
-    """Return [cells, cells, fields]: row - column, its interval and p-values; NaN where there is none."""
+    """Return [cells, cells, fields]: row - column, its interval and its p-values, NaN if missing."""
     place = {cell: number for number, cell in enumerate(order)}
     fields = np.full((len(order), len(order), len(_FIELDS)), np.nan)
     a, b = pairs["a"].map(place).to_numpy(), pairs["b"].map(place).to_numpy()
@@ -76,7 +76,7 @@ def _layout() -> Chart:
 
 
 def _sizes(names: Sequence[str]) -> Chart:
-    """Return a size that holds every name, the same on all screens: narrow ones scroll."""
+    """Return a size with room for every name. It is the same on all screens; narrow ones scroll."""
     words = 14 + _LETTER * max(map(len, names))
     field = max(_FEWEST_PIXELS, _EDGE * len(names))
     size = {

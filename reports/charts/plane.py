@@ -1,4 +1,4 @@
-"""Distance against score, with the guidance scales written at the points."""
+"""Distance against score, with guidance scales at the points."""
 
 from __future__ import annotations
 
@@ -28,21 +28,23 @@ from reports.wording import INTERVAL
 
 __all__ = ["plane_chart"]
 
-#: More points than these are not labelled one by one: only the ends of each curve are.
+#: With more points than this, only the ends of each curve are labelled.
 _MANY = 64
-#: Letters of the labels, and the radius of a marker with its margin, in pixels.
+#: In pixels: width and height of a letter, radius of a marker with its margin.
 _LETTER, _LETTER_HEIGHT, _GAP = 6.5, 13.0, 7.0
-#: A label this far from its point gets a line to it.
+#: A label further from its point than this, in pixels, gets a line to it.
 _FAR = 20.0
 _CLEAR = "rgba(0,0,0,0)"
 _WIDE, _NARROW = Frame(790, 580, 88, 62), Frame(356, 400, 80, 62)
 
 
 def plane_chart(run: Run) -> Chart:
-    """Return a curve per checkpoint with an ellipse, or bars, at each point.
+    """Return a line per curve, with an ellipse or bars at each point.
 
-    ``customdata`` of a point is its place among run.cells; ``labels`` are annotations for wide and for narrow
-    screens. Raises ReportError where the run has only one of distance and score.
+    ``customdata`` of a point is its row in run.cells; ``labels`` are annotations for wide and narrow screens.
+
+    Raises:
+        ReportError: The run has no distance or no score.
     """
     points, looks = _points(run), curve_looks(run)
     x_rows, y_rows = (run.of_protocol(str(run.first(better))) for better in ("higher", "lower"))
@@ -90,7 +92,7 @@ def _curve(name: str, curve: pd.DataFrame, style: CurveStyle) -> Chart:
 
 
 def _edges(name: str, curve: pd.DataFrame, style: CurveStyle) -> list[Chart]:
-    """Return the ellipses of a curve as one filled trace, none where it has none."""
+    """Return the ellipses of a curve as one filled trace, or no trace if it has none."""
     gap = np.full((1, 2), np.nan)
     corners = [part for edge in region_edges(curve) for part in (edge, gap)]
     if not corners:
@@ -112,13 +114,13 @@ def _edges(name: str, curve: pd.DataFrame, style: CurveStyle) -> list[Chart]:
 
 
 def _ring() -> Chart:
-    """Return the trace that marks the pinned point; the page's script moves it."""
+    """Return the trace that marks the chosen point; the page's script moves it."""
     marker = {"symbol": "circle-open", "size": 18, "color": "var(--ink)", "line": {"width": 2}}
     return {"x": [], "y": [], "mode": "markers", "hoverinfo": "skip", "showlegend": False, "marker": marker}
 
 
 def _spans(points: pd.DataFrame, log: bool) -> NDArray[np.float64]:
-    """Return both axes' ends [2, 2] with room for ellipses and bars; those of a log axis in powers of ten."""
+    """Return the ends of both axes [2, 2], with room for ellipses and bars; a log axis in powers of ten."""
     bare = points[points["radius"].isna()]
     half = bare[["x_error", "y_error"]].fillna(0).to_numpy() * INTERVAL
     middles = bare[["x", "y"]].to_numpy()
@@ -126,7 +128,7 @@ def _spans(points: pd.DataFrame, log: bool) -> NDArray[np.float64]:
     if log:
         corners[:, 1] = np.log10(np.maximum(corners[:, 1], points["y"].min() / 4))
     low, high = corners.min(axis=0), corners.max(axis=0)
-    # A single point without errors spans nothing.
+    # A single point without errors has no extent.
     room = np.where(high > low, (high - low) * 0.04, np.maximum(np.abs(high) * 0.1, 1e-3))
     return np.stack([low - room, high + room], axis=1)
 
@@ -139,7 +141,7 @@ def _labels(
     log: bool,
     looks: dict[str, CurveStyle],
 ) -> list[Chart]:
-    """Return the guidance scales as annotations, placed clear of each other in a frame of that size."""
+    """Return the guidance scales as annotations that do not overlap in a frame of this size."""
     low, high = spans.T
 
     def pixels(rows: pd.DataFrame) -> NDArray[np.float64]:

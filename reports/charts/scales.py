@@ -12,7 +12,7 @@ _WIDE, _NARROW = Frame(1170, 360, 88, 52), Frame(356, 320, 80, 52)
 
 
 def scales_chart(run: Run, protocol: str) -> Chart:
-    """Return a curve per checkpoint, with 95% intervals where errors are known."""
+    """Return a line per curve, with 95% intervals where errors are known."""
     looks, rows = curve_looks(run), run.of_protocol(protocol)
     data = []
     for name, curve in rows.groupby("curve", sort=False):

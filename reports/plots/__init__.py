@@ -1,4 +1,4 @@
-"""The figures of a run: each function takes result rows and returns a figure, `save` writes it."""
+"""The plots of a run: each function takes result rows and returns a figure; `save` writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What quality costs: metrics against evaluations of the denoiser, and against seconds per image."""
+"""Metrics against what an image costs: network evaluations, or seconds."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ __all__ = ["metrics_against_evaluations", "metrics_against_seconds"]
 
 
 def metrics_against_evaluations(results: pd.DataFrame) -> Figure:
-    """Draw the first distance and the first score against the evaluations per image (NFE), or the steps.
+    """Draw the first distance and the first score against the network evaluations per image (NFE).
 
-    A curve per checkpoint and sampler. At each number of steps it shows the guidance scale that is best there
-    (reports.rows.best_cells). Raises ReportError where all cells cost the same.
+    A line per checkpoint and sampler. Each number of steps shows its best guidance scale
+    (reports.rows.best_cells). If evaluations are unknown, the x axis shows the steps.
+
+    Raises:
+        ReportError: All cells cost the same.
     """
     unit, words = ("steps", "sampler steps") if results["nfe"].isna().any() else ("nfe", "UNet evaluations")
     if results[unit].nunique() < 2:
-        raise ReportError("all cells of the results took the same number of evaluations")
+        raise ReportError("all cells took the same number of evaluations")
     best = results[results["cell"].isin(best_cells(results, ["checkpoint", "sampler", "steps", "eta"]))]
     best = best.assign(curve=_without_steps(best))
     names = list(dict.fromkeys(best["curve"]))
@@ -46,14 +49,16 @@ def metrics_against_evaluations(results: pd.DataFrame) -> Figure:
 
 
 def metrics_against_seconds(results: pd.DataFrame, seconds: pd.DataFrame) -> Figure:
-    """Draw the first distance and the first score against the seconds per image, the Pareto front marked.
+    """Draw the first distance and the first score against seconds per image, and mark the Pareto front.
 
-    ``seconds`` has the columns cell and seconds. On the front no other cell is both faster and better. Raises
-    ReportError where no cell's time is known.
+    ``seconds`` has the columns cell and seconds. No cell is both faster and better than one on the front.
+
+    Raises:
+        ReportError: No cell's time is known.
     """
     timed = results.merge(seconds, on="cell")
     if timed.empty:
-        raise ReportError("the time that the cells took is not known")
+        raise ReportError("the seconds per image are not known for any cell")
     styles = curve_styles(timed["curve"], dict(zip(timed["curve"], timed["checkpoint"], strict=True)))
     with matplotlib.rc_context(RC):
         protocols = _first_protocols(results)
@@ -94,7 +99,7 @@ def _name_axes(axes: Axes, rows: pd.DataFrame, x_title: str) -> None:
 
 
 def _without_steps(rows: pd.DataFrame) -> pd.Series[str]:
-    """Return the checkpoint, with the sampler where there are several; `steps` is what the axis shows."""
+    """Return the checkpoint, with the sampler if there are several. The axis shows the steps."""
     if len(rows[["sampler", "eta"]].drop_duplicates()) == 1:
         return rows["checkpoint"]
     eta = rows["eta"].map(lambda value: f", eta {value:g}" if value else "")

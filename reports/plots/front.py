@@ -1,4 +1,4 @@
-"""The Pareto front: the points that no other beats in both figures."""
+"""The Pareto front: the points that no other point beats in both values."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ __all__ = ["pareto_front"]
 
 
 def pareto_front(worth: ArrayLike, cost: ArrayLike) -> list[int]:
-    """Return the places of the points that no other is worth more than for less cost, the cheapest first.
+    """Return the indices of the points on the front, the cheapest first.
 
-    ``worth`` [n], more is better, and ``cost`` [n], less is better. Of equal points the first one is taken.
+    A point is on the front if no other has both a higher ``worth`` [n] and a lower ``cost`` [n]. Of equal
+    points the first is taken.
     """
     gains, prices = np.asarray(worth, dtype=np.float64), np.asarray(cost, dtype=np.float64)
     front: list[int] = []

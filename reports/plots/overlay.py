@@ -1,4 +1,4 @@
-"""Published curves behind those of a run, and the note that says what was made otherwise."""
+"""Published curves behind those of a run, with a note on how the two differ."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reports.wording import count_range
 
 __all__ = ["draw_overlay", "overlay_note"]
 
-#: Protocols whose axes are those of the Stable Diffusion v1 picture, by the beginning of their names.
+#: Beginnings of the protocols that have the axes of the Stable Diffusion v1 plot.
 _SAME_DISTANCE = ("fid-inception", "fid-published")
 _SAME_SCORE = ("clip-score-vit-l-14", "clip-score-published")
 _MARKERS = ("o", "s", "^", "D")
@@ -36,27 +36,28 @@ def draw_overlay(axes: Axes, overlay: pd.DataFrame) -> None:
 
 
 def overlay_note(results: pd.DataFrame, overlay: pd.DataFrame) -> str:
-    """Return in what the run's protocol differs from the published one.
+    """Return how the run differs from the published one.
 
-    Raises ReportError where the run's axes are other quantities, so that curves side by side would mislead.
+    Raises:
+        ReportError: The axes of the run are other quantities, and the comparison would mislead.
     """
     distance, score = first_protocol(results, "lower"), first_protocol(results, "higher")
     if not distance.startswith(_SAME_DISTANCE) or not score.startswith(_SAME_SCORE):
         raise ReportError(
-            f"the published curves cannot stand behind {distance} and {score}: their axes are the FID of "
-            "Inception features and the CLIP score of ViT-L/14"
+            f"the published curves cannot be drawn behind {distance} and {score}: they need an FID of "
+            "Inception features and a CLIP score of ViT-L/14"
         )
     differing = [
-        f"{words}: {ours} here, {theirs} there"
+        f"{words}: {ours} here, {theirs} published"
         for words, ours, theirs in (
-            ("images a point", _n(results, distance), _n(overlay, first_protocol(overlay, "lower"))),
+            ("images per point", _n(results, distance), _n(overlay, first_protocol(overlay, "lower"))),
             ("sampler", _sampler(results), _sampler(overlay)),
             ("pixels", _pixels(results), _pixels(overlay)),
         )
         if ours != theirs
     ]
     parts = [
-        "grey: as published; resizing, captions and images of that picture are not documented",
+        "grey: as published, where resizing, captions and reference images are not documented",
         *differing,
     ]
     return " · ".join(parts)

@@ -1,4 +1,4 @@
-"""The picture: distance against CLIP score, a curve per checkpoint, guidance scales at the points."""
+"""The main plot: distance against CLIP score, a curve per checkpoint, guidance scales at the points."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ __all__ = ["distance_against_score"]
 def distance_against_score(
     results: pd.DataFrame, regions: pd.DataFrame | None = None, overlay: pd.DataFrame | None = None
 ) -> Figure:
-    """Draw distance (y) against CLIP score (x): a curve per checkpoint, guidance scales at the points.
+    """Draw distance (y) against CLIP score (x), with guidance scales at the points.
 
-    The axes are the first distance and the first score among the rows; their titles name protocol and n.
-    ``regions`` is the table of a run (reports.runs.Run.regions; the results then have the column ``cell``):
-    ellipses that hold all at once with 95%. Points without one get bars of 95% where an error is known.
-    ``overlay`` are published result rows, drawn faintly behind. Raises ReportError where an axis is missing
-    or the overlay has other axes.
+    Args:
+        results: Result rows. The axes are their first distance and first score; titles name protocol and n.
+        regions: The run's regions.csv: ellipses that hold for all points at once with 95% probability. A
+            point without an ellipse gets bars of 95%, if its errors are known.
+        overlay: Published result rows, drawn in grey behind the others.
+
+    Raises:
+        ReportError: An axis is missing, or the overlay has other axes.
     """
     x_rows = results[results["protocol"] == first_protocol(results, "higher")]
     y_rows = results[results["protocol"] == first_protocol(results, "lower")]
@@ -66,7 +69,7 @@ def distance_against_score(
 def _with_regions(
     points: pd.DataFrame, regions: pd.DataFrame | None, x_rows: pd.DataFrame, y_rows: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return the points with the columns xx, xy, yy, radius: NaN where there is no region for these axes."""
+    """Return the points with the columns xx, xy, yy, radius, NaN without a region for these axes."""
     shape = ["xx", "xy", "yy", "radius"]
     if regions is None:
         return points.assign(**dict.fromkeys(shape, np.nan))
@@ -106,16 +109,16 @@ def _draw_curve(axes: Axes, curve: pd.DataFrame, name: str, style: CurveStyle) -
 
 
 def _note(results: pd.DataFrame, points: pd.DataFrame, with_errors: list[str]) -> str:
-    """Return what all points have in common, and how to read them.
+    """Return the settings of the run and how to read the points.
 
-    ``with_errors`` names the axes whose errors are known: none, one or both.
+    ``with_errors`` names the axes whose errors are known.
     """
     intervals = {0: "errors not known", 1: f"bars: 95% intervals, {' '.join(with_errors)} only"}
     errors = intervals.get(len(with_errors), "bars: 95% intervals")
     if points["radius"].notna().all():
         errors = f"ellipses: 95% for all {len(points)} points at once"
     elif points["radius"].notna().any():
-        errors = "ellipses: 95% for all points at once; bars: 95% intervals, where there is no ellipse"
+        errors = "ellipses: 95% for all points at once; bars: 95% intervals of points without an ellipse"
     settings = results[["sampler", "steps"]].drop_duplicates()
     samplers = settings["sampler"].str.upper() + ", " + settings["steps"].astype(str) + " steps"
     parts = [
@@ -137,5 +140,5 @@ def _has_errors(rows: pd.DataFrame) -> bool:
 
 
 def _name(rows: pd.DataFrame) -> str:
-    """Return a protocol's label without what stands in brackets."""
+    """Return a protocol's label without its brackets."""
     return str(rows["label"].iloc[0]).split(" (")[0]

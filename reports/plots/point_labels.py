@@ -1,4 +1,4 @@
-"""The guidance scales at the points of the picture."""
+"""The guidance scales at the points of the plane."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from reports.wording import INTERVAL
 
 __all__ = ["MANY", "label_points"]
 
-#: Of more points than these only those of the front are labelled.
+#: With more points than this, only those of the Pareto front are labelled.
 MANY = 40
 #: Radius of a marker with its margin, in points.
 _MARKER_GAP = 5.0
 
 
 def label_points(figure: Figure, axes: Axes, points: pd.DataFrame, styles: dict[str, CurveStyle]) -> None:
-    """Write the guidance scale at every point, clear of curves, markers and other labels.
+    """Write the guidance scale at each point, clear of curves, markers and other labels.
 
-    Of many points only those of the front get it, which no other beats in both figures. The layout is settled
-    here and then kept: the places are right for it alone.
+    Fixes the layout first, since a later change would move the points away from their labels.
     """
     labelled = points if len(points) <= MANY else points.iloc[pareto_front(points["x"], points["y"])]
     notes = [
@@ -63,7 +62,7 @@ def label_points(figure: Figure, axes: Axes, points: pd.DataFrame, styles: dict[
 
 
 def _curve_segments(axes: Axes, points: pd.DataFrame) -> np.ndarray:
-    """Return the lines between neighbouring points, in pixels: [k, 2, 2]."""
+    """Return the lines between neighbouring points in pixels, [k, 2, 2]."""
     segments = []
     for _, curve in points.groupby("curve", sort=False):
         ordered = curve.sort_values("guidance_scale")[["x", "y"]].to_numpy()
@@ -73,7 +72,7 @@ def _curve_segments(axes: Axes, points: pd.DataFrame) -> np.ndarray:
 
 
 def _bar_segments(axes: Axes, points: pd.DataFrame) -> np.ndarray:
-    """Return the error bars in pixels: [k, 2, 2]; a missing error is a bar of no length."""
+    """Return the error bars in pixels, [k, 2, 2]; an unknown error is a bar of length zero."""
     bare = points[points["radius"].isna()]
     middles = bare[["x", "y"]].to_numpy()
     errors = bare[["x_error", "y_error"]].fillna(0).to_numpy() * INTERVAL
@@ -83,7 +82,7 @@ def _bar_segments(axes: Axes, points: pd.DataFrame) -> np.ndarray:
 
 
 def _lead(axes: Axes, note: Annotation, offset: np.ndarray) -> None:
-    """Draw a thin line from the point to a label that had to move away from it."""
+    """Draw a thin line to a label that had to move away from its point."""
     if np.hypot(*offset) < 3 * _MARKER_GAP:
         return
     axes.annotate(

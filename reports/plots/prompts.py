@@ -1,4 +1,4 @@
-"""Scores prompt by prompt: where one cell of the sweep is better than another."""
+"""Scores prompt by prompt: on which prompts one cell is better than another."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from reports.wording import INTERVAL
 
 __all__ = ["prompt_differences"]
 
-#: Letters of the title that have room in one line.
+#: Letters of the title that fit into one line.
 _WIDE = 76
 
 
 def prompt_differences(pair: Pair) -> Figure:
-    """Draw the differences of a pair of cells over their common prompts: sorted, and as a histogram."""
+    """Draw the differences between two cells over their common prompts, sorted and as a histogram."""
     gaps = np.sort(pair.differences)
     a, b = curve_styles([pair.a, pair.b]).values()
     with matplotlib.rc_context(RC):
@@ -46,7 +46,7 @@ def prompt_differences(pair: Pair) -> Figure:
 
 
 def _histogram(axes: Axes, gaps: NDArray[np.float64], colours: tuple[str, str]) -> None:
-    """Draw bins with an edge at 0, so that each bar belongs to one of the two cells."""
+    """Draw a histogram with a bin edge at 0, so that each bar belongs to one cell."""
     width = (gaps[-1] - gaps[0]) / 24 or 1.0
     edges = np.arange(math.floor(gaps[0] / width), math.ceil(gaps[-1] / width) + 1) * width
     counted, _ = np.histogram(gaps, np.append(edges, edges[-1] + width))
@@ -55,7 +55,7 @@ def _histogram(axes: Axes, gaps: NDArray[np.float64], colours: tuple[str, str]) 
 
 
 def _title(pair: Pair) -> str:
-    """Return both names, in two lines where they are long."""
+    """Return both names, in two lines if they are long."""
     title = f"{pair.a} minus {pair.b}"
     return title if len(title) <= _WIDE else f"{pair.a}\nminus {pair.b}"
 

@@ -1,8 +1,7 @@
-"""The look of the picture that came with Stable Diffusion v1: to lay one over the other.
+"""The look of the plot published with Stable Diffusion v1, to lay one over the other.
 
-Title and axis titles are that picture's, and the limits those that its library gives to its points. Its
-colours, markers and the place of its legend are not recorded with the figures: the library's defaults stand
-in for them.
+Title and axis titles are those of that plot. Its colours, markers, limits and legend are not recorded with
+the points; matplotlib's defaults are used.
 """
 
 from __future__ import annotations
@@ -23,9 +22,10 @@ _FONT: dict[Any, Any] = {"font.family": ["DejaVu Sans"], "svg.hashsalt": "sdbenc
 
 
 def published_look(results: pd.DataFrame) -> Figure:
-    """Draw the curves of the results as the published picture shows its own: nothing but lines and markers.
+    """Draw the curves as the published plot does: lines and markers only.
 
-    Raises ReportError where there is no distance or no score.
+    Raises:
+        ReportError: The results have no distance or no score.
     """
     points = plane(results)
     with matplotlib.rc_context():
@@ -44,7 +44,7 @@ def published_look(results: pd.DataFrame) -> Figure:
 
 
 def _name_axes(axes: Axes, results: pd.DataFrame) -> None:
-    """Give the published words where they are true of the results, else the protocols' own."""
+    """Use the published titles where they are true of the results, else the protocols' labels."""
     x = results[results["protocol"] == first_protocol(results, "higher")].iloc[0]
     y = results[results["protocol"] == first_protocol(results, "lower")].iloc[0]
     distance = "FID" if str(y["label"]).startswith("FID") else str(y["label"]).split(" (")[0]

@@ -1,4 +1,4 @@
-"""The edges of regions of confidence in the plane."""
+"""The edges of confidence regions in the plane."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CIRCLE = np.column_stack(
 
 
 def region_edges(points: pd.DataFrame) -> list[NDArray[np.float64]]:
-    """Return the edges [72, 2] (x, y) of the ellipses of those points that have one.
+    """Return the edge [72, 2] of each point's ellipse, as x and y.
 
-    Columns: x, y, xx, xy, yy, radius; the last is NaN without one. With S = L L' and u on the circle, the
-    edge of {p: (p - c)' S^-1 (p - c) <= radius^2} is c + radius L u.
+    ``points`` has the columns x, y, xx, xy, yy and radius, which is NaN for a point without an ellipse. With
+    S = L L' and u on the unit circle, the edge of {p: (p - c)' S^-1 (p - c) <= radius^2} is c + radius L u.
     """
     edges = []
     shapes = points.loc[points["radius"].notna(), ["x", "y", "xx", "xy", "yy", "radius"]]
@@ -29,5 +29,5 @@ def region_edges(points: pd.DataFrame) -> list[NDArray[np.float64]]:
 
 
 def reach_zero(points: pd.DataFrame) -> bool:
-    """Whether a region reaches down to a distance of zero, which has no place on a logarithmic axis."""
+    """Whether a region reaches a distance of zero, which a logarithmic axis cannot show."""
     return bool((points["radius"] * np.sqrt(points["yy"].astype("float64")) >= points["y"]).any())

@@ -23,7 +23,7 @@ __all__ = ["metrics_against_scale", "panel_sheet", "panel_title", "value_title"]
 
 
 def metrics_against_scale(results: pd.DataFrame) -> Figure:
-    """Draw every protocol of the results against the guidance scale: a panel each, a curve per checkpoint."""
+    """Draw every protocol against the guidance scale, in a panel each with a line per curve."""
     with matplotlib.rc_context(RC):
         protocols = list(dict.fromkeys(results["protocol"]))
         styles = styles_of(results)
@@ -44,19 +44,19 @@ def metrics_against_scale(results: pd.DataFrame) -> Figure:
 
 
 def panel_sheet(count: int, names: list[str]) -> Figure:
-    """Return a sheet for so many panels, at most three in a row, and a legend of these names."""
+    """Return a sheet for ``count`` panels, at most three in a row, and a legend of these names."""
     columns, rows = min(count, 3), -(-count // 3)
     width = max(4.6 * columns, 7)
     return new_sheet(width, 4.3 * rows + 0.4 + 0.18 * legend_rows(names, width))
 
 
 def panel_title(rows: pd.DataFrame) -> str:
-    """Return a protocol's label in two lines, the second one what stands in brackets, with n."""
+    """Return a protocol's label in two lines, the brackets in the second, with n."""
     label = str(rows["label"].iloc[0]).replace(" (", "\n(", 1)
     return f"{label} · {counts(rows['n'])}"
 
 
 def value_title(rows: pd.DataFrame, log: bool) -> str:
-    """Return the title of the axis that shows a protocol's values."""
+    """Return the title of a protocol's axis."""
     row = rows.iloc[0]
     return f"{row['protocol']} ({row['better']} is better)" + (" · log scale" if log else "")

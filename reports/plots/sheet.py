@@ -1,4 +1,4 @@
-"""What all figures share: the sheet, its heading and legend, panels, words for n, and the files."""
+"""Parts of the plots: the sheet, its heading and legend, panels, lines, and the files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
     "styles_of",
 ]
 
-#: Widths in points of a letter of the legend, of its line with the gap beside it, and of a letter of a note.
+#: Widths in points: a letter of the legend, its line with the gap beside it, a letter of a note.
 _LETTER, _HANDLE, _NOTE_LETTER = 6.1, 56.0, 4.8
 _PANELS = 3
 
@@ -48,13 +48,16 @@ def new_sheet(width: float, height: float) -> Figure:
 
 
 def settle(figure: Figure) -> None:
-    """Lay the figure out and keep the layout: it would be worked out anew for every file."""
+    """Lay the figure out once; otherwise every saved file computes the layout again."""
     figure.draw_without_rendering()
-    figure.set_layout_engine(None)  # with "none" an engine stays, for which every file is drawn twice
+    figure.set_layout_engine(None)  # "none" would leave an engine in place that draws each file twice
 
 
 def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """Write ``folder/stem`` as .png, .svg and .pdf and return the paths; the same figure, the same bytes."""
+    """Write ``folder/stem`` as .png, .svg and .pdf and return the paths.
+
+    The files hold no date, so the same figure gives the same bytes.
+    """
     dateless = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     paths = []
     with matplotlib.rc_context(RC):
@@ -68,7 +71,7 @@ def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
 
 
 def heading(figure: Figure, axes: Axes, title: str, notes: Sequence[str]) -> None:
-    """Write the title over the axes, and under it the notes in small letters, wrapped to its width."""
+    """Write the title above the axes, with the notes in small letters below it, wrapped to the width."""
     letters = int(figure.get_figwidth() * 72 * 0.88 / _NOTE_LETTER)
     lines = [line for note in notes for line in textwrap.wrap(note, letters)]
     axes.set_title(title, pad=12 + 12.5 * len(lines))
@@ -85,7 +88,7 @@ def heading(figure: Figure, axes: Axes, title: str, notes: Sequence[str]) -> Non
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
-    """Name the curves of the axes under the sheet, in as many columns as their names leave room for."""
+    """Add the legend below the axes, in as many columns as fit."""
     handles, names = axes.get_legend_handles_labels()
     if names:
         shown = [_shortened(name, _room(figure)) for name in names]
@@ -99,12 +102,12 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def legend_rows(names: Sequence[str], width: float) -> int:
-    """Return how many lines the legend of a sheet of this width will have."""
+    """Return the number of rows of a legend on a sheet of this width in inches."""
     return math.ceil(len(names) / _columns(names, width * 72)) if names else 0
 
 
 def panels(figure: Figure, count: int) -> list[Axes]:
-    """Return so many axes, at most three in a row."""
+    """Return ``count`` axes, at most three in a row."""
     rows = math.ceil(count / _PANELS)
     places = figure.subplots(rows, min(count, _PANELS), squeeze=False).flatten()
     for unused in places[count:]:
@@ -113,12 +116,12 @@ def panels(figure: Figure, count: int) -> list[Axes]:
 
 
 def styles_of(results: pd.DataFrame) -> dict[str, CurveStyle]:
-    """Return the style of every curve: a colour for each checkpoint where it has several."""
+    """Return the style of each curve; curves of one checkpoint share a colour."""
     return curve_styles(results["curve"], dict(zip(results["curve"], results["checkpoint"], strict=True)))
 
 
 def draw_line(axes: Axes, x: pd.Series[float], rows: pd.DataFrame, name: str, style: CurveStyle) -> None:
-    """Draw the values of rows at x as one curve, with 95% intervals where errors are known."""
+    """Draw the values of ``rows`` at ``x`` as one curve, with 95% intervals where errors are known."""
     axes.errorbar(
         x,
         rows["value"],
@@ -134,12 +137,12 @@ def draw_line(axes: Axes, x: pd.Series[float], rows: pd.DataFrame, name: str, st
 
 
 def bars(errors: pd.Series[float]) -> np.ndarray | None:
-    """Return the half-widths of 95% intervals, or None where no row has an error."""
+    """Return the half-widths of 95% intervals, or None if no row has an error."""
     return None if errors.isna().all() else INTERVAL * errors.to_numpy()
 
 
 def spread_out(axes: Axes, rows: pd.DataFrame) -> bool:
-    """Make the y axis logarithmic where a protocol's distances ask for it; return whether."""
+    """Make the y axis logarithmic if the distances span too much, and return whether it is."""
     if not spans_too_much(rows):
         return False
     axes.set_yscale("log")
@@ -150,7 +153,7 @@ def spread_out(axes: Axes, rows: pd.DataFrame) -> bool:
 
 
 def counts(n: pd.Series[int]) -> str:
-    """Return "n = 512", or the range."""
+    """Return "n = 512", or a range of n."""
     return f"n = {count_range(n)}"
 
 
@@ -164,7 +167,7 @@ def _room(figure: Figure) -> int:
 
 
 def _shortened(name: str, letters: int) -> str:
-    """Leave the middle out of a name that is too long: what tells names apart stands at their ends."""
+    """Cut the middle of a name that is too long: names differ at their ends."""
     if len(name) <= letters:
         return name
     half = (letters - 1) // 2

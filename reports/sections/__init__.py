@@ -1,4 +1,4 @@
-"""The sections of the page in its order: which is best, how sure, what it looks like, how it was made."""
+"""The sections of the page, in their order on it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from reports.sections.audit import audit
 from reports.sections.comparisons import comparisons
 from reports.sections.cost import cost
 from reports.sections.extremes import extremes
-from reports.sections.figures import figures
 from reports.sections.grid import grid
 from reports.sections.influence import influence
 from reports.sections.picture import picture
 from reports.sections.protocols import protocols
 from reports.sections.provenance import provenance
+from reports.sections.values import values
 from reports.sections.verdict import verdict
 
 __all__ = ["SECTIONS", "Absent", "Material", "Section"]
@@ -23,7 +23,7 @@ SECTIONS: dict[str, Callable[[Material], Section | Absent]] = {
     "verdict": verdict,
     "picture": picture,
     "comparisons": comparisons,
-    "figures": figures,
+    "values": values,
     "grid": grid,
     "extremes": extremes,
     "influence": influence,

@@ -1,4 +1,4 @@
-"""What a section is made of, and what it becomes."""
+"""The input of a section, and its result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Absent", "Material", "Section"]
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What sections are made of: the run's files and its pictures."""
+    """What a section may use: the run's files and its pictures."""
 
     run: Run
     album: Album
@@ -22,7 +22,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: its heading, and what its template (templates/KEY.html.j2) shows."""
+    """A part of the page: its heading, and the values that its template (templates/KEY.html.j2) shows."""
 
     title: str
     content: Mapping[str, Any]
@@ -30,7 +30,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Absent:
-    """A part that the run has no files for; ``why`` is one line that says which file is missing."""
+    """A part that is left out; ``why`` is one line, such as the name of the missing file."""
 
     title: str
     why: str

@@ -1,4 +1,4 @@
-"""A static figure for print, and for readers whose browser runs no scripts."""
+"""A static plot for print, and for browsers without scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["still"]
 
 
 def still(figure: Figure) -> str:
-    """Return a figure as an SVG data URI; text as outlines, so it looks the same everywhere."""
+    """Return a figure as an SVG data URI, with text as outlines so that it looks the same everywhere."""
     sink = io.BytesIO()
     with matplotlib.rc_context(RC):
         figure.savefig(sink, format="svg", metadata={"Date": None})

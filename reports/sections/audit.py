@@ -1,4 +1,4 @@
-"""The audit of samples: which images are black, of one colour, repeated or broken."""
+"""The sample audit: images that are black, of one colour, repeated or broken."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from reports.wording import count
 __all__ = ["audit"]
 
 _TITLE = "Sample audit"
-#: Images that the page lists one by one.
+#: Most images that the page lists.
 _LISTED = 60
 
 
 @dataclass(frozen=True)
 class FlaggedImage:
-    """One flagged image; ``original`` is its address relative to the page, "" where it was not kept."""
+    """One flagged image; ``original`` is its address relative to the page, "" if it was not kept."""
 
     cell: str
     image: str
@@ -32,7 +32,7 @@ class FlaggedImage:
 
 
 def audit(material: Material) -> Section | Absent:
-    """Return which cells have how many of each flag, and the first images; absent without flagged.csv."""
+    """Return the counts of each flag by cell, and the first images; absent without flagged.csv."""
     run = material.run
     if run.flagged is None:
         return Absent(_TITLE, "flagged.csv is missing: sdbench score writes it")
@@ -52,7 +52,7 @@ def audit(material: Material) -> Section | Absent:
 
 
 def _counts(run: Run, flagged: pd.DataFrame) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Return the kinds of flags, and for each cell that has any its counts of them."""
+    """Return the kinds of flags, and the counts of each cell that has any."""
     single = flagged.assign(flag=flagged["flags"].str.split(",")).explode("flag")
     table = single.groupby(["cell", single["flag"].str.strip()], sort=False).size().unstack(fill_value=0)
     kinds = sorted(map(str, table.columns))

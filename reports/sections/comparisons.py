@@ -1,4 +1,4 @@
-"""Which differences the run settles: all pairs as a matrix, and the best cell against every other."""
+"""Which differences are settled: all pairs as a matrix, and the best cell against every other."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from reports.wording import count, interval, number, p_value, probability, signe
 __all__ = ["comparisons"]
 
 _TITLE = "Which differences are settled"
-#: Fields that all matrices together may have, for the size of the page.
+#: Most fields of all matrices together, to limit the size of the page.
 _FIELDS = 40_000
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The best cell against another one."""
+class Rival:
+    """A cell compared with the best one."""
 
     name: str
     value: str
@@ -34,8 +34,8 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One protocol's pairs; ``chart`` is None where the matrices before it took the room."""
+class ProtocolPairs:
+    """One protocol's pairs; ``chart`` is None if the matrices before it took the room."""
 
     protocol: str
     label: str
@@ -45,32 +45,32 @@ class Comparison:
     places: int
     cells: list[str]
     folders: list[str]
-    pairs: list[Pair]
+    rivals: list[Rival]
     chart: Chart | None
 
 
 def comparisons(material: Material) -> Section | Absent:
-    """Return every protocol's matrix and table, and who dominates whom; absent without comparisons.csv."""
+    """Return each protocol's matrix and table, and which curve is ahead; absent without comparisons.csv."""
     run = material.run
     if run.comparisons is None:
         return Absent(_TITLE, "comparisons.csv is missing: sdbench score writes it")
     if run.comparisons.empty:
         return Absent(
-            _TITLE, "comparisons.csv holds no pairs: the run has one cell, or no figures with errors"
+            _TITLE, "comparisons.csv holds no pairs: the run has one cell, or no values with errors"
         )
     room, made = _FIELDS, []
     for protocol, pairs in run.comparisons.groupby("protocol", sort=False):
         room -= len(run.cells) ** 2
-        made.append(_comparison(run, str(protocol), pairs, room >= 0))
+        made.append(_protocol_pairs(run, str(protocol), pairs, room >= 0))
     choices = [(one.protocol, one.label) for one in made]
     return Section(_TITLE, {"comparisons": made, "choices": choices, "dominance": _dominance(run)})
 
 
-def _comparison(run: Run, protocol: str, pairs: pd.DataFrame, with_chart: bool) -> Comparison:
+def _protocol_pairs(run: Run, protocol: str, pairs: pd.DataFrame, with_chart: bool) -> ProtocolPairs:
     stand = standing(run, protocol)
     order = [stand.best["cell"], *stand.rivals["cell"]]
     short = [str(stand.best["short"]), *map(str, stand.rivals["short"])]
-    return Comparison(
+    return ProtocolPairs(
         protocol,
         stand.label,
         _summary(pairs, stand.places),
@@ -79,13 +79,13 @@ def _comparison(run: Run, protocol: str, pairs: pd.DataFrame, with_chart: bool) 
         stand.places,
         short,
         order,
-        [_pair(rival, stand) for rival in stand.rivals.to_dict("records")],
+        [_rival(rival, stand) for rival in stand.rivals.to_dict("records")],
         matrix_chart(pairs, order, short) if with_chart else None,
     )
 
 
-def _pair(rival: Mapping[Hashable, Any], stand: Standing) -> Pair:
-    return Pair(
+def _rival(rival: Mapping[Hashable, Any], stand: Standing) -> Rival:
+    return Rival(
         rival["short"],
         number(rival["value"], stand.places),
         signed(rival["difference"], stand.places),
@@ -101,15 +101,15 @@ def _summary(pairs: pd.DataFrame, places: int) -> str:
     if pairs["detectable"].notna().any():
         typical = float(pairs["detectable"].median())
         text += (
-            f" A true difference of {number(typical, places)} would be found four times out of five "
-            "in a typical pair, taken alone."
+            f" A single test of a typical pair would find a true difference of {number(typical, places)} "
+            "four times out of five."
         )
     notes = [note for note in dict.fromkeys(pairs["note"]) if note]
     return " ".join([text, *(f"Note: {note}." for note in notes[:2])])
 
 
 def _dominance(run: Run) -> tuple[list[str], list[tuple[str, list[str]]]] | None:
-    """Return the curves, and a row of probabilities for each; "" on the diagonal."""
+    """Return the curves, and a row of probabilities for each, "" on the diagonal."""
     if run.dominance is None or run.dominance.empty:
         return None
     table = run.dominance.pivot(index="a", columns="b", values="probability")

@@ -1,4 +1,4 @@
-"""The prompts that each cell serves best and worst, by the score of single images."""
+"""The best and worst prompts of each cell, by the scores of single images."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from reports.wording import number
 __all__ = ["extremes"]
 
 _TITLE = "Best and worst prompts"
-#: Images at each end of a cell.
+#: Images at each end.
 _COUNT = 4
 _DECIMALS = 3
 
 
 def extremes(material: Material) -> Section | Absent:
-    """Return the highest and lowest scored images of every cell; absent without scores of single images."""
+    """Return the images of each cell with the highest and lowest scores; absent without such scores."""
     run, score = material.run, material.run.first("higher")
     if run.images is None:
         return Absent(_TITLE, "images.parquet is missing: sdbench score writes it")
@@ -49,7 +49,7 @@ def extremes(material: Material) -> Section | Absent:
 
 
 def _ends(rows: pd.DataFrame, column: str) -> list[Wanted]:
-    """Return the best images of a cell, then the worst, worst first; the same score in the run's order."""
+    """Return the best images of a cell, then the worst, worst first. Equal scores keep the run's order."""
     known = rows[rows[column].notna()].sort_values(column, ascending=False, kind="stable")
     each = min(_COUNT, len(known) // 2)
     ends = pd.concat([known.head(each), known.tail(each)[::-1]])
@@ -57,7 +57,7 @@ def _ends(rows: pd.DataFrame, column: str) -> list[Wanted]:
 
 
 def _hardest(images: pd.DataFrame, column: str) -> list[Ranked]:
-    """Return the prompts of the lowest mean score over all cells."""
+    """Return the prompts with the lowest mean score over all cells."""
     means = images.groupby("prompt_id", observed=True, sort=False).agg(
         prompt=("prompt", "first"), mean=(column, "mean")
     )
@@ -69,6 +69,6 @@ def _hardest(images: pd.DataFrame, column: str) -> list[Ranked]:
 
 
 def _first_cell(material: Material) -> str:
-    """Return the cell that the verdict names: the one that sections on cells open with."""
+    """Return the cell that the verdict names, with which the section opens."""
     run = material.run
     return str(standing(run, str(run.first("lower") or run.first("higher"))).best["cell"])

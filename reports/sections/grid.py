@@ -1,4 +1,4 @@
-"""The same noise in every cell: what differs is the checkpoint and the guidance scale."""
+"""Images of the same prompts and noise in every cell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SCORE_DECIMALS = 3
 
 @dataclass(frozen=True)
 class Field:
-    """A cell's place in the grid: whether it was run, and its picture where one was kept."""
+    """One cell of the grid, with its picture if it was kept."""
 
     cell: str
     shot: Shot | None
@@ -27,19 +27,21 @@ class Field:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One prompt: a row per curve, a field per guidance scale (None: not run)."""
+    """One prompt: a row per curve, a field per guidance scale, None for a cell that was not run."""
 
     prompt: str
     rows: list[tuple[str, list[Field | None]]]
 
 
 def grid(material: Material) -> Section | Absent:
-    """Return a sheet for each prompt of the album; absent where no images were kept."""
+    """Return a sheet for each prompt of the album; absent if no images were kept."""
     run, album = material.run, material.album
     if run.images is None:
         return Absent(_TITLE, "images.parquet is missing: sdbench score writes it")
     if not album.prompts:
-        return Absent(_TITLE, "no images were kept in this run folder (images: none, or they were deleted)")
+        return Absent(
+            _TITLE, "this run folder has no images (images: none in the spec, or they were deleted)"
+        )
     scales = sorted(set(run.cells["guidance_scale"]))
     notes = _notes(run, [name for name, _ in album.prompts])
     sheets = []
@@ -67,7 +69,7 @@ def grid(material: Material) -> Section | Absent:
 
 
 def _notes(run: Run, prompt_ids: list[str]) -> dict[tuple[str, str], str]:
-    """Return each shown image's own score in words, where the run has one."""
+    """Return the score of each shown image in words, if the run has one."""
     score = run.first("higher")
     column = f"score_{score}"
     if run.images is None or column not in run.images:

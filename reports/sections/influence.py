@@ -1,4 +1,4 @@
-"""The images that cost a cell most of its distance: where to look when a figure is bad."""
+"""The images that raise a cell's distance the most: where to look when a value is bad."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from reports.wording import signed
 
 __all__ = ["influence"]
 
-_TITLE = "Images that cost the most"
+_TITLE = "Images that raise the distance most"
 _COUNT = 6
 
 
 def influence(material: Material) -> Section | Absent:
-    """Return each cell's images of the largest influence on the first distance that stores any."""
+    """Return the images of each cell with the largest influence on the first distance that stores any."""
     run = material.run
     if run.images is None:
         return Absent(_TITLE, "images.parquet is missing: sdbench score writes it")

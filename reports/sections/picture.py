@@ -1,4 +1,4 @@
-"""Distance against score, to point at: a cell's figures and its images come up beside it."""
+"""The plane, distance against score: pointing at a cell shows its values and images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reports.runs import Run
 from reports.sections._section import Absent, Material, Section
 from reports.sections._still import still
 from reports.standing import SETTLED, standing
-from reports.wording import count, duration, figure, interval, p_value, signed
+from reports.wording import count, duration, interval, p_value, signed, with_interval
 
 __all__ = ["picture"]
 
@@ -23,7 +23,7 @@ _TITLE = "Distance against score"
 
 @dataclass(frozen=True)
 class CellFacts:
-    """A cell's (word, text) pairs; the first ``lead`` of them stand in the card under the pointer."""
+    """A cell's facts as (word, text); the card at the pointer shows the first ``lead`` of them."""
 
     cell: str
     name: str
@@ -33,7 +33,7 @@ class CellFacts:
 
 
 def picture(material: Material) -> Section | Absent:
-    """Return the chart, a still of it for print, and every cell's facts; absent without both axes."""
+    """Return the chart, a static copy for print, and every cell's facts; absent without both axes."""
     run = material.run
     distance, score = run.first("lower"), run.first("higher")
     if distance is None or score is None:
@@ -66,17 +66,17 @@ def cell_facts(run: Run, leading: list[str]) -> list[CellFacts]:
         row = rows[cell["cell"]]
         facts += [
             ("Images", count(row["n"])),
-            ("Network evaluations an image", _known(row["nfe"])),
+            ("Network evaluations per image", _known(row["nfe"])),
             ("Flagged images", _known(row["flagged"])),
         ]
         seconds = cell["seconds_per_image"]
-        facts += [] if math.isnan(seconds) else [("Time an image", duration(seconds))]
+        facts += [] if math.isnan(seconds) else [("Time per image", duration(seconds))]
         made.append(CellFacts(cell["cell"], cell["name"], cell["curve"], facts, len(leading)))
     return made
 
 
 def _by_curve(cells: list[CellFacts]) -> list[tuple[str, list[tuple[int, CellFacts]]]]:
-    """Return the curves, each with its cells and their places among all."""
+    """Return the curves, each with its cells and their indices among all cells."""
     groups: dict[str, list[tuple[int, CellFacts]]] = {}
     for place, cell in enumerate(cells):
         groups.setdefault(cell.curve, []).append((place, cell))
@@ -87,7 +87,7 @@ def _values(run: Run, protocol: str) -> tuple[str, dict[str, str]]:
     stand = standing(run, protocol)
     rows = run.of_protocol(protocol)
     texts = [
-        figure(value, error, stand.places)
+        with_interval(value, error, stand.places)
         for value, error in zip(rows["value"], rows["standard_error"], strict=True)
     ]
     return stand.label, dict(zip(rows["cell"], texts, strict=True))
@@ -108,7 +108,7 @@ def _against_best(run: Run, protocol: str) -> tuple[str, dict[str, str]]:
 
 
 def _short(run: Run, protocol: str) -> str:
-    """Return a protocol's label without what stands in brackets."""
+    """Return a protocol's label without its brackets."""
     return str(run.of_protocol(protocol)["label"].iloc[0]).split(" (")[0]
 
 

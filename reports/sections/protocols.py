@@ -1,4 +1,4 @@
-"""What each figure measures, and why two protocols of one name give two numbers."""
+"""What each metric measures, and why two protocols for one quantity give different values."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from reports.wording import number, signed
 
 __all__ = ["protocols"]
 
-_TITLE = "What each figure measures"
+_TITLE = "What each metric measures"
 _STEPS = {"extractor": "the network", "resize": "the resize", "quantisation": "the rounding"}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One protocol: how it is made, its figure for the verdict's cell, and which cell it prefers.
+    """One protocol: its recipe, its value for the verdict's cell, and the cell that it prefers.
 
-    ``gap`` is the difference to the first protocol of the same quantity, ``because`` what differs between
-    the two, ``agreement`` the rank correlation of their orders of the cells; "" for the first of its kind.
+    ``gap`` is the difference to the first protocol for the same quantity, ``because`` names the steps that
+    differ, ``agreement`` is the rank correlation of the cells by the two protocols. All three are "" for the
+    first protocol itself.
     """
 
     protocol: str
@@ -87,12 +88,12 @@ def _recipe(run: Run, known: pd.DataFrame, name: str, first: str | None, best: s
 
 
 def _quantity(run: Run, protocol: str) -> str:
-    """Return what a protocol measures without how: its label up to the bracket."""
+    """Return the quantity that a protocol measures: its label without the brackets."""
     return str(run.of_protocol(protocol)["label"].iloc[0]).split(" (")[0]
 
 
 def _agreement(values: pd.Series, others: pd.Series) -> str:
-    """Return Spearman's rank correlation over the cells that both measured, "" for fewer than three."""
+    """Return Spearman's rank correlation over the cells that have both, "" for fewer than three."""
     both = pd.concat([values, others], axis=1, join="inner").rank()
     correlation = both.iloc[:, 0].corr(both.iloc[:, 1]) if len(both) > 2 else float("nan")
     return "" if pd.isna(correlation) else number(float(correlation), 2)

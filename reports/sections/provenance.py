@@ -1,4 +1,4 @@
-"""How the run was made, how to make it again, and how to cite it."""
+"""How the run was made, how to repeat it, and how to cite it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from reports.sections._section import Material, Section
 
 __all__ = ["provenance"]
 
-#: What the manifest holds that other sections show.
-_ELSEWHERE = {"cells", "seconds", "worker_seconds", "images_made", "images_found", "command"}
+#: Entries of the manifest that other sections show.
+_ELSEWHERE = {"name", "cells", "seconds", "worker_seconds", "images_made", "images_found", "command"}
 
 
 def provenance(material: Material) -> Section:
@@ -32,7 +32,7 @@ def provenance(material: Material) -> Section:
 
 
 def entries(manifest: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Return the manifest as pairs of words and text, a line for each nested entry."""
+    """Return the manifest as (words, text) pairs, with a line for each nested entry."""
     return [
         (name.replace("_", " "), _as_text(value))
         for name, value in manifest.items()
@@ -42,16 +42,14 @@ def entries(manifest: Mapping[str, object]) -> list[tuple[str, str]]:
 
 def _commands(run: Run) -> list[tuple[str, str]]:
     """Return (what it does, command) pairs."""
-    made = str(run.manifest.get("command", ""))
-    again = [
+    return [
+        ("The command that made this run", str(run.manifest["command"])),
         (
-            "Make it again from the resolved experiment below, saved as spec.yaml",
+            "Repeat it with the resolved experiment below, saved as spec.yaml",
             "sdbench run spec.yaml --out again",
-        )
+        ),
+        ("Score the stored images again and draw this page, in the run folder RUN", "sdbench score RUN"),
     ]
-    given = [("The command that made this run", made)] if made else []
-    scored = ("Score and report the stored images of this run, in the folder RUN, again", "sdbench score RUN")
-    return [*given, *again, scored]
 
 
 def _citation(run: Run) -> str:
@@ -60,12 +58,11 @@ def _citation(run: Run) -> str:
 
 
 def _bibtex(run: Run) -> str:
-    year = _day(run)[:4]
     key = "".join(letter for letter in run.title if letter.isalnum()) or "run"
     lines = [
         f"@misc{{{key}{_short(_results_digest(run))},",
         f"  title = {{{run.title}: a checkpoint sweep with sdbench}},",
-        *([f"  year = {{{year}}},"] if year.isdigit() else []),
+        f"  year = {{{_day(run)[:4]}}},",
         f"  howpublished = {{made with sdbench {_version(run)}}},",
         f"  note = {{experiment {_spec_digest(run)},",
         f"          results {_results_digest(run)}}},",
@@ -75,11 +72,8 @@ def _bibtex(run: Run) -> str:
 
 
 def _digests(run: Run) -> list[tuple[str, str]]:
-    """Return the digests that the results carry, each once."""
-    names = {
-        "prompts_digest": "Prompts",
-        "reference_digest": "Reference images",
-    }
+    """Return the digests in the results, each once."""
+    names = {"prompts_digest": "Prompts", "reference_digest": "Reference images"}
     found = [("results.csv (sha256)", _results_digest(run))]
     for column, word in names.items():
         digests = [digest for digest in dict.fromkeys(run.results[column]) if digest]
@@ -96,15 +90,13 @@ def _spec_digest(run: Run) -> str:
 
 
 def _version(run: Run) -> str:
-    """Return sdbench's version from the results' list of versions."""
-    pairs = dict(part.split("=", 1) for part in str(run.results["versions"].iloc[0]).split() if "=" in part)
-    return pairs.get("sdbench", "(version not known)")
+    """Return the version of sdbench from the versions in the results."""
+    versions = str(run.results["versions"].iloc[0])
+    return next(part.removeprefix("sdbench=") for part in versions.split() if part.startswith("sdbench="))
 
 
 def _day(run: Run) -> str:
-    return (
-        str(run.manifest.get("finished", "date not known"))[:10] if "finished" in run.manifest else "undated"
-    )
+    return str(run.manifest["finished"])[:10]
 
 
 def _short(digest: str) -> str:
@@ -112,7 +104,7 @@ def _short(digest: str) -> str:
 
 
 def _line(name: str, value: object) -> str:
-    """Return "name: value"; what has names of its own or several lines stands below, indented."""
+    """Return "name: value", with a nested or multi-line value indented below the name."""
     text = _as_text(value)
     below = isinstance(value, Mapping) or "\n" in text
     return f"{name}:\n{textwrap.indent(text, '  ')}" if below else f"{name}: {text}"

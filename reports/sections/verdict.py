@@ -1,4 +1,4 @@
-"""The verdict: which cell is best and by how much, in one sentence, and how sure that is, in another."""
+"""The verdict in two sentences: which cell is best and by how much, and how sure that is."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import pandas as pd
 from reports.runs import Run
 from reports.sections._section import Material, Section
 from reports.standing import SETTLED, Standing, standing
-from reports.wording import count, count_range, figure, interval, number, p_value, probability
+from reports.wording import count, count_range, interval, number, p_value, probability, with_interval
 
 __all__ = ["verdict"]
 
-#: How many cells a sentence names before it counts the rest.
+#: Most cells that a sentence names; it counts the rest.
 _NAMED = 3
 
 
 @dataclass(frozen=True)
 class Badge:
-    """One question of the reader: its answer, and whether that is settled, not settled or not tested."""
+    """A question, its answer, and its state: settled, not settled or not tested."""
 
     question: str
     answer: str
@@ -28,16 +28,16 @@ class Badge:
 
 @dataclass(frozen=True)
 class Card:
-    """The best by one measure, with its figure and what stands beside it."""
+    """The best cell or curve by one metric, with its value and a remark on how sure it is."""
 
     heading: str
     winner: str
-    figure: str
+    value: str
     remark: str
 
 
 def verdict(material: Material) -> Section:
-    """Return the two sentences, the badges and a card for the distance, the score and the curve."""
+    """Return the two sentences, the badges, and cards for the distance, the score and the curve."""
     run = material.run
     stands = [standing(run, name) for name in (run.first("lower"), run.first("higher")) if name]
     cards = [_card(stand) for stand in stands]
@@ -56,10 +56,10 @@ def verdict(material: Material) -> Section:
 
 
 def _which(stand: Standing) -> str:
-    """Return what follows the winner's name: its figure, and how far it is ahead."""
+    """Return the first sentence after the winner's name: its value, and how far it is ahead."""
     best, word = stand.best, "lowest" if stand.lower_is_better else "highest"
-    shown = figure(best["value"], best["standard_error"], stand.places).replace("(", "(95% interval ", 1)
-    head = f"has the {word} {stand.label}: {shown}"
+    value = with_interval(best["value"], best["standard_error"], stand.places)
+    head = f"has the {word} {stand.label}: {value.replace('(', '(95% interval ', 1)}"
     others = stand.other_checkpoints
     rivals, who = (others, "the best of the other checkpoints") if len(others) else (stand.rivals, "the next")
     if rivals.empty:
@@ -83,29 +83,29 @@ def _sure(stand: Standing, run: Run) -> str:
     if stand.rivals.empty:
         return "There is nothing to compare it with: the run has one cell."
     if not stand.tests and run.comparisons is not None:
-        return "How sure that is cannot be said: at so few images this figure has no error (see its note)."
+        return "How sure that is cannot be told: with so few images this metric has no error (see its note)."
     if not stand.tests:
         return (
-            "How sure that is cannot be said from this run: it stores no paired comparisons "
-            "(comparisons.csv); sdbench score makes them."
+            "How sure that is cannot be told: the run has no comparisons.csv with paired tests. "
+            "sdbench score writes it."
         )
     corrected = f"paired tests, corrected for all {count(stand.tests)} pairs"
     if stand.unsettled.empty:
-        text = f"That is settled against every other cell: {_largest(stand.rivals)} ({corrected})"
+        text = f"The lead over every other cell is settled: {_largest(stand.rivals)} ({corrected})"
     elif len(others) and others["settled"].all():
         text = (
-            f"That {best['checkpoint']} leads is settled, {_largest(others)} against every cell of the "
-            f"others ({corrected}); its guidance scale is not: {best['guidance_scale']:g} cannot be told "
-            f"apart from {_own(stand)}"
+            f"The lead of {best['checkpoint']} is settled: {_largest(others)} against every cell of the "
+            f"other checkpoints ({corrected}). Its guidance scale is not: {best['guidance_scale']:g} cannot "
+            f"be told apart from {_own(stand)}"
         )
     else:
         who = _listed(list(stand.unsettled["short"]))
-        text = f"That is not settled: it cannot be told apart from {who} ({corrected})"
-    return f"{text}{_about_curve(run, str(best['curve']))}."
+        text = f"The lead is not settled: the cell cannot be told apart from {who} ({corrected})"
+    return f"{text}.{_about_curve(run, str(best['curve']))}"
 
 
 def _largest(rivals: pd.DataFrame) -> str:
-    """Return the weakest test of the rivals in words."""
+    """Return the largest p-value of the rivals in words."""
     text = p_value(float(rivals["p_holm"].max()))
     return text if "<" in text else f"{text} or less"
 
@@ -121,13 +121,13 @@ def _about_curve(run: Run, curve: str) -> str:
     if least["probability"] < 1 - SETTLED and len(rows) > 1:
         whom = f"that of {least['b']}"
     return (
-        f"; its whole curve is ahead of {whom} in both figures with probability "
-        f"{probability(float(least['probability']))}"
+        f" The probability that its whole curve is ahead of {whom} in both metrics is "
+        f"{probability(float(least['probability']))}."
     )
 
 
 def _badges(stand: Standing) -> list[Badge]:
-    """Return the answers to "which checkpoint" and "which guidance scale"."""
+    """Return badges for the checkpoint and the guidance scale."""
     best, badges = stand.best, []
     if len(stand.other_checkpoints):
         settled = bool(stand.other_checkpoints["settled"].all())
@@ -153,32 +153,32 @@ def _state(stand: Standing, settled: bool) -> str:
 
 def _card(stand: Standing) -> Card:
     word = "Lowest" if stand.lower_is_better else "Highest"
-    shown = figure(stand.best["value"], stand.best["standard_error"], stand.places)
+    value = with_interval(stand.best["value"], stand.best["standard_error"], stand.places)
     if not stand.tests:
-        remark = "no test of its differences is stored"
+        remark = "the run stores no tests of it"
     elif stand.unsettled.empty:
         remark = "settled against every other cell"
     else:
         remark = f"cannot be told apart from {_listed(list(stand.unsettled['short']))}"
-    return Card(f"{word} {stand.label}", str(stand.best["name"]), shown, remark)
+    return Card(f"{word} {stand.label}", str(stand.best["name"]), value, remark)
 
 
 def _best_curve(run: Run) -> Card | None:
-    """Return the curve that most surely leaves all others behind."""
+    """Return the curve that is most probably ahead of every other."""
     if run.dominance is None or run.dominance.empty:
         return None
     least = run.dominance.groupby("a", sort=False)["probability"].min()
     rows = run.dominance[run.dominance["a"] == least.idxmax()].sort_values("probability", kind="stable")
     words = [f"{probability(row['probability'])} ahead of {row['b']}" for row in rows.to_dict("records")]
     if least.max() < 0.5:
-        return Card("Best curve in both figures", "None", "no curve is likely ahead of all others", "")
-    shown = f"ahead of each other one with probability {probability(float(least.max()))}"
-    remark = f"{', '.join(words)}" if rows["probability"].min() < 1 - SETTLED else ""
-    return Card("Best curve in both figures", str(least.idxmax()), shown, remark)
+        return Card("Best curve in both metrics", "None", "no curve is likely to be ahead of all others", "")
+    value = f"ahead of each other curve with probability {probability(float(least.max()))}"
+    remark = ", ".join(words) if rows["probability"].min() < 1 - SETTLED else ""
+    return Card("Best curve in both metrics", str(least.idxmax()), value, remark)
 
 
 def _own(stand: Standing) -> str:
-    """Return what of the best checkpoint is not settled: scales, or cells where it has several curves."""
+    """Return what cannot be told apart: guidance scales, or cells if the checkpoint has several curves."""
     rows = stand.unsettled
     if rows["curve"].nunique() > 1 or rows["curve"].iloc[0] != stand.best["curve"]:
         return _listed(list(rows["short"]))
@@ -196,7 +196,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    """Return what the run was, in a few words each."""
+    """Return the facts of the run as (word, text)."""
     rows = run.results.drop_duplicates("cell")
     settings = (rows["sampler"].str.upper() + ", " + rows["steps"].astype(str) + " steps").drop_duplicates()
     flagged = int(rows["flagged"].fillna(0).sum())

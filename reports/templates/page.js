@@ -14,8 +14,8 @@
     return made;
   }
 
-  // Charts: figures name their colours as variables of the style sheet, which the theme sets.
-  function figureOf(chart) {
+  // Charts name their colours as variables of the style sheet; the theme sets these.
+  function plotOf(chart) {
     const style = getComputedStyle(document.documentElement);
     const coloured = (_, value) => {
       const [, name, opacity] = /^var\((.*)\)(.*)$/.exec(value) ?? [];
@@ -25,15 +25,15 @@
   }
 
   function draw(chart) {
-    const figure = figureOf(chart);
+    const plot = plotOf(chart);
     const size = narrow.matches ? "narrow" : "wide";
-    const layout = { ...figure.layout, ...figure.sizes[size], annotations: figure.labels?.[size] ?? [], uirevision: size };
-    // Dragging on a small screen is for scrolling the page.
+    const layout = { ...plot.layout, ...plot.sizes[size], annotations: plot.labels?.[size] ?? [], uirevision: size };
+    // On a small screen, dragging scrolls the page.
     if (narrow.matches) layout.dragmode = false;
-    if (chart.id === "chart-plane") ring(figure.data);
-    // Plotly lets the box collapse where it draws in another size than at first.
+    if (chart.id === "chart-plane") ring(plot.data);
+    // Without this, the box collapses when plotly draws in a new size.
     chart.style.height = `${layout.height}px`;
-    Plotly.react(chart, figure.data, layout, { displayModeBar: false, responsive: true });
+    Plotly.react(chart, plot.data, layout, { displayModeBar: false, responsive: true });
     if (!chart.dataset.listening) {
       chart.dataset.listening = "yes";
       listeners[chart.dataset.kind]?.(chart);
@@ -52,7 +52,7 @@
     }
   }
 
-  // Labels belong to their curve: they go when it is hidden.
+  // Hide the labels of a hidden curve.
   function labelsFollow(chart) {
     const hidden = new Set(chart.data.filter((trace) => trace.visible === "legendonly").map((trace) => trace.name));
     const changes = {};
@@ -62,7 +62,7 @@
     Plotly.relayout(chart, changes);
   }
 
-  // Choosers: a list shows one panel of its group; lists of one group agree.
+  // Choosers: a list shows one panel of its group; all lists of a group show the same choice.
   function choose(group, value) {
     for (const list of all(`select[data-chooser="${group}"]`)) list.value = value;
     for (const panel of all(`[data-panel="${group}"]`)) panel.hidden = panel.dataset.value !== value;
@@ -89,7 +89,7 @@
     }
   }
 
-  // Pictures stand in the page once; all others are copies of those.
+  // Each picture is embedded once; this makes the copies.
   function copyOf(shot) {
     const copy = shot.cloneNode(true);
     const image = one("img", copy);
@@ -117,7 +117,7 @@
     return [make("p", cell.name, "cell-name"), pictures, prompt, list];
   }
 
-  // The plane: pointing shows a cell, clicking or choosing it from the list keeps it.
+  // The plane: pointing at a cell shows it; clicking it or choosing it from the list pins it.
   function pin(place) {
     const cell = cells[place];
     if (!cell) return;
@@ -155,14 +155,14 @@
     chart.on("plotly_restyle", () => labelsFollow(chart));
   }
 
-  // Two cells of a matrix in words, with their pictures of the chosen prompt.
+  // Compare two cells of a matrix in words, with their images of the chosen prompt.
   function comparePair(box) {
-    const fields = figureOf(one(`#chart-${box.dataset.pair}`)).data[0].customdata;
+    const fields = plotOf(one(`#chart-${box.dataset.pair}`)).data[0].customdata;
     const [a, b] = ["a", "b"].map((side) => one(`[data-side="${side}"]`, box));
     const [difference, low, high, , corrected] = fields[a.value][b.value];
     const shown = (value) => value.toFixed(Number(box.dataset.places)).replace("-", "−");
     const names = `${a.selectedOptions[0].text} minus ${b.selectedOptions[0].text}`;
-    let text = a.value === b.value ? "Choose two different cells." : `${names}: no test is stored.`;
+    let text = a.value === b.value ? "Choose two different cells." : `${names}: the run stores no test.`;
     if (difference !== null) text = `${names}: ${shown(difference)}`;
     if (corrected !== null) {
       const p = corrected < 0.0001 ? "p < 0.0001" : `p = ${corrected.toFixed(corrected < 0.01 ? 4 : 2)}`;
@@ -191,7 +191,7 @@
 
   const listeners = { plane: listenToPlane, matrix: listenToMatrix };
 
-  // The viewer: a click enlarges, arrow keys go to the neighbours, Escape closes (as dialogs do).
+  // The viewer: a click enlarges, arrow keys move to the neighbours, Escape closes, as in every dialog.
   const viewer = one("#viewer");
   let current = null;
 

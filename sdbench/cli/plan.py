@@ -30,7 +30,9 @@ def add_parser(commands: Any, name: str) -> None:
     )
     parser.add_argument("spec", metavar="SPEC", type=Path, help="a YAML file, such as experiments/steps.yaml")
     parser.add_argument("--out", metavar="RUN", help="the run folder or URL (default: runs/NAME OF THE SPEC)")
-    parser.add_argument("--count", metavar="N", type=positive, help="use only the first N prompts")
+    parser.add_argument(
+        "--count", metavar="N", type=positive, help="number of prompts (default: what the spec says)"
+    )
     parser.add_argument(
         "--no-calibrate", action="store_true", help="do not load a model and estimate no time"
     )

@@ -31,7 +31,9 @@ def add_parser(commands: Any, name: str) -> None:
         metavar="RUN",
         help="the run: a folder, or a URL such as s3://BUCKET/RUN (default: runs/NAME OF THE SPEC)",
     )
-    parser.add_argument("--count", metavar="N", type=_positive, help="use only the first N prompts")
+    parser.add_argument(
+        "--count", metavar="N", type=_positive, help="number of prompts (default: what the spec says)"
+    )
     parser.add_argument(
         "--images",
         metavar="POLICY",
@@ -85,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
         with RunProgress(display_for(), log) as progress:
             outcome = run_experiment(spec, place, progress, workforce)
             failures = send_records(place, progress.note) if spec.records else []
-        print(f"{outcome.images_made} images made, {outcome.images_found} were there already")
+        print(f"{outcome.images_made} images made, {outcome.images_found} reused")
         print(f"results: {outcome.results}")
         print(f"report: {outcome.page}")
         if outcome.gaps:

@@ -1,1 +1,4 @@
-"""What every room uses: errors, digests, paths, files, the console. Knows nothing of sweeps."""
+"""What every other package of the harness uses: errors, digests, paths, files, the console.
+
+Nothing here knows about sweeps or models.
+"""

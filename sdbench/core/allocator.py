@@ -1,4 +1,4 @@
-"""The C library's heap."""
+"""Settings of the C library's memory allocator."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import ctypes
 
 __all__ = ["keep_freed_memory"]
 
-# The numbers of mallopt(3).
+# Parameter numbers of mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LARGEST = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Let the process keep the memory of freed tensors for the next ones, where the C library is glibc.
+    """Reuse the memory of freed tensors instead of returning it to the system. Works with glibc only.
 
-    It would hand blocks of megabytes back at once and take them again a moment later, page by page and
-    zeroed: a fifth of the time of a small denoiser on a CPU.
+    By default, glibc returns large blocks at once and requests them again, zeroed, a moment later. For a
+    small denoiser on a CPU, that takes a fifth of the time.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

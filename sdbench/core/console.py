@@ -1,6 +1,7 @@
-"""What stderr shows while something long goes on.
+"""Progress on stderr.
 
-On a terminal a bar, and above it a table of cells where there are any; elsewhere a line every few seconds.
+A terminal shows a progress bar, below a table of cells if the work has cells. Logs and pipes get a line
+every few seconds.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ __all__ = ["CellShare", "Display", "LineDisplay", "RichDisplay", "cells_table", 
 SECONDS_BETWEEN_LINES = 10.0
 STAGES = "▁▂▃▄▅▆▇█"
 LINES_FOR_THE_REST = 4
-"""Heading, bar, and the words for the rows that are left out."""
+"""Lines that are not rows of the table: the heading, the bar, and the count of hidden rows."""
 
 
 @dataclass(frozen=True)
 class CellShare:
-    """A cell's place in the table and how much of it is done, 0 to 1."""
+    """A cell's row and column in the table, and the share of its images that is done, 0 to 1."""
 
     row: str
     column: str
@@ -36,20 +37,20 @@ class CellShare:
 
 
 class Display(Protocol):
-    """Something that can say a line and show how far the work is."""
+    """Shows progress and messages."""
 
     def note(self, text: str) -> None:
-        """Say a line that stays."""
+        """Print a permanent line."""
 
     def update(self, words: str, done: float, total: float, cells: Sequence[CellShare] = ()) -> None:
-        """Show that `done` of `total` is done, what is under way in words, and each cell's share."""
+        """Show that `done` of `total` is done, a description of the current work, and each cell's share."""
 
     def close(self) -> None:
-        """Leave the last state standing."""
+        """Stop updating; the last state stays visible."""
 
 
 class LineDisplay:
-    """Plain lines for logs and pipes: at most one every few seconds, and one when all is done."""
+    """Prints plain lines for logs and pipes: at most one every few seconds, and one at the end."""
 
     def __init__(self, stream: TextIO, every: float = SECONDS_BETWEEN_LINES) -> None:
         self._stream = stream
@@ -72,7 +73,7 @@ class LineDisplay:
 
 
 class RichDisplay:
-    """A table of cells, where there are any, and a bar that moves, with the words beside it."""
+    """Draws a progress bar with a description, below a table of cells if the work has cells."""
 
     def __init__(self, stream: TextIO) -> None:
         words = TextColumn("{task.description}", markup=False)
@@ -101,9 +102,10 @@ class RichDisplay:
 
 
 def cells_table(cells: Sequence[CellShare], height: int) -> Group:
-    """A line per row of the plan with a mark per guidance scale; no more lines than `height` has room for.
+    """Return a table with a row for each curve of the plan and a mark for each guidance scale.
 
-    Rows that are finished or wait are left out first, and counted.
+    The table fits into `height` lines. If it would be longer, finished and waiting rows are hidden first,
+    and a line says how many are hidden.
     """
     columns = list(dict.fromkeys(cell.column for cell in cells))
     rows: dict[str, dict[str, float]] = {}
@@ -124,7 +126,7 @@ def cells_table(cells: Sequence[CellShare], height: int) -> Group:
 
 
 def _worth_showing(rows: dict[str, dict[str, float]], room: int) -> list[str]:
-    """The names of the rows to show, in order: those under way before those that wait, finished ones last."""
+    """Choose the rows to show: running before waiting before finished ones. Return them in table order."""
     if len(rows) <= room:
         return list(rows)
     finished = {name for name, shares in rows.items() if min(shares.values()) >= 1}
@@ -148,6 +150,6 @@ def _mark(share: float) -> Text:
 
 
 def display_for(stream: TextIO | None = None) -> Display:
-    """The display that suits `stream` (default: stderr)."""
+    """Return the right display for `stream` (default: stderr)."""
     stream = stream or sys.stderr
     return RichDisplay(stream) if stream.isatty() else LineDisplay(stream)

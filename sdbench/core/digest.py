@@ -1,4 +1,4 @@
-"""Content digests: what a value, a file or an image is, as a sha256 in hexadecimal."""
+"""Content digests of values, files and images: sha256, in hexadecimal."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 __all__ = ["SHORT", "digest_bytes", "digest_file", "digest_pixels", "digest_value"]
 
 SHORT = 12
-"""Hex digits of a digest that stand in file and folder names (48 bits); metadata holds all 64."""
+"""Hex digits of a digest in file and folder names (48 bits); metadata holds all 64."""
 
 
 def digest_bytes(data: bytes) -> str:
-    """The sha256 of `data`."""
+    """Return the sha256 of `data`."""
     return hashlib.sha256(data).hexdigest()
 
 
 def digest_value(value: Any) -> str:
-    """The sha256 of a JSON value; the order of keys does not matter, the types of numbers do."""
+    """Return the sha256 of a JSON value. The order of keys does not matter; 1 and 1.0 differ."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return digest_bytes(text.encode("utf-8"))
 
 
 def digest_file(path: Path) -> str:
-    """The sha256 of a file's bytes."""
+    """Return the sha256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digest_pixels(pixels: np.ndarray) -> str:
-    """The sha256 of an image's uint8 pixels [H, W, 3] in row order, whatever its memory layout."""
+    """Return the sha256 of an image's uint8 pixels [H, W, 3] in row order, whatever the array's strides."""
     return digest_bytes(pixels.tobytes(order="C"))

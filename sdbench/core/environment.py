@@ -1,4 +1,4 @@
-"""Where figures come from: package versions, the machine, the command."""
+"""Where results come from: package versions, the machine, the command."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _PACKAGES = {
     "numpy": "numpy",
     "pillow": "pillow",
 }
-"""The packages that figures depend on, by the name that the results show."""
+"""Packages that results depend on: the name shown in the results -> the name on PyPI."""
 
 
 def versions() -> str:
-    """The versions of those packages that are installed: "sdbench=0.1.0 torch=2.14.1 ..."."""
+    """Return the versions of the installed ones of these packages: "sdbench=0.1.0 torch=2.14.1 ..."."""
     found = []
     for shown, package in _PACKAGES.items():
         try:
@@ -36,14 +36,14 @@ def versions() -> str:
 
 
 def best_device() -> str:
-    """ "cuda" where there is a GPU, else "cpu"."""
+    """Return "cuda" if this machine has a GPU, else "cpu"."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def device_name(device: str) -> str:
-    """The device in words: "cpu (x86_64)", "cuda (NVIDIA H100 80GB HBM3)"."""
+    """Return the device with its model: "cpu (x86_64)", "cuda (NVIDIA H100 80GB HBM3)"."""
     import torch
 
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
@@ -51,7 +51,7 @@ def device_name(device: str) -> str:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """The manifest's account of the machine and of the command that runs on it."""
+    """Return what the manifest says about the machine and the command line."""
     import torch
 
     return {

@@ -1,12 +1,12 @@
-"""Every error the harness raises on purpose.
+"""Every error that the harness raises on purpose.
 
-    SdbenchError            exit code 1: the run cannot go on
-    +-- InputError          exit code 2: what the user gave is wrong or not there
+    SdbenchError            exit code 1: the command cannot continue
+    +-- InputError          exit code 2: an input is wrong or missing
     |   +-- SpecError       an experiment spec; names the file, the key and the allowed values
-    +-- StoreError          a run folder: a corrupt or foreign shard, a file that cannot be written
-    +-- SamplingError       a model cannot make the images, or what it made cannot be measured
+    +-- StoreError          a run folder: a damaged or foreign shard, a file that cannot be written
+    +-- SamplingError       a model cannot make the images, or its images cannot be measured
 
-The message is one line: what is wrong, where, and what to do about it.
+Each message is one line: what is wrong, where, and what to do about it.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ __all__ = [
 
 
 class SdbenchError(Exception):
-    """Base of all errors that end a command with one line instead of a traceback."""
+    """Base of all errors that end a command with a one-line message instead of a traceback."""
 
     exit_code = 1
 
 
 class InputError(SdbenchError):
-    """Something the user gave is wrong or missing."""
+    """An input of the user is wrong or missing."""
 
     exit_code = 2
 
 
 class SpecError(InputError):
-    """An experiment spec cannot be read or does not validate."""
+    """An experiment spec cannot be read or is not valid."""
 
 
 class StoreError(SdbenchError):
-    """A run folder cannot be read or written, or holds a file that does not belong there."""
+    """A run folder cannot be read or written, or holds a file that does not belong in it."""
 
 
 class SamplingError(SdbenchError):
-    """A model cannot make the images that it was asked for, or they cannot be measured."""
+    """A model cannot make the requested images, or its images cannot be measured."""
 
 
 def one_line(message: object) -> str:
-    """Any message with its line breaks and runs of blanks folded, so that it prints as one line."""
+    """Return `message` as one line: every run of white space becomes a space."""
     return " ".join(str(message).split())
 
 
@@ -58,8 +58,8 @@ _LONGEST = 80
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The closest known word and the list of known words, as the end of an error message."""
-    # A heading may be anything where a file of another kind is taken for a table.
+    """Return the end of an error message: the known word closest to `word`, and all known words."""
+    # Known words may be the column names of a file that is no table at all: of any length, on many lines.
     names = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…" for name in map(one_line, known)]
     close = get_close_matches(word, names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""

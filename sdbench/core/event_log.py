@@ -1,10 +1,10 @@
-"""What happens in a run as JSON lines, for other programs: a line per event, appended and never rewritten.
+"""The events of a run as JSON lines, for other programs: one line per event, appended and never rewritten.
 
-Every line has `time` (UTC) and `event`:
-    start  cells, images, found: the work begins, `found` of its images are there already
-    stage  stage, seconds: a stage of the run is over
-    unit   cell, unit, images, seconds, parts, batch_sizes, device: a shard is in the store
-    note   text: a line that people were shown
+Every line has `time` (UTC) and `event`, one of:
+    start  cells, images, found: the run begins; `found` of its images exist already
+    stage  stage, seconds: a stage of the run has finished
+    unit   cell, unit, images, seconds, parts, batch_sizes, device: a shard has been stored
+    note   text: a line was shown to the user
     end    how: done, interrupted, or the error that ended the run
 """
 
@@ -23,27 +23,28 @@ __all__ = ["EventLog"]
 
 
 class EventLog:
-    """Appends to a file for the length of a `with` block, whose end is the last event.
+    """Appends events to a file. Use it in a `with` block, whose end is logged as the last event.
 
-    InputError where the file cannot be opened, which is before the first image; StoreError where it cannot
-    be written later on, unless another error is what ends the block.
+    Raises:
+        InputError: The file cannot be opened; known before the first image is made.
+        StoreError: The file cannot be written. If another error ends the block, that error is raised instead.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Without a buffer: a line is there once it is said, and closing does not try a failed one again.
+            # Unbuffered: each line is in the file at once, and closing does not retry a failed write.
             self._stream = path.open("ab", buffering=0)
         except OSError as error:
             raise InputError(f"--log {path}: {error.strerror}") from None
         self._path = path
 
     def write(self, event: str, **facts: Any) -> None:
-        """Append a line."""
+        """Append a line for `event`."""
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = (json.dumps({"time": time, "event": event, **facts}) + "\n").encode()
         try:
-            while line:  # a disk may take the first part alone
+            while line:  # a write may store only the first part
                 line = line[self._stream.write(line) :]
         except OSError as failure:
             raise StoreError(f"--log {self._path}: cannot be written: {failure.strerror}") from None

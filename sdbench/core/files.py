@@ -1,4 +1,4 @@
-"""Writing a file whole: aside first, then renamed, so a reader sees the old bytes or the new ones."""
+"""Atomic writes: to a temporary file, then renamed, so that readers see the old or the new content."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from sdbench.core.errors import StoreError
 __all__ = ["TEMPORARY", "write_whole"]
 
 TEMPORARY = ".tmp"
-"""The ending of files that are being written aside."""
+"""Suffix of the temporary files."""
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Write `data` to `path`; its folder is made if need be.
+    """Write `data` to `path` atomically; create its folder if needed.
 
-    `durable` waits until the disk has the bytes, so that a rename never outlives its data in a power failure.
-    StoreError names the file if the disk is full or the folder cannot be written.
+    Args:
+        path: The file to create or replace.
+        data: Its content.
+        durable: Wait until the data is on the disk before renaming, so that a power failure cannot leave a
+            file with the final name and incomplete content.
+
+    Raises:
+        StoreError: The file cannot be written, for instance because the disk is full.
     """
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY}")
     try:
@@ -33,5 +39,5 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
     finally:
-        with suppress(OSError):  # what went wrong has been said above
+        with suppress(OSError):  # the error that matters has been raised above
             aside.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one lets the work under way end, the second one does not wait."""
+"""Ctrl-C: the first one lets running units finish, the second one stops at once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ __all__ = ["stopping"]
 
 @contextmanager
 def stopping(note: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Within the block, yield a function that says whether the user wants to stop; `note` confirms it."""
+    """Catch the first Ctrl-C in the block; yield a function that tells whether it was pressed.
+
+    `note` shows the user a confirmation. Outside the main thread, where Python cannot catch signals, the
+    function always returns False.
+    """
     asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # only that one may catch signals
+    if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
         return
 

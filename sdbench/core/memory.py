@@ -1,4 +1,4 @@
-"""What happens when the memory of a device is full: smaller batches."""
+"""Out of memory: recognise it, and continue with smaller batches."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ _WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "n
 
 
 class BatchSize:
-    """So many images at a time, halved whenever they do not fit; `notes` says that it happened."""
+    """The current batch size, halved whenever a batch does not fit into memory.
+
+    Attributes:
+        value: Images per batch.
+        notes: A line for the user for each time it was halved.
+    """
 
     def __init__(self, value: int) -> None:
         self.value = value
         self.notes: list[str] = []
 
     def halve(self, why: str) -> None:
-        """Half as many from now on; SamplingError where one image alone does not fit."""
+        """Halve the batch size; SamplingError, with `why`, if a single image does not fit."""
         if self.value == 1:
             raise SamplingError(f"out of memory for a single image: {why}")
         self.value //= 2
@@ -28,7 +33,7 @@ class BatchSize:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch, of a device's library or of Python says that the memory is full."""
+    """Return whether an error of torch, of a device's library or of Python says that memory is full."""
     import torch
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
@@ -37,7 +42,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _free() -> None:
-    """Give back what the failed batch held, or the half would not fit either."""
+    """Free what the failed batch held; otherwise, half a batch might not fit either."""
     import torch
 
     gc.collect()

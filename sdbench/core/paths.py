@@ -1,4 +1,4 @@
-"""Paths as people write them into specs."""
+"""Paths as people write them in specs and on command lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ __all__ = ["existing_file", "existing_path"]
 
 
 def existing_file(text: str, what: str) -> Path:
-    """The file that `text` names, ~ and ${VARIABLES} filled in; InputError says which `what` is missing."""
+    """Return the file at `text`, with ~ and ${VARIABLES} expanded.
+
+    Raises:
+        InputError: It does not exist or is a folder; the message calls it `what`.
+    """
     path = _path(text)
     if path.is_dir():
         raise InputError(f"{what}: {path} is a folder; name a file in it")
@@ -21,7 +25,11 @@ def existing_file(text: str, what: str) -> Path:
 
 
 def existing_path(text: str, what: str) -> Path:
-    """The file or folder that `text` names, ~ and ${VARIABLES} filled in; InputError where it is missing."""
+    """Return the file or folder at `text`, with ~ and ${VARIABLES} expanded.
+
+    Raises:
+        InputError: It does not exist; the message calls it `what`.
+    """
     path = _path(text)
     if not path.exists():
         raise _missing(what, path)

@@ -1,4 +1,4 @@
-"""The arithmetic that images are computed in."""
+"""The arithmetic that models compute with: precision, compiled or not."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ __all__ = ["FULL", "Arithmetic", "compiles", "full_precision"]
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How a model computes: `precision` full, autocast, bf16 or fp16; `compiled`: by torch.compile."""
+    """How a model computes.
+
+    Attributes:
+        precision: "full" (float32), "autocast", "bf16" or "fp16".
+        compiled: Whether torch.compile is used.
+    """
 
     precision: str = "full"
     compiled: bool = False
 
 
 FULL = Arithmetic()
-"""float32, operation by operation: what figures are compared with."""
+"""float32 without compilation: the arithmetic that all others are compared with."""
 
 
 def compiles(choice: str, device: str) -> bool:
-    """Whether models are compiled on `device`; with "auto" they are where it pays: on GPUs."""
+    """Return whether models are compiled on `device`. "auto" compiles on GPUs, where it pays."""
     return device.startswith("cuda") if choice == "auto" else choice == "on"
 
 
 def full_precision() -> None:
-    """Keep float32 at float32 on GPUs, and the choice of convolutions the same from run to run."""
-    import torch  # here, because a plan needs no torch
+    """On GPUs, compute float32 in float32 (no TF32), with the same convolution algorithms in every run."""
+    import torch  # imported here, because planning does not need it
 
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

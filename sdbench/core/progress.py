@@ -1,4 +1,4 @@
-"""How far work on images or a training is: counted here, shown by a display."""
+"""Progress of making images and of training: counted here, shown by a display."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Note = Callable[[str], None]
 
 
 class Progress:
-    """Holds a display open for the length of a `with` block; without a display nothing is shown."""
+    """Keeps a display open during a `with` block. Without a display, nothing is shown."""
 
     def __init__(self, display: Display | None) -> None:
         self._display = display
@@ -32,18 +32,18 @@ class Progress:
             self._display.close()
 
     def note(self, text: str) -> None:
-        """Show a line that stays."""
+        """Show a permanent line."""
         if self._display is not None:
             self._display.note(text)
 
     def show(self, words: list[str], done: float, total: float) -> None:
-        """Show how far the work is, with words beside it."""
+        """Show that `done` of `total` is done, with `words` beside the bar."""
         if self._display is not None:
             self._display.update(", ".join(words), done, total)
 
 
 class TrainingProgress(Progress):
-    """The part under way, its steps, the latest loss, and the time left for this part."""
+    """Shows the current part of a training, its steps, the latest loss and the time left for this part."""
 
     def __init__(self, display: Display | None = None) -> None:
         super().__init__(display)
@@ -52,7 +52,7 @@ class TrainingProgress(Progress):
         self._began = 0.0
 
     def __call__(self, part: str, done: int, total: int, loss: float) -> None:
-        """`done` of the `total` steps of `part` are made; `loss` is the latest one, 0 where there is none."""
+        """Report that `done` of the `total` steps of `part` are done; `loss` 0 means that it has none."""
         if part != self._part:
             self._part, self._first, self._began = part, done, time.monotonic()
         words = [f"{part}: {done}/{total}"] + ([f"loss {loss:.4f}"] if loss else [])
@@ -61,7 +61,7 @@ class TrainingProgress(Progress):
 
 
 class ImageProgress(Progress):
-    """Images made of so many, the step of the batch under way, and the time left at that rate."""
+    """Shows how many images are made, the step of the current batch, the rate and the time left."""
 
     def __init__(self, display: Display | None = None) -> None:
         super().__init__(display)
@@ -69,24 +69,24 @@ class ImageProgress(Progress):
         self._began = 0.0
 
     def notes(self, lines: Iterable[str]) -> None:
-        """Say each line."""
+        """Show each line, permanently."""
         for line in lines:
             self.note(f"note: {line}")
 
     def start(self, images: int) -> None:
-        """The first of so many images is begun."""
+        """Report that work on this number of images begins."""
         self._total, self._began = images, time.monotonic()
 
     def step(self, batch: int, done: int, total: int) -> None:
-        """`done` of `total` steps of a batch of so many images are made."""
+        """Report that `done` of `total` steps are done for a batch of `batch` images."""
         self._update(self._made + batch * done / total, [f"step {done}/{total}"])
 
     def within(self, images: float) -> None:
-        """`images` of those that come next are made, in fractions."""
+        """Report how many images, as a fraction, are done beyond those that `finished` has counted."""
         self._update(self._made + images, [])
 
     def finished(self, batch: int) -> None:
-        """So many images are on disk."""
+        """Report that `batch` more images are finished."""
         self._made += batch
         self._update(self._made, [])
 
@@ -96,7 +96,14 @@ class ImageProgress(Progress):
 
 
 def pace(what: str, made: float, left: float, began: float) -> list[str]:
-    """The rate since `began` and the time left at it, in words; nothing before the first one is made."""
+    """Return the rate since `began` and the time left at that rate, as words for a progress bar.
+
+    Args:
+        what: What is counted: "images", "steps".
+        made: The number made since `began`. While it is 0, the result is empty.
+        left: The number to make.
+        began: The start, by `time.monotonic`.
+    """
     elapsed = time.monotonic() - began
     if made <= 0 or elapsed <= 0:
         return []

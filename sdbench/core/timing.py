@@ -1,4 +1,4 @@
-"""Seconds by stage, for the manifest; seconds in words; the time of day."""
+"""Time: seconds spent in each stage, durations in words, the time of day."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def now() -> str:
-    """The time of day in UTC, to the second."""
+    """Return the current date and time in UTC, to the second (ISO 8601)."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def duration(seconds: float) -> str:
-    """The two largest parts of a time: "3 d 4 h", "5 min 10 s"."""
+    """Return a duration by its two largest units: "3 d 4 h", "5 min 10 s"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

@@ -1,4 +1,4 @@
-"""YAML without surprises: plain values only, and no key twice."""
+"""YAML with plain values only, in which a key given twice is an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["load_yaml"]
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a mapping that names a key twice; YAML's own rule, which the library does not keep."""
+    """Refuses a mapping with the same key twice, as YAML demands and the library does not."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: list[Any] = []
@@ -24,7 +24,12 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_yaml(text: str) -> Any:
-    """The plain value that ``text`` describes; yaml.YAMLError, ValueError or RecursionError if it is none."""
+    """Return the value that `text` describes.
+
+    Raises:
+        yaml.YAMLError, ValueError, RecursionError: `text` is not valid YAML, holds something else than plain
+            values, or is nested too deeply.
+    """
     loader = _Loader(text)
     try:
         return loader.get_single_data()

@@ -70,11 +70,11 @@ def as_markdown(checked: CheckResult) -> str:
         name, *others = _row(checked, result)
         lines.append(_markdown_row([f"{mark}{name}{mark}", *others]))
     if checked.exact:
-        columns = ("exact answer", "value", "expected", "holds")
+        columns = ("exact answer", "value", "expected", "passed")
         lines += ["", _markdown_row(columns), _markdown_row(["---"] * len(columns))]
         for e in checked.exact:
-            held = "yes" if e.passed else "**no**"
-            lines.append(_markdown_row([_exact_name(e), f"{e.value:.3g}", e.expected, held]))
+            passed = "yes" if e.passed else "**no**"
+            lines.append(_markdown_row([_exact_name(e), f"{e.value:.3g}", e.expected, passed]))
     return "\n".join(lines) + "\n"
 
 

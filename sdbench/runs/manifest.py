@@ -32,7 +32,7 @@ def account(
         "weights_digests": {checkpoint.name: checkpoint.weights_digest for checkpoint in checkpoints},
         "checkpoints": {checkpoint.name: dict(checkpoint.source.describe()) for checkpoint in checkpoints},
         "features_identities": dict(features_identities),
-        "cells": [_cell(plan, cell) for cell in plan.cells],
+        "cells": [_cell(cell) for cell in plan.cells],
         **environment.machine(device),
     }
 
@@ -93,7 +93,7 @@ def _seconds_per_image(store: Store) -> dict[str, float]:
         return {}
 
 
-def _cell(plan: Plan, cell: Cell) -> dict[str, Any]:
+def _cell(cell: Cell) -> dict[str, Any]:
     return {
         "cell": cell.folder,
         "checkpoint": cell.checkpoint,
@@ -101,5 +101,4 @@ def _cell(plan: Plan, cell: Cell) -> dict[str, Any]:
         "steps": cell.settings.steps,
         "eta": cell.settings.eta,
         "guidance_scale": cell.settings.guidance_scale,
-        "units": [unit.name for unit in plan.units_of(cell)],
     }

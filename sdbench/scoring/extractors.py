@@ -17,24 +17,6 @@ __all__ = ["Build", "build_extractor", "build_same", "extractor_names", "feature
 Build = Callable[[str], Extractor]
 """Returns the loaded extractor of a name."""
 
-_INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
-
-WEIGHTS_FILES = {
-    "clip-vit-b-32": "vit_base_patch32_clip_224.openai.safetensors",
-    "clip-vit-h-14": "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors",
-    "clip-vit-l-14": "vit_large_patch14_clip_224.openai.safetensors",
-    "clip-vit-l-14-336": "vit_large_patch14_clip_336.openai.safetensors",
-    "dinov2-vit-l-14": "dinov2-large.safetensors",
-    "inception-v3": _INCEPTION,
-    "inception-v3-256": _INCEPTION,
-    "inception-v3-clean": _INCEPTION,
-}
-"""Files of the weights folder by extractor; docs/protocols.md says where to get them.
-
-Each is named after its repository on the hub, where all CLIP files have the same name. OpenAI's own .pt files
-are not read: they are programs, not tensors.
-"""
-
 
 def extractor_names(spec: ExperimentSpec) -> tuple[str, ...]:
     """Return the names of the extractors that the spec's metrics need, sorted."""
@@ -42,8 +24,9 @@ def extractor_names(spec: ExperimentSpec) -> tuple[str, ...]:
 
 
 def is_at_hand(name: str) -> bool:
-    """Return whether the extractor's weights are in the package or in the weights folder."""
-    return name == "shapes-clip" or (weights_folder() / WEIGHTS_FILES[name]).is_file()
+    """Return whether the extractor needs no file of weights, or the weights folder holds it."""
+    file = EXTRACTORS[name].weights
+    return file is None or (weights_folder() / file).is_file()
 
 
 @cache
@@ -51,10 +34,11 @@ def build_extractor(name: str, device: str) -> Extractor:
     """Return the extractor `name` on `device`; raise InputError if its weights cannot be loaded."""
     if name == "shapes-clip":
         return _shapes_clip(device)
-    path = weights_folder() / WEIGHTS_FILES[name]
-    found = path.is_file()
+    factory = EXTRACTORS[name]
+    path = weights_folder() / factory.weights if factory.weights else None
+    found = is_at_hand(name)
     try:
-        return EXTRACTORS[name](path if found else None, device=device)
+        return factory.build(path if found else None, device=device)
     except MetricsError as error:
         raise InputError(f"{error}" if found else f"{error} (sdbench looks for it as {path})") from None
 
@@ -77,7 +61,7 @@ def _shapes_clip(device: str) -> Extractor:
     from reference_model import shapes
 
     try:
-        return EXTRACTORS["shapes-clip"](
+        return EXTRACTORS["shapes-clip"].build(
             shapes.CLIP_CONFIG, shapes.CLIP_WEIGHTS, shapes.load_tokenizer(), device=device
         )
     except MetricsError as error:

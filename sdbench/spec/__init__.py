@@ -1,6 +1,7 @@
-"""The experiment spec: what a YAML file may say, frozen and validated.
+"""The experiment spec: what a YAML file may contain, as frozen and validated classes.
 
-Unknown keys fail. An error is one line: the file, the key, what is wrong and what is allowed.
+Reading a spec needs only the file: names of models, samplers and data are looked up when a run is prepared.
+Unknown keys are errors. An error is one line: the file, the key, what is wrong and what is allowed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a spec's `budget` entry may say."""
+"""The `budget` entry of a spec."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ _UNTIL = re.compile(r"(\S+?)\s*(?:\+-|\+/-|±)\s*(\d*\.?\d+(?:e-?\d+)?)", re.ASC
 
 
 class Budget(BaseModel):
-    """When a cell has prompts enough: `until` its interval is narrow, or until the ranking is settled.
+    """When a cell has enough prompts: when its interval is narrow, or when the ranking is settled.
 
-    `until` is "PROTOCOL +- HALF-WIDTH". `resolve: ranking` ranks by `protocol`, without one by the first
-    metric of the spec. `confidence` is that of each cell's interval (`until`), or of all that is said of the
-    order (`resolve`).
+    Attributes:
+        until: "PROTOCOL +- HALF-WIDTH": stop a cell when its interval is this narrow.
+        resolve: "ranking": stop when the order of the cells is known.
+        protocol: The metric that `resolve` ranks by; by default the first metric of the spec.
+        confidence: Of each cell's interval (`until`), or of all statements about the order together
+            (`resolve`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,23 +40,23 @@ class Budget(BaseModel):
         if self.until is None:
             return self
         if self.protocol is not None:
-            raise ValueError("protocol goes with resolve: until names its own")
+            raise ValueError("protocol belongs to resolve; until names its own protocol")
         match = _UNTIL.fullmatch(self.until.strip())
         if match is None:
             raise ValueError(
                 f"until: {self.until!r} is not PROTOCOL +- HALF-WIDTH, as in 'fd-shapes-clip +- 0.3'"
             )
         if float(match[2]) == 0:
-            raise ValueError("until: a half-width must be above 0")
+            raise ValueError("until: the half-width must be above 0")
         return self
 
     @property
     def half_width(self) -> float | None:
-        """The half-width that `until` names."""
+        """The half-width in `until`; None without `until`."""
         return None if self.until is None else float(self._parts(self.until)[1])
 
     def protocol_of(self, metrics: Sequence[str]) -> str:
-        """The protocol that decides, one of the spec's metrics; ValueError where it is none of them."""
+        """Return the metric that decides; ValueError if it is not one of `metrics`."""
         named = self.protocol if self.until is None else self._parts(self.until)[0]
         if named is None:
             return metrics[0]

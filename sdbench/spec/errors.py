@@ -1,4 +1,4 @@
-"""Validation errors of a spec in the words of the person who wrote it."""
+"""Validation errors of a spec, in terms of the YAML file instead of the classes behind it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ _NUMBERS = {"float_parsing", "float_type", "int_parsing", "int_type", "int_from_
 
 
 def describe(error: ValidationError, parts: Mapping[str, type[BaseModel]]) -> str:
-    """One line for a failed validation: key path, what is wrong, what is allowed.
+    """Return one line for a failed validation: the key, what is wrong, what is allowed.
 
-    `parts` maps the place of each mapping ("" for the top, "prompts.shapes" for a tagged one) to its
-    model, so that an unknown key can be answered with the keys that stand there.
+    Args:
+        error: What pydantic found.
+        parts: The class of each mapping by its place: "" for the top level, "prompts.shapes" for a tagged
+            one. Used to name the allowed keys after an unknown one.
     """
-    # A list whose items fail is reported as too short as well, which would only confuse.
+    # pydantic also reports a list with invalid items as too short, which would only confuse.
     details = [d for d in error.errors(include_url=False) if not (d["type"] == "too_short" and d["input"])]
     first = details[0]
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
@@ -30,7 +32,7 @@ def describe(error: ValidationError, parts: Mapping[str, type[BaseModel]]) -> st
 
 
 def _key_path(location: tuple[int | str, ...], parts: Mapping[str, type[BaseModel]]) -> str:
-    # A discriminated union adds its tag to the location; the YAML has no such level.
+    # A discriminated union adds its tag to the location; the YAML file has no such level.
     names = [part for part in location if isinstance(part, str)]
     tag = names[1] if len(names) > 1 and f"{names[0]}.{names[1]}" in parts else None
     return ".".join(str(part) for i, part in enumerate(location) if not (part == tag and i in (1, 2)))
@@ -60,7 +62,7 @@ def _problem(detail: ErrorDetails, parts: Mapping[str, type[BaseModel]]) -> str:
         return f"unknown {key} {context['tag']!r}; allowed: {known}"
     if kind == "union_tag_not_found":
         key = context["discriminator"].strip("'")
-        return f"needs {key}: a kind, such as {key}: {_first_tag(detail['loc'], parts)}"
+        return f"needs the key {key}, as in {key}: {_first_tag(detail['loc'], parts)}"
     if kind == "literal_error":
         return f"{given!r}; allowed: {context['expected']}"
     if kind == "string_pattern_mismatch" and detail["loc"][-1] == "images":

@@ -1,4 +1,4 @@
-"""The whole spec."""
+"""The whole spec: a sweep, and what is measured in it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _height_width(value: Any) -> Any:
 
 
 def _no_repeats(items: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The items; ValueError if one is given twice, a checkpoint by its name."""
+    """Return the items; ValueError if one is given twice. Checkpoints are compared by name."""
     names = [item.name if isinstance(item, ModelEntry) else item for item in items]
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -35,7 +35,7 @@ def _no_repeats(items: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 class SweepSpec(Part):
-    """Every checkpoint x sampler x guidance scale over the same prompts and noise."""
+    """Every combination of checkpoint, sampler and guidance scale, over the same prompts and noise."""
 
     name: Name
     checkpoints: Annotated[tuple[CheckpointEntry, ...], Field(min_length=1)]
@@ -52,7 +52,7 @@ class SweepSpec(Part):
 
 
 class ExperimentSpec(SweepSpec):
-    """One experiment: a sweep, what is measured of its images, and how the work is done."""
+    """An experiment: a sweep, the metrics of its images, and how the work is done."""
 
     reference: ReferenceSpec | None = None
     precision: Literal["full", "autocast", "bf16", "fp16"] = "full"
@@ -88,30 +88,30 @@ class ExperimentSpec(SweepSpec):
 
     @property
     def distances(self) -> tuple[str, ...]:
-        """The metrics that compare with reference images."""
+        """The metrics that compare images with a reference set."""
         from metrics.protocols import PROTOCOLS
 
         return tuple(name for name in self.metrics if PROTOCOLS[name].formula.needs_reference)
 
     @property
     def digest(self) -> str:
-        """The sha256 of every value of the spec but `records`, which moves no result."""
+        """The sha256 of all values of the spec except `records`, which changes no result."""
         return digest_value(self.model_dump(mode="json", exclude={"records"}))
 
     def compiled_on(self, device: str) -> bool:
-        """Whether models are compiled on `device`."""
+        """Return whether models are compiled on `device`."""
         return compiles(self.compile, device)
 
     def images_kept(self, count: int) -> int:
-        """How many of a cell's `count` images are kept as PNG; the first ones by prompt order."""
+        """Return how many of a cell's `count` images are kept as PNG: the first ones in prompt order."""
         if self.images == "all":
             return count
         return 0 if self.images == "none" else min(count, int(self.images.removeprefix("sample:")))
 
     def with_count(self, count: int) -> ExperimentSpec:
-        """The same experiment over `count` prompts."""
+        """Return the same experiment over `count` prompts."""
         return self.model_copy(update={"prompts": self.prompts.model_copy(update={"count": count})})
 
     def to_yaml(self) -> str:
-        """The resolved spec: every key with its value, readable by `load_spec`."""
+        """Return the resolved spec as YAML that `load_spec` reads: every key with its value."""
         return yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False, width=100)

@@ -41,11 +41,11 @@ PARTS: dict[str, type[BaseModel]] = {
     "records.wandb": records.WandbRecord,
     "records.tensorboard": records.TensorboardRecord,
 }
-"""The model of each mapping by its place, tagged ones by place and tag."""
+"""The class of each mapping in a spec, by its place; tagged ones by place and tag."""
 
 
 def load_spec(path: Path) -> ExperimentSpec:
-    """Read and validate the YAML file `path`; SpecError carries the one line that says what is wrong."""
+    """Read and validate the YAML file `path`; SpecError, in one line, if it is not a valid spec."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What `checkpoints` and `samplers` in a spec may say. Names are looked up when a run is prepared."""
+"""The `checkpoints` and `samplers` of a spec. Names are looked up when a run is prepared."""
 
 from __future__ import annotations
 
@@ -21,19 +21,23 @@ def _from_text(value: Any) -> Any:
 
 
 def _stem(path: str) -> str:
-    """The last part without the ending of a file; a folder such as stable-diffusion-v1.4 keeps its own."""
+    """Return the last part of a path, less the suffix of a weights file: v1.4 keeps its .4."""
     last = Path(path)
     return last.stem if last.suffix in WEIGHTS_SUFFIXES else last.name
 
 
 CheckpointEntry = Annotated[ModelEntry, BeforeValidator(_from_text)]
-"""A model of the experiment: a known name, any name with its weights, or a path alone."""
+"""A model of the experiment: a known name, a name with its weights, or just a path."""
 
 
 class SamplerSpec(Part):
-    """A sampler with its number of steps; `eta` is the share of fresh noise at each DDIM step.
+    """A sampler with its number of steps.
 
-    A name of `reference_model.samplers`, an installed sampler, `module:function`, or one of the model's own.
+    Attributes:
+        name: One of `reference_model.samplers`, an installed sampler, `module:function`,
+            `file.py:function`, or a sampler of the model itself.
+        steps: Number of sampling steps.
+        eta: Share of fresh noise in each step of DDIM, 0 to 1.
     """
 
     name: str

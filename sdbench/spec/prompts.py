@@ -1,6 +1,6 @@
-"""What `prompts` in a spec may be. What each one stands for is read by `sdbench.data.prompts`.
+"""The kinds of `prompts` that a spec may have. `sdbench.data.prompts` reads the prompts themselves.
 
-`words` says where prompts come from, for people: which captions are taken moves FID.
+Each kind has `words`, a description of its source for reports, because the choice of captions changes FID.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class ShapesPrompts(Part):
-    """Captions of the embedded family's evaluation distribution."""
+    """Captions drawn from the evaluation distribution of the embedded family."""
 
     source: Literal["shapes"]
     count: Count
@@ -41,9 +41,9 @@ class ShapesPrompts(Part):
 
 
 class CocoPrompts(Part):
-    """Random captions of a COCO captions JSON, none twice.
+    """Random captions from a COCO captions JSON, each at most once.
 
-    `pick`: any caption of any image, or one caption of each image, drawn at random too.
+    `pick` is "any" for any caption of any image, or "one-per-image" for a random caption of each image.
     """
 
     source: Literal["coco"]
@@ -60,7 +60,7 @@ class CocoPrompts(Part):
 
 
 class ListPrompts(Part):
-    """Prompts written into the spec. `count` takes the first ones."""
+    """Prompts written in the spec itself; `count` takes the first ones."""
 
     source: Literal["list"]
     prompts: Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -73,7 +73,7 @@ class ListPrompts(Part):
 
 
 class _InOrder(Part):
-    """Prompts of a file in its order. `count` takes the first ones."""
+    """Prompts of a file, in file order; `count` takes the first ones."""
 
     path: str
     count: Count | None = None
@@ -85,13 +85,13 @@ class _InOrder(Part):
 
 
 class FilePrompts(_InOrder):
-    """A text file, one prompt a line; blank lines are not prompts."""
+    """A text file with one prompt per line; blank lines are skipped."""
 
     source: Literal["file"]
 
 
 class PartiPrompts(_InOrder):
-    """PartiPrompts.tsv as its authors publish it."""
+    """PartiPrompts.tsv, as published by its authors."""
 
     source: Literal["parti"]
 
@@ -103,14 +103,14 @@ class DrawBenchPrompts(_InOrder):
 
 
 class CsvPrompts(_InOrder):
-    """A CSV file with a heading, or a TSV file if its name says so."""
+    """A CSV file with a header row, or a TSV file if its name ends in .tsv."""
 
     source: Literal["csv"]
     column: Text
 
 
 class JsonlPrompts(_InOrder):
-    """A JSON object a line."""
+    """A file with one JSON object per line."""
 
     source: Literal["jsonl"]
     key: Text
@@ -124,7 +124,7 @@ class ParquetPrompts(_InOrder):
 
 
 class HuggingFacePrompts(Part):
-    """A data set of the Hugging Face hub, or a folder of data files. `count` takes the first rows."""
+    """A data set on the Hugging Face hub, or a folder of data files; `count` takes the first rows."""
 
     source: Literal["huggingface"]
     dataset: Text

@@ -1,4 +1,4 @@
-"""What `records` in a spec may be: where results are sent beside the run folder."""
+"""The `records` of a spec: trackers that results are sent to, in addition to the run folder."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["MlflowRecord", "RecordSpec", "TensorboardRecord", "WandbRecord"]
 
 
 class MlflowRecord(Part):
-    """A run of an MLflow experiment that is called as the spec is.
+    """A run in the MLflow experiment with the name of the spec.
 
-    `uri`: a tracking server, sqlite:///FILE or file:FOLDER; left out, what MLFLOW_TRACKING_URI says.
+    `uri` is a tracking server, sqlite:///FILE or file:FOLDER; by default, MLFLOW_TRACKING_URI decides.
     """
 
     to: Literal["mlflow"]
@@ -22,7 +22,10 @@ class MlflowRecord(Part):
 
 
 class WandbRecord(Part):
-    """A run of a Weights & Biases project; `offline` writes it to ./wandb or WANDB_DIR, for `wandb sync`."""
+    """A run in a Weights & Biases project.
+
+    `mode` "offline" writes it to ./wandb or WANDB_DIR, for `wandb sync`.
+    """
 
     to: Literal["wandb"]
     project: Text
@@ -30,7 +33,7 @@ class WandbRecord(Part):
 
 
 class TensorboardRecord(Part):
-    """Event files in `folder`."""
+    """TensorBoard event files in `folder`."""
 
     to: Literal["tensorboard"]
     folder: Text

@@ -1,4 +1,4 @@
-"""What `reference` in a spec may be: the real images that generated ones are compared with."""
+"""The kinds of `reference` that a spec may have: the real images that generated ones are compared with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["CocoReference", "FolderReference", "ReferenceSpec", "ShapesReference
 
 
 class ShapesReference(Part):
-    """Clean scenes of the embedded family's evaluation distribution."""
+    """Clean scenes drawn from the evaluation distribution of the embedded family."""
 
     source: Literal["shapes"]
     count: Annotated[int, Field(strict=True, ge=FEWEST)]
@@ -20,14 +20,14 @@ class ShapesReference(Part):
 
 
 class FolderReference(Part):
-    """All images of a folder, .zip, .tar or .npz, cropped centrally and resized (Lanczos)."""
+    """All images in a folder, .zip, .tar or .npz, cropped to the centre and resized (Lanczos)."""
 
     source: Literal["folder"]
     path: str
 
 
 class CocoReference(Part):
-    """The images that a COCO captions JSON lists, taken from the folder or archive `path`."""
+    """The images listed in a COCO captions JSON, read from the folder or archive `path`."""
 
     source: Literal["coco"]
     path: str
@@ -35,7 +35,7 @@ class CocoReference(Part):
 
 
 class StatsReference(Part):
-    """What `sdbench stats make` or another tool stored of a reference set: a file, or a folder of them."""
+    """Statistics of a reference set, stored by `sdbench stats make` or another tool: a file or a folder."""
 
     source: Literal["stats"]
     path: str

@@ -1,4 +1,4 @@
-"""The values that the parts of a spec are made of."""
+"""Value types that the parts of a spec share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 __all__ = ["FEWEST", "BatchSize", "Count", "Part", "Scale", "Seed", "Switch", "Text"]
 
 FEWEST = 2
-"""Images without which there is no covariance."""
+"""Fewest images of which there is a covariance."""
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
@@ -18,7 +18,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Part(BaseModel):
-    """A mapping of keys in a spec: frozen, and unknown keys fail."""
+    """A mapping in a spec: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,11 +26,11 @@ class Part(BaseModel):
 def _batch_size(value: Any) -> Any:
     if value == "auto" or (type(value) is int and value >= 1):
         return value
-    raise ValueError(f"{value!r}; allowed: a whole number from 1 on, or auto")
+    raise ValueError(f"{value!r}; allowed: a whole number above 0, or auto")
 
 
 def _on_or_off(value: Any) -> Any:
-    # YAML reads the plain words on and off as true and false.
+    # YAML reads the words on and off as true and false.
     return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 

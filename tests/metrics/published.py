@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from metrics.features import EXTRACTORS
 from sdbench.models.home import weights_folder
-from sdbench.scoring.extractors import WEIGHTS_FILES
 
 __all__ = ["published_weights"]
 
 
 def published_weights(extractor: str) -> Path:
     """Return the file of an extractor's published weights; skips the test where it is not there."""
-    path = weights_folder() / WEIGHTS_FILES[extractor]
+    path = weights_folder() / str(EXTRACTORS[extractor].weights)
     if not path.is_file():
         pytest.skip(f"the weights of {extractor} are not there: {path}")
     return path

@@ -91,11 +91,11 @@ def test_weights_that_are_missing_or_wrong_get_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(MetricsError, match=r"dinov2-vit-l-14: the weights .*none do not exist"):
-        EXTRACTORS["dinov2-vit-l-14"](tmp_path / "none")
+        EXTRACTORS["dinov2-vit-l-14"].build(tmp_path / "none")
     wrong = tmp_path / "wrong.safetensors"
     save_file({"embeddings.position_embeddings": torch.zeros(1, 257, 8)}, wrong)
     with pytest.raises(MetricsError, match=r"cannot load the weights .*check the file") as caught:
-        EXTRACTORS["dinov2-vit-l-14"](wrong)
+        EXTRACTORS["dinov2-vit-l-14"].build(wrong)
     assert "\n" not in str(caught.value)
 
     def offline(*names: str) -> str:
@@ -103,4 +103,4 @@ def test_weights_that_are_missing_or_wrong_get_one_line(
 
     monkeypatch.setattr("metrics.features.dinov2.hub_file", offline)
     with pytest.raises(MetricsError, match=r"no route to the hub.*pass the path of the file"):
-        EXTRACTORS["dinov2-vit-l-14"]()
+        EXTRACTORS["dinov2-vit-l-14"].build()

@@ -55,7 +55,7 @@ def files(tmp_path: Path) -> tuple[Path, Path, torch.nn.Module]:
 
 def test_shapes_clip_computes_what_open_clip_does(files: tuple[Path, Path, torch.nn.Module]) -> None:
     config, weights, model = files
-    extractor = EXTRACTORS["shapes-clip"](config, weights, tokenizer)
+    extractor = EXTRACTORS["shapes-clip"].build(config, weights, tokenizer)
     images, texts = noise(5, 32, 32, 3), ["a red circle", "moon", "", "x", "a blue star above"]
     pixels = torch.tensor(images).permute(0, 3, 1, 2) / 255
     mean, std = (torch.tensor(PREPROCESS_CFG[key]).view(3, 1, 1) for key in ("mean", "std"))
@@ -73,7 +73,7 @@ def test_shapes_clip_computes_what_open_clip_does(files: tuple[Path, Path, torch
 
 
 def test_features_do_not_depend_on_the_batch(files: tuple[Path, Path, torch.nn.Module]) -> None:
-    extractor = EXTRACTORS["shapes-clip"](*files[:2], tokenizer)
+    extractor = EXTRACTORS["shapes-clip"].build(*files[:2], tokenizer)
     images = noise(6, 32, 32, 3)
     singly = np.concatenate([extractor.images(images[i : i + 1]) for i in range(6)])
     np.testing.assert_allclose(extractor.images(images), singly, atol=1e-5)
@@ -83,15 +83,15 @@ def test_the_digest_is_of_the_weights_not_of_the_file(
     files: tuple[Path, Path, torch.nn.Module], tmp_path: Path
 ) -> None:
     config, weights, model = files
-    digest = EXTRACTORS["shapes-clip"](config, weights, tokenizer).digest
+    digest = EXTRACTORS["shapes-clip"].build(config, weights, tokenizer).digest
     assert len(digest) == 64
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     other_container = tmp_path / "float32.safetensors"
     save_file(state, other_container)
-    assert EXTRACTORS["shapes-clip"](config, other_container, tokenizer).digest == digest
+    assert EXTRACTORS["shapes-clip"].build(config, other_container, tokenizer).digest == digest
     state["logit_scale"] = state["logit_scale"] + 1
     save_file(state, other_container)
-    assert EXTRACTORS["shapes-clip"](config, other_container, tokenizer).digest != digest
+    assert EXTRACTORS["shapes-clip"].build(config, other_container, tokenizer).digest != digest
 
 
 def drop_weights(config: Path, weights: Path) -> None:
@@ -135,7 +135,7 @@ def test_wrong_files_get_one_line(
     config, weights, _ = files
     damage(config, weights)
     with pytest.raises(MetricsError, match=words) as caught:
-        EXTRACTORS["shapes-clip"](config, weights, tokenizer)
+        EXTRACTORS["shapes-clip"].build(config, weights, tokenizer)
     assert "\n" not in str(caught.value)
 
 
@@ -146,7 +146,7 @@ def clip(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ClipExtractor,
     """Return extractor, architecture and weights: of a small random CLIP of 77 tokens, or a real one."""
     if request.param != "tiny":
         weights = published_weights(request.param)
-        return EXTRACTORS[request.param](weights), module.PUBLISHED[request.param][0], weights  # type: ignore[return-value]
+        return EXTRACTORS[request.param].build(weights), module.PUBLISHED[request.param][0], weights  # type: ignore[return-value]
     text_cfg = {**MODEL_CFG["text_cfg"], "context_length": 77, "vocab_size": 49408}
     config, weights = tmp_path / "tiny-test-clip.json", tmp_path / "tiny.pt"
     config.write_text(json.dumps({**MODEL_CFG, "text_cfg": text_cfg}))
@@ -188,7 +188,7 @@ def test_the_clip_of_cmmd_crops_before_it_resizes(
 ) -> None:
     plain = clip[0]
     monkeypatch.setattr(module, "pretrained_clip", lambda name, *others: replace(plain, name=name))
-    extractor = EXTRACTORS["clip-vit-l-14-336"](clip[2])
+    extractor = EXTRACTORS["clip-vit-l-14-336"].build(clip[2])
     images, size = noise(2, 45, 71, 3), plain.normalisation.size
     assert extractor.name == "clip-vit-l-14-336"
     features = extractor.images(images)
@@ -208,7 +208,7 @@ def test_clip_weights_that_are_not_there_get_one_line(
             (tmp_path / "none", "the weights .*none do not exist"),
         ):
             with pytest.raises(MetricsError, match=f"{name}: .*{words}") as caught:
-                EXTRACTORS[name](weights)
+                EXTRACTORS[name].build(weights)
             assert "\n" not in str(caught.value)
 
 

@@ -50,7 +50,7 @@ def theirs(weights: Path, images: np.ndarray) -> np.ndarray:
 
 
 def test_features_are_those_of_torch_fidelity(weights: Path) -> None:
-    extractor = EXTRACTORS["inception-v3"](weights)
+    extractor = EXTRACTORS["inception-v3"].build(weights)
     images = noise(2, 40, 60, 3)
     features = extractor.images(images)
     assert features.shape == (2, extractor.dim) == (2, 2048)
@@ -65,12 +65,12 @@ def test_pictures_of_299_pixels_are_resized_by_nobody(weights: Path) -> None:
     images = noise(1, 299, 299, 3)
     for name in ("inception-v3", "inception-v3-clean"):
         np.testing.assert_allclose(
-            EXTRACTORS[name](weights).images(images), theirs(weights, images), rtol=1e-5, atol=1e-6
+            EXTRACTORS[name].build(weights).images(images), theirs(weights, images), rtol=1e-5, atol=1e-6
         )
 
 
 def test_the_clean_one_sees_unrounded_antialiased_pixels(weights: Path) -> None:
-    extractor: Any = EXTRACTORS["inception-v3-clean"](weights)
+    extractor: Any = EXTRACTORS["inception-v3-clean"].build(weights)
     images = noise(1, 600, 500, 3)
     seen = extractor.resize(images, "cpu").permute(0, 2, 3, 1).numpy()
     np.testing.assert_array_equal(seen, resize_float(images, 299))
@@ -81,12 +81,12 @@ def test_the_clean_one_sees_unrounded_antialiased_pixels(weights: Path) -> None:
 
 def test_the_256_one_crops_and_shrinks_first(weights: Path) -> None:
     images = noise(1, 300, 320, 3)
-    features = EXTRACTORS["inception-v3-256"](weights).images(images)
+    features = EXTRACTORS["inception-v3-256"].build(weights).images(images)
     np.testing.assert_allclose(features, theirs(weights, crop_and_resize(images, 256)), rtol=1e-5, atol=1e-6)
 
 
 def test_one_network_is_loaded_for_all_three(weights: Path) -> None:
-    trio: list[Any] = [EXTRACTORS[f"inception-v3{end}"](weights) for end in ("", "-clean", "-256")]
+    trio: list[Any] = [EXTRACTORS[f"inception-v3{end}"].build(weights) for end in ("", "-clean", "-256")]
     assert trio[0].trunk is trio[1].trunk is trio[2].trunk
     assert trio[0].digest == trio[1].digest == trio[2].digest
     assert [extractor.name for extractor in trio] == [
@@ -111,7 +111,7 @@ def test_inception_weights_that_cannot_be_used_get_one_line(
         with pytest.raises(
             MetricsError, match=f"inception-v3: cannot load weights from .*{path.name}"
         ) as caught:
-            EXTRACTORS["inception-v3"](path)
+            EXTRACTORS["inception-v3"].build(path)
         assert "\n" not in str(caught.value)
 
     def offline(*args: object, **settings: object) -> None:
@@ -120,4 +120,4 @@ def test_inception_weights_that_cannot_be_used_get_one_line(
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
     with pytest.raises(MetricsError, match=r"torch hub \(without a network, pass the path of the file"):
-        EXTRACTORS["inception-v3"]()
+        EXTRACTORS["inception-v3"].build()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import io
 import os
 import pickle
@@ -149,6 +150,28 @@ def test_tensors_are_those_that_torch_reads(tmp_path, zipped):
     for name, value in saved.items():
         assert tensors[name].dtype == value.dtype
         assert torch.equal(tensors[name], value), name
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_every_protocol_that_torch_can_write_is_read(tmp_path, protocol):
+    torch.save({"state_dict": WEIGHTS}, tmp_path / "m.ckpt", pickle_protocol=protocol)
+    tensors = read_tensors(tmp_path / "m.ckpt")
+    assert all(torch.equal(tensors[name], value) for name, value in WEIGHTS.items())
+
+
+def test_extension_codes_reach_no_code_even_when_this_process_knows_them(tmp_path):
+    fired = tmp_path / "fired"
+    copyreg.add_extension("posix", "system", 1)
+    try:
+        pickled = pickle.dumps(Shell(fired), 2)
+        assert b"\x82\x01" in pickled
+        assert pickle.loads(b"\x80\x02\x82\x01.") is os.system  # now cached as well
+        (tmp_path / "plain.ckpt").write_bytes(pickled)
+        refused(tmp_path / "plain.ckpt")
+        refused(zip_with(tmp_path / "m.ckpt", pickled))
+    finally:
+        copyreg.remove_extension("posix", "system", 1)
+    assert not fired.exists()
 
 
 def zip_with(path: Path, pickled: bytes, compression: int = zipfile.ZIP_STORED) -> Path:

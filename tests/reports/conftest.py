@@ -1,4 +1,4 @@
-"""Result rows and a run folder made by hand: the figures of a sweep, with no model behind them."""
+"""Result rows and a run folder made by hand: the values of a sweep, without a model."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def build_results() -> pd.DataFrame:
 
 
 def build_run(run: Path, rows: pd.DataFrame, images: bool = True) -> Path:
-    """Write a run folder of these results, with images of one colour a cell and prompt."""
+    """Write a run folder of these results, with an image of one colour per cell and prompt."""
     run.mkdir(exist_ok=True)
     rows.to_csv(run / "results.csv", index=False)
     ids = [f"p{place}" for place in range(len(PROMPTS))]
@@ -93,7 +93,7 @@ def build_run(run: Path, rows: pd.DataFrame, images: bool = True) -> Path:
 
 
 def add_scores(run: Path) -> Path:
-    """Write what scoring leaves beside the results: v1 and v2 differ, scales 2 and 1.5 of v2 do not."""
+    """Write the other tables of scoring: v1 and v2 differ, scales 2 and 1.5 of v2 do not."""
     results = pd.read_csv(run / "results.csv")
     cells = list(dict.fromkeys(results["cell"]))
     pairs = []
@@ -132,7 +132,7 @@ def _protocols() -> pd.DataFrame:
 
 
 def _images(cells: list[str], score: pd.Series) -> pd.DataFrame:
-    """Return a row per image; the first prompt has the highest score, the last one costs the most."""
+    """Return a row per image; the first prompt has the highest score, the last the largest influence."""
     rows = [
         {
             "cell": cell,
@@ -158,7 +158,7 @@ def results() -> pd.DataFrame:
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
-    """Return a function that builds a run folder, of other rows or without images where asked."""
+    """Return a function that builds a run folder, optionally of other rows or without images."""
 
     def make(rows: pd.DataFrame | None = None, images: bool = True) -> Path:
         return build_run(tmp_path / "test-run", build_results() if rows is None else rows, images)
@@ -168,19 +168,19 @@ def make_run(tmp_path: Path) -> MakeRun:
 
 @pytest.fixture
 def scored_run(tmp_path: Path) -> Path:
-    """Return a run folder with everything that scoring writes."""
+    """Return a run folder with all tables of scoring."""
     return add_scores(build_run(tmp_path / "scored-run", build_results()))
 
 
 @pytest.fixture(scope="session")
 def scored_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the page of a run with everything that scoring writes, made once for tests that only read it."""
+    """Return the page of a run with all tables of scoring, made once for tests that only read it."""
     return write_page(add_scores(build_run(tmp_path_factory.mktemp("runs") / "scored-run", build_results())))
 
 
 @pytest.fixture(scope="session")
 def page_text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the page of a run with results and nothing else that scoring writes, made once for all tests."""
+    """Return the page of a run whose only table is results.csv, made once for tests that only read it."""
     run = build_run(tmp_path_factory.mktemp("runs") / "test-run", build_results())
     (run / "images.parquet").unlink()
     page = write_page(run)

@@ -72,10 +72,10 @@ def test_what_scoring_did_not_write_is_left_out_with_its_reason(page_text: str) 
     assert "Which differences are settled : comparisons.csv is missing: sdbench score writes it." in text
     assert "Best and worst prompts : images.parquet is missing" in text
     assert "What the images look like : images.parquet is missing" in text
-    assert "What each figure measures : protocols.csv is missing" in text
+    assert "What each metric measures : protocols.csv is missing" in text
     assert "Sample audit : flagged.csv is missing" in text
     sections = [attributes["id"] for tag, attributes in Tags(page_text).found if tag == "section"]
-    assert sections == ["picture", "figures", "cost", "provenance", "absent"]
+    assert sections == ["picture", "values", "cost", "provenance", "absent"]
 
 
 def test_the_page_loads_nothing_from_outside(scored_page: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
 
 def test_without_images_the_page_says_so(make_run: MakeRun) -> None:
     text = words(write_page(make_run(images=False)).read_text(encoding="utf-8"))
-    assert "What the images look like : no images were kept" in text
+    assert "What the images look like : this run folder has no images" in text
 
 
 @pytest.mark.parametrize(

@@ -208,5 +208,5 @@ def test_paper_has_the_still_picture_and_all_tables(wide: Watched) -> None:
     assert page.locator(".still").is_visible()
     assert not page.locator("#chart-plane").is_visible()
     assert not page.locator("nav").is_visible()
-    assert page.locator('[data-panel="figures"]:visible').count() == 2
+    assert page.locator('[data-panel="values"]:visible').count() == 2
     page.emulate_media(media="screen")

@@ -58,8 +58,8 @@ def build(run: Path) -> Path:
             _row(cell, "clip-score-test", "higher", 0.26),
         ]
         columns = {"prompt_id": ids, "prompt": [f"prompt number {number}" for number in range(IMAGES)]}
-        figures = {"score_clip-score-test": scores, "influence_fid-test": influences}
-        images.append(pd.DataFrame({"cell": cell["cell"], **columns, **figures}))
+        values = {"score_clip-score-test": scores, "influence_fid-test": influences}
+        images.append(pd.DataFrame({"cell": cell["cell"], **columns, **values}))
         pairs += [
             _pair(cell["cell"], other["cell"], place, later)
             for later, other in enumerate(cells)
@@ -89,7 +89,7 @@ def _pictures(folder: Path, rng: np.random.Generator) -> list[Path]:
 
 def _row(cell: dict[str, object], protocol: str, better: str, value: float) -> dict[str, object]:
     texts = dict.fromkeys(["note", "weights_digest", "spec_digest", "versions", "prompts_digest"], "")
-    figure = {
+    metric = {
         "protocol": protocol,
         "label": protocol,
         "better": better,
@@ -97,7 +97,7 @@ def _row(cell: dict[str, object], protocol: str, better: str, value: float) -> d
         "standard_error": 0.01,
     }
     made = {"n": IMAGES, "flagged": 0, "nfe": 102, "image_size": "512x512", "seed": 42, "precision": "full"}
-    return cell | texts | figure | made | {"batch_size": "8", "device": "cpu", "reference_digest": ""}
+    return cell | texts | metric | made | {"batch_size": "8", "device": "cpu", "reference_digest": ""}
 
 
 def _pair(a: object, b: object, place: int, later: int) -> dict[str, object]:

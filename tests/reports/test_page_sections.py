@@ -29,7 +29,7 @@ def made(material: Material, key: str) -> Section:
     return section
 
 
-def test_the_matrix_orders_cells_by_figure_and_leaves_open_pairs_grey(material: Material) -> None:
+def test_the_matrix_orders_cells_by_value_and_leaves_open_pairs_grey(material: Material) -> None:
     distance = made(material, "comparisons").content["comparisons"][0]
     assert distance.cells[:3] == ["v2 at 2", "v2 at 1.5", "v2 at 3"]
     grey, coloured = distance.chart["data"]
@@ -39,7 +39,7 @@ def test_the_matrix_orders_cells_by_figure_and_leaves_open_pairs_grey(material: 
     assert coloured["z"][0][9] == -8.0
     assert coloured["z"][9][0] == 8.0
     assert coloured["z"][0][0] is grey["z"][0][0] is None
-    assert (distance.pairs[0].difference, distance.pairs[0].settled) == ("+0.200", False)
+    assert (distance.rivals[0].difference, distance.rivals[0].settled) == ("+0.200", False)
     assert distance.summary.startswith("42 of 45 pairs are settled")
 
 
@@ -107,8 +107,8 @@ def test_best_and_worst_are_those_of_the_scores(material: Material) -> None:
     content = made(material, "extremes").content
     cell, _, high, low = content["cells"][-1]
     assert cell == "v2_s8"
-    assert [(one.prompt, one.figure) for one in high] == [("a large red circle", "score 0.650")]
-    assert [(one.prompt, one.figure) for one in low] == [("two green stars", "score 0.450")]
+    assert [(one.prompt, one.value) for one in high] == [("a large red circle", "score 0.650")]
+    assert [(one.prompt, one.value) for one in low] == [("two green stars", "score 0.450")]
     assert content["hard"][0].prompt == "two green stars"
     assert content["best"] == "v2_s2"
 
@@ -116,7 +116,7 @@ def test_best_and_worst_are_those_of_the_scores(material: Material) -> None:
 def test_costly_images_come_first_with_what_they_cost(material: Material) -> None:
     content = made(material, "influence").content
     _, _, pictures = content["cells"][0]
-    assert [(one.prompt, one.figure) for one in pictures[:2]] == [
+    assert [(one.prompt, one.value) for one in pictures[:2]] == [
         ("two green stars", "+0.01500"),
         ("a <small> blue & square", "+0.00500"),
     ]
@@ -159,14 +159,14 @@ def test_cost_is_that_of_the_manifest(scored_run: Path) -> None:
     run = open_run(scored_run)
     content = made(Material(run, Album(run)), "cost").content
     facts = dict(content["facts"])
-    assert facts["Images made"] == "4,096, 1,024 taken from earlier work"
-    assert facts["Speed"] == "20.00 images a second"
+    assert facts["Images made"] == "4,096, 1,024 reused from earlier work"
+    assert facts["Speed"] == "20.00 images per second"
     assert facts["Generating an image"] == "84.7 ms of a worker's time"
     assert facts["Network evaluations in all"] == "522,240"
     stages, parts = content["tables"]
     assert stages[0] == "Time by stage, 3 min 25 s in all"  # the work's parts are not stages
     assert parts == (
-        "Inside the work, 5 min 50 s of all workers together",
+        "Inside the work, 5 min 50 s summed over all workers",
         "part",
         [("generate", "5 min 47 s", "1.0000"), ("write", "3.5 s", "0.0100")],
     )
@@ -201,7 +201,7 @@ def test_empty_tables_are_a_reason_to_leave_a_section_out(scored_run: Path) -> N
     assert isinstance(absent, Absent)
     assert "holds no pairs" in absent.why
     assert not made(material, "picture").content["regions"]
-    assert "How sure that is cannot be said" in made(material, "verdict").content["sure"]
+    assert "How sure that is cannot be told" in made(material, "verdict").content["sure"]
 
 
 def test_the_grid_says_how_many_prompts_each_cell_has(scored_run: Path) -> None:
@@ -212,7 +212,7 @@ def test_the_grid_says_how_many_prompts_each_cell_has(scored_run: Path) -> None:
     run = open_run(scored_run)
     assert made(Material(run, Album(run)), "grid").content["total"] == "512 to 1,024"
     text = " ".join(render_page(scored_run).split())
-    assert "the first 3 prompts that kept their images, of 512 to 1,024 in each cell" in text
+    assert "the first 3 prompts with kept images, of 512 to 1,024 in each cell" in text
 
 
 def test_one_number_of_prompts_is_no_range(material: Material) -> None:

@@ -40,12 +40,12 @@ def test_the_winner_its_interval_and_its_lead_stand_in_one_sentence(scored_run: 
     )
 
 
-def test_a_settled_checkpoint_with_an_open_scale_is_said_to_be_just_that(scored_run: Path) -> None:
+def test_a_checkpoint_may_be_settled_when_its_scale_is_not(scored_run: Path) -> None:
     content = told(scored_run)
     assert content["sure"] == (
-        "That v2 leads is settled, p < 0.0001 against every cell of the others (paired tests, corrected for "
-        "all 45 pairs); its guidance scale is not: 2 cannot be told apart from 1.5; its whole curve is ahead "
-        "of that of v1 in both figures with probability over 99%."
+        "The lead of v2 is settled: p < 0.0001 against every cell of the other checkpoints (paired tests, "
+        "corrected for all 45 pairs). Its guidance scale is not: 2 cannot be told apart from 1.5. "
+        "The probability that its whole curve is ahead of that of v1 in both metrics is over 99%."
     )
     assert badges(content) == [("Checkpoint", "v2", "settled"), ("Guidance scale", "1.5 or 2", "not settled")]
 
@@ -55,9 +55,9 @@ def test_when_nothing_is_settled_the_verdict_says_so(scored_run: Path) -> None:
     rewrite(scored_run, "dominance.csv", probability=0.4)
     content = told(scored_run)
     assert content["sure"].startswith(
-        "That is not settled: it cannot be told apart from v2 at 1.5, v2 at 3 and 7 other cells"
+        "The lead is not settled: the cell cannot be told apart from v2 at 1.5, v2 at 3 and 7 other cells"
     )
-    assert "with probability 40%" in content["sure"]
+    assert content["sure"].endswith("in both metrics is 40%.")
     assert badges(content) == [
         ("Checkpoint", "v2 or v1", "not settled"),
         ("Guidance scale", "1.5, 2, 3, 5 or 8", "not settled"),
@@ -69,14 +69,14 @@ def test_when_all_is_settled_the_weakest_test_is_named(scored_run: Path) -> None
     rewrite(scored_run, "comparisons.csv", p_holm=0.0123)
     content = told(scored_run)
     assert content["sure"].startswith(
-        "That is settled against every other cell: p = 0.01 or less (paired tests"
+        "The lead over every other cell is settled: p = 0.01 or less (paired tests"
     )
     assert {state for _, _, state in badges(content)} == {"settled"}
 
 
 def test_without_comparisons_no_certainty_is_claimed(make_run: MakeRun) -> None:
     content = told(make_run())
-    assert content["sure"].startswith("How sure that is cannot be said from this run")
+    assert content["sure"].startswith("How sure that is cannot be told: the run has no comparisons.csv")
     assert badges(content) == [("Checkpoint", "v2", "not tested"), ("Guidance scale", "2", "not tested")]
 
 
@@ -86,7 +86,7 @@ def test_one_checkpoint_is_compared_with_its_own_next_cell(make_run: MakeRun, re
     assert [question for question, _, _ in badges(content)] == ["Guidance scale"]
 
 
-def test_a_figure_without_an_error_has_no_interval(make_run: MakeRun, results: pd.DataFrame) -> None:
+def test_a_value_without_an_error_has_no_interval(make_run: MakeRun, results: pd.DataFrame) -> None:
     content = told(make_run(results.assign(standard_error=float("nan"))))
     assert "1.000, 3.000 lower than" in content["which"]
     assert "interval" not in content["which"]
@@ -110,7 +110,7 @@ def test_scores_are_best_when_they_are_high(scored_run: Path) -> None:
 
 
 def test_a_rival_that_is_surely_better_is_not_settled_behind(scored_run: Path) -> None:
-    """Over the prompts that both have, a rival of fewer images may be ahead of the best figure."""
+    """Over common prompts, a rival with fewer images may be ahead of the best cell."""
     pairs = pd.read_csv(scored_run / "comparisons.csv")
     ahead = (pairs["protocol"] == "fd-test") & (pairs["a"] == "v1_s3") & (pairs["b"] == "v2_s2")
     assert ahead.sum() == 1
@@ -121,6 +121,6 @@ def test_a_rival_that_is_surely_better_is_not_settled_behind(scored_run: Path) -
     assert rivals.loc["v1_s2", "settled"]
 
 
-def test_where_figures_have_no_error_that_is_the_reason(scored_run: Path) -> None:
+def test_values_without_an_error_are_given_as_the_reason(scored_run: Path) -> None:
     rewrite(scored_run, "comparisons.csv", p_value=float("nan"), p_holm=float("nan"))
-    assert "at so few images this figure has no error" in told(scored_run)["sure"]
+    assert "with so few images this metric has no error" in told(scored_run)["sure"]

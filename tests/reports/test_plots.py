@@ -1,4 +1,4 @@
-"""The figures: what is drawn is what the rows say, readable, and the same bytes every time."""
+"""The plots draw what the rows say, readably, and with the same bytes every time."""
 
 from __future__ import annotations
 

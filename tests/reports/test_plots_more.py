@@ -1,4 +1,4 @@
-"""The other figures and the picture's options: what is drawn is what was measured."""
+"""The other plots and the options of the main one: they draw what was measured."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_regions_of_other_protocols_or_of_some_cells_leave_bars(results: pd.Data
     assert "bars: 95% intervals" in other.texts[0].get_text()
     some = distance_against_score(results, regions.iloc[:4]).axes[0]
     assert len(some.patches) == 8
-    assert "where there is no ellipse" in some.texts[0].get_text()
+    assert "95% intervals of points without an ellipse" in some.texts[0].get_text()
 
 
 def test_regions_that_reach_zero_keep_the_axis_linear(results: pd.DataFrame) -> None:
@@ -106,11 +106,11 @@ def test_the_published_curves_stand_behind_with_what_differs(results: pd.DataFra
     lines = {str(line.get_label()): line for line in axes.lines}
     assert lines["v1.4, published"].get_zorder() < lines["v1.4"].get_zorder()
     note = axes.texts[0].get_text().replace("\n", " ")
-    assert "images a point: 5,000 here, 10,000 there" in note
-    assert "sampler: DDIM 50 here, PLMS 50 there" in note
+    assert "images per point: 5,000 here, 10,000 published" in note
+    assert "sampler: DDIM 50 here, PLMS 50 published" in note
     assert "not documented" in note
     assert "pixels:" not in note
-    with pytest.raises(ReportError, match="cannot stand behind fd-test and clip-score-test"):
+    with pytest.raises(ReportError, match="cannot be drawn behind fd-test and clip-score-test"):
         distance_against_score(results, overlay=published)
 
 
@@ -153,7 +153,7 @@ def test_the_front_of_seconds_is_marked(results: pd.DataFrame) -> None:
     front = next(line for line in figure.axes[0].lines if line.get_label() == "Pareto front")
     np.testing.assert_allclose(front.get_xydata(), [(1, 9), (2, 6), (3, 4), (6, 1.2), (7, 1.0)])
     assert figure.axes[0].get_xlabel() == "seconds per image (s)"
-    with pytest.raises(ReportError, match="time that the cells took is not known"):
+    with pytest.raises(ReportError, match="seconds per image are not known"):
         metrics_against_seconds(results, seconds.iloc[:0])
 
 

@@ -1,4 +1,4 @@
-"""The table files: every cell once, figures as in the results, special letters escaped."""
+"""The table files: every cell once, values as in the results, special letters escaped."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def test_csv_has_a_row_per_cell_with_all_protocols(results: pd.DataFrame, tmp_pa
     assert [path.name for path in paths] == ["table.csv", "table.md", "table.tex"]
     table = pd.read_csv(paths[0])
     assert len(table) == 10
+    assert list(table.columns[:3]) == ["cell", "curve", "checkpoint"]
     row = table[(table["checkpoint"] == "v2") & (table["guidance_scale"] == 2)].iloc[0]
     assert (row["fd-test"], row["fd-test standard error"], row["clip-score-test"]) == (1.0, 0.05, 0.61)
     assert row["fd-test n"] == 512

@@ -53,7 +53,7 @@ def test_large_images_are_reduced_and_a_missing_one_is_said() -> None:
 def test_one_image_alone_needs_no_axis() -> None:
     sheet = xyz_grid([Axis(("a",))], {(0,): plain(9)}, "a title")
     assert sheet.height < 300
-    with pytest.raises(ReportError, match="there are no images"):
+    with pytest.raises(ReportError, match="no images were given"):
         xyz_grid([Axis(("a",))], {}, "t")
 
 

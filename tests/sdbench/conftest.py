@@ -9,7 +9,7 @@ import io
 import logging
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,9 @@ def pixels(monkeypatch: pytest.MonkeyPatch) -> Iterator[PixelExtractor]:
     """Stands in for the extractors that need downloads; its `calls` are the sizes of image batches."""
     extractor = PixelExtractor("clip-vit-l-14")
     inception = PixelExtractor("inception-v3", calls=extractor.calls)
-    monkeypatch.setitem(EXTRACTORS, "clip-vit-l-14", lambda weights, device: extractor)
-    monkeypatch.setitem(EXTRACTORS, "inception-v3", lambda weights, device: inception)
+    for network in (extractor, inception):
+        factory = replace(EXTRACTORS[network.name], build=lambda weights, device, built=network: built)
+        monkeypatch.setitem(EXTRACTORS, network.name, factory)
     build_extractor.cache_clear()
     yield extractor
     build_extractor.cache_clear()

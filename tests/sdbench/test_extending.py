@@ -1,47 +1,95 @@
-"""The examples of docs/extending.md do what the page says."""
+"""docs/extending.md is followed as it stands: its files, changes and commands, in a copy of the packages."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from collections.abc import Callable
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from jinja2 import Environment
+from PIL import Image
 
-from metrics.compare import compare
-from metrics.evaluate import evaluate
 from reference_model.config import ScheduleConfig
 from reference_model.samplers import SAMPLERS
 from reference_model.schedule import Schedule
-from reports.sections import Absent
-from sdbench.models import user_models
 from sdbench.models.samplers import resolve_sampler
+from sdbench.scoring.extractors import build_extractor
 
-PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
-BLOCKS = dict(
-    re.findall(
-        r'^```\w+ title="([^"]+)"\n(.*?)^```', PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
-)
-Run = Callable[[dict[str, Any], Path], Any]
-
-
-def executed(title: str) -> dict[str, Any]:
-    """Run the code of a block and return its names."""
-    names: dict[str, Any] = {}
-    exec(compile(BLOCKS[title], title, "exec"), names)
-    return names
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r'^```(\w+) title="([^"]+)"\n(.*?)^```', PAGE, re.DOTALL | re.MULTILINE)
+COMMANDS = re.findall(r"^    (sdbench .*)$", PAGE, re.MULTILINE)
+CHANGED = ("sdbench", "metrics", "reports")
+UNCHANGED = ("reference_model", "experiments")
+PACKAGE_FILES = ("my_package.py", "pyproject.toml")
 
 
-def test_the_sampler_draws_what_ddim_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_sampler.py").write_text(BLOCKS["my_sampler.py"])
-    monkeypatch.syspath_prepend(str(tmp_path))
+@dataclass(frozen=True)
+class Followed:
+    """The folder that the commands ran in, and what each of them printed."""
+
+    folder: Path
+    printed: dict[str, str]
+
+
+def change(text: str, diff: str) -> str:
+    """Apply a diff without line numbers; dots part its hunks, each of which must fit at one place."""
+    for hunk in re.split(r"^\.\.\.\n", diff, flags=re.MULTILINE):
+        lines = hunk.splitlines(keepends=True)
+        before = "".join(line[1:] for line in lines if line[0] != "+")
+        after = "".join(line[1:] for line in lines if line[0] != "-")
+        assert text.count(before) == 1, before
+        text = text.replace(before, after)
+    return text
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    copy, work, installed = (tmp_path_factory.mktemp(name) for name in ("copy", "work", "installed"))
+    for package in CHANGED:
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in UNCHANGED:
+        (copy / package).symlink_to(ROOT / package)
+    for kind, title, text in BLOCKS:
+        place = copy if "/" in title else installed if title in PACKAGE_FILES else work
+        path = place / title
+        path.write_text(change(path.read_text(), text) if kind == "diff" else text)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", installed / "site", installed], check=True, capture_output=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(copy), str(installed / "site")])}
+    printed = {}
+    for command in COMMANDS:
+        arguments = [sys.executable, "-m", *shlex.split(command)]
+        done = subprocess.run(
+            arguments, cwd=work, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        printed[command] = done.stdout
+    return Followed(work, printed)
+
+
+def results(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path / "results.csv")
+
+
+def test_every_part_of_the_table_is_shown_and_its_registry_is_where_the_page_says() -> None:
+    registries = re.findall(r"\| `(\w+)`(?: or `\w+`)?, `([\w/]+\.py)` \|", PAGE)
+    assert len(registries) == 8
+    for name, file in registries:
+        assert re.search(rf"^{name}\b.* = ", (ROOT / file).read_text(), re.MULTILINE), (name, file)
+
+
+def test_the_sampler_draws_what_ddim_draws(followed: Followed) -> None:
+    assert (followed.folder / "grid.png").is_file()
     grid = SAMPLERS["ddim"].grid(Schedule(ScheduleConfig()), 10, 0.0)
     noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -49,86 +97,39 @@ def test_the_sampler_draws_what_ddim_draws(tmp_path: Path, monkeypatch: pytest.M
         *_, step = resolve_sampler(name).run(lambda x, t: x * 0.3 + t[0] / 1000, noise, grid, None)
         return step.x
 
-    torch.testing.assert_close(last("my_sampler:deterministic"), last("ddim"))
+    torch.testing.assert_close(last(f"{followed.folder}/my_sampler.py:deterministic"), last("ddim"))
 
 
-def test_the_protocol_and_the_formula_give_figures() -> None:
-    random = np.random.default_rng(0)
-    images, texts = random.normal(size=(2, 40, 8)) + 1
-    protocol = executed("metrics/protocols.py")["mine"]
-    prompts = [f"prompt {i}" for i in range(40)]
-    score = evaluate(protocol, generated=images, real=None, text=texts, prompts=prompts)
-    cosines = (images * texts).sum(1) / np.linalg.norm(images, axis=1) / np.linalg.norm(texts, axis=1)
-    assert score.value == pytest.approx(100 * cosines.mean())
-    spread = executed("metrics/spread.py")["spread_estimate"]
-    narrow, wide = (spread(generated=images * factor) for factor in (1, 2))
-    assert wide.value == pytest.approx(4 * narrow.value)
-    assert compare(wide, narrow).paired
+def test_the_model_of_the_package_is_swept(followed: Followed) -> None:
+    found = results(followed.folder / "runs" / "noise")
+    assert list(found["checkpoint"].unique()) == ["noise"]
+    assert list(found["n"]) == [8, 8]
+    manifest = json.loads((followed.folder / "runs" / "noise" / "manifest.json").read_text())
+    assert manifest["checkpoints"]["noise"]["distribution"] == "my-package 1.0"
 
 
-def test_the_extractor_gives_colours_of_tiles() -> None:
-    extractor = executed("metrics/features/tiles.py")["tiles"]()
-    images = np.zeros((2, 8, 8, 3), np.uint8)
-    images[1, :2, 2:4] = (255, 0, 51)
-    features = extractor.images(images)
-    assert features.shape == (2, extractor.dim)
-    assert not features[0].any()
-    np.testing.assert_allclose(features[1, 3:6], [1, 0, 0.2])
-    assert features[1].astype(bool).sum() == 2
+def test_the_metric_and_the_extractor_measure_the_images(followed: Followed) -> None:
+    files = sorted((followed.folder / "runs" / "noise" / "images").rglob("*.png"))
+    images = np.stack([np.asarray(Image.open(file)) for file in files])
+    features = build_extractor("shapes-clip", "cpu").images(images).astype(np.float64)
+    printed = followed.printed
+    spread, distance = (text for command, text in printed.items() if command.startswith("sdbench score"))
+    assert f"{features.var(axis=0).sum():.6g}" in spread
+    assert "kd-tiles" in distance
+    found = results(followed.folder / "scores" / "images")
+    assert list(found["protocol"]) == ["kd-tiles"]
+    assert found["value"][0] > 0
+    assert found["standard_error"][0] > 0
 
 
-def test_the_callable_is_swept(
-    tiny: dict[str, Any], run_tiny: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "my_package.py").write_text(BLOCKS["my_package.py"])
-    facts = tmp_path / "my_package-0.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
-    points = BLOCKS["pyproject.toml"].replace("project.entry-points.", "").replace('"', "")
-    (facts / "entry_points.txt").write_text(points)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    user_models.installed_models.cache_clear()
-    try:
-        content = {**tiny, "checkpoints": ["noise"], "samplers": [{"name": "default", "steps": 2}]}
-        assert run_tiny(content, tmp_path / "run").images_made == 12
-    finally:
-        user_models.installed_models.cache_clear()
+def test_the_executor_begins_with_the_last_unit_and_changes_no_result(followed: Followed) -> None:
+    log = (followed.folder / "backwards.jsonl").read_text().splitlines()
+    units = [event["unit"] for event in map(json.loads, log) if event["event"] == "unit"]
+    assert [unit[:6] for unit in units] == ["000004", "000000"] * 2
+    runs = followed.folder / "runs"
+    assert (runs / "backwards" / "results.csv").read_bytes() == (runs / "noise" / "results.csv").read_bytes()
 
 
-def test_the_executor_works_off_the_last_unit_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Worker:
-        def __init__(self, job: object) -> None: ...
-        def __enter__(self) -> Worker:
-            return self
-
-        def __exit__(self, *error: object) -> None: ...
-        def do(self, unit: str, tick: object) -> str:
-            return f"{unit} done"
-
-    monkeypatch.setattr("sdbench.sweep.worker.Worker", Worker)
-    open_pool = executed("sdbench/executors/backwards.py")["backwards_pool"]
-    with open_pool(None, None, print) as pool:
-        assert list(pool(["a", "b", "c"], None, lambda: False)) == ["c done", "b done", "a done"]
-        assert list(pool(["a"], None, lambda: True)) == []
-
-
-def test_the_section_shows_the_seeds_or_says_that_there_are_none() -> None:
-    section = executed("reports/sections/seeds.py")["seeds"]
-
-    def made(seeds: list[Any]) -> Any:
-        results = pd.DataFrame({"seed": pd.array(seeds, dtype="Int64")})
-        return section(SimpleNamespace(run=SimpleNamespace(results=results)))
-
-    html = (
-        Environment().from_string(BLOCKS["reports/templates/seeds.html.j2"]).render(made([7, 42, 7]).content)
-    )
-    assert html == "<p>Start noise by seed 7, 42.</p>"
-    assert isinstance(made([pd.NA]), Absent)
-
-
-def test_every_registry_of_the_table_is_where_the_page_says() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    for names, path in re.findall(r"^\| [\w ]+ \| ([^|]*), `([\w/]+\.py)` \|", text, re.MULTILINE):
-        source = (PAGE.parents[1] / path).read_text(encoding="utf-8")
-        for name in re.findall(r"`(\w+)`", names):
-            assert re.search(rf"^{name}\b", source, re.MULTILINE), (name, path)
+def test_the_section_is_on_the_page(followed: Followed) -> None:
+    page = (followed.folder / "runs" / "noise" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "<p>Start noise by seed 1.</p>" in page

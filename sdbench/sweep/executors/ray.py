@@ -213,7 +213,7 @@ def _resources(
     gpus, cpus = int(there.get("GPU", 0)), there.get("CPU", 1.0)
     if gpus:
         if (workers or gpus) > gpus:
-            raise InputError(f"--workers {workers}: the cluster has only {gpus} GPUs")
+            raise InputError(f"--workers {workers}: the cluster has {gpus} GPUs")
         count = workers or gpus
         return count, {"GPU": 1}, min(threads, max(1, int(cpus // count)))
     count = workers or max(1, int(cpus // threads))

@@ -5,26 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from metrics.features import EXTRACTORS
 from sdbench.scoring.extractors import extractor_names
 from sdbench.spec import ExperimentSpec
 
 __all__ = ["TYPICAL", "Disk", "disk_of"]
-
-DIMS = {
-    "clip-vit-b-32": 512,
-    "clip-vit-h-14": 1024,
-    "clip-vit-l-14": 768,
-    "clip-vit-l-14-336": 768,
-    "dinov2-vit-l-14": 1024,
-    "inception-v3": 2048,
-    "inception-v3-256": 2048,
-    "inception-v3-clean": 2048,
-    "shapes-clip": 64,
-}
-"""Number of features by extractor, known without loading it (a test compares the embedded one's weights)."""
-
-READS_TEXT = "clip"
-"""Part of the names of extractors that also store features of the prompts."""
 
 PER_IMAGE = 350
 PER_UNIT = 5000
@@ -45,7 +30,8 @@ class Disk:
 
 def disk_of(spec: ExperimentSpec, cells: int, prompts: int, bytes_per_pixel: float | None) -> Disk:
     """Return the bytes of a whole run of `cells` cells with `prompts` prompts each."""
-    floats = sum(DIMS[name] * (2 if READS_TEXT in name else 1) for name in extractor_names(spec))
+    networks = [EXTRACTORS[name] for name in extractor_names(spec)]
+    floats = sum(network.dim * (2 if network.reads_text else 1) for network in networks)
     units = cells * ceil(prompts / spec.unit_size)
     shards = units * PER_UNIT + cells * prompts * (PER_IMAGE + 4 * floats)
     height, width = spec.image_size

@@ -31,7 +31,7 @@ def measure(bench: Bench) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "inception.pth"
         save_random_inception(weights)
-        extractor = EXTRACTORS["inception-v3"](weights, device=bench.device)
+        extractor = EXTRACTORS["inception-v3"].build(weights, device=bench.device)
         works = {"sdbench": lambda: extractor.images(pictures)} | _others(weights, pictures, bench.device)
     timings = interleaved(works, bench.rounds, bench.say)
     apart = np.abs(timings["sdbench"].output - timings[FIDELITY].output).max()

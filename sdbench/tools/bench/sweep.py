@@ -16,6 +16,7 @@ from unittest import mock
 
 import torch
 
+from metrics.features import EXTRACTORS
 from reference_model import LatentDiffusion, shapes
 from sdbench.core.precision import Arithmetic
 from sdbench.data.prompts import Prompt
@@ -24,7 +25,7 @@ from sdbench.models.home import HOME_VARIABLE, weights_folder
 from sdbench.models.reference import ReferenceModel
 from sdbench.models.settings import Settings
 from sdbench.runs.plan import Cell, Unit, lay_out
-from sdbench.scoring.extractors import WEIGHTS_FILES, build_extractor, features_identity
+from sdbench.scoring.extractors import build_extractor, features_identity
 from sdbench.sweep.worker import Job, Worker
 from sdbench.tools.bench.features import save_random_inception
 from sdbench.tools.bench.machine import SCALE, Bench, build_model, setting_name
@@ -98,8 +99,8 @@ def _extractors(bench: Bench, folder: Path) -> Iterator[tuple[str, ...]]:
     with mock.patch.dict(os.environ, {HOME_VARIABLE: str(folder)}):
         bench.say("sweep: writing random weights of the extractors")
         weights_folder().mkdir(parents=True)
-        save_random_inception(weights_folder() / WEIGHTS_FILES["inception-v3"])
-        _save_random_clip(weights_folder() / WEIGHTS_FILES["clip-vit-l-14"])
+        save_random_inception(weights_folder() / str(EXTRACTORS["inception-v3"].weights))
+        _save_random_clip(weights_folder() / str(EXTRACTORS["clip-vit-l-14"].weights))
         try:
             yield ("clip-vit-l-14", "inception-v3")
         finally:

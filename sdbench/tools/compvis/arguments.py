@@ -35,7 +35,7 @@ def add_output(parser: argparse.ArgumentParser, *, outdir: str, n_iter: int, n_s
     parser.add_argument("--skip_grid", action="store_true", help="do not save a grid")
     parser.add_argument("--skip_save", action="store_true", help="do not save single images")
     parser.add_argument(
-        "--n_iter", type=positive, default=n_iter, help="repeat all batches N times (default: %(default)s)"
+        "--n_iter", type=positive, default=n_iter, help="how often to make each batch (default: %(default)s)"
     )
     parser.add_argument(
         "--n_samples",

@@ -148,7 +148,7 @@ def test_a_run_ends_with_plots_and_a_page(
     root = tmp_path / "run"
     assert main(["run", str(spec_file(tiny)), "--out", str(root), "--count", "5"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "10 images made, 0 were there already",
+        "10 images made, 0 reused",
         f"results: {root / 'results.csv'}",
         f"report: {root / 'report' / 'index.html'}",
     ]

@@ -1,4 +1,4 @@
-"""A memory that is full halves the batch, and the rows say so."""
+"""Out of memory halves the batch, and the rows of the results show it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TestOutOfMemory:
 
         monkeypatch.setattr(ReferenceModel, "generate", small)
         run_tiny({**tiny, "batch_size": 4}, tmp_path / "run")
-        assert sizes == [4, 2, *[1] * 12]  # found out once, kept from then on
+        assert sizes == [4, 2, *[1] * 12]  # the smaller size is kept
         results = pq.read_table(tmp_path / "run" / "results.parquet")
         assert set(results["batch_size"].to_pylist()) == {"1"}
 
@@ -103,7 +103,7 @@ class TestOutOfMemory:
             return images(self, given)
 
         monkeypatch.setattr(type(pixels), "images", small)
-        # The reference features of the whole run stand in for ones that were made before.
+        # Reuse the reference features of the whole run, as if they had been made before.
         os.rename(tmp_path / "whole", tmp_path / "kept")
         (tmp_path / "run").mkdir()
         os.rename(tmp_path / "kept" / "reference", tmp_path / "run" / "reference")

@@ -115,7 +115,7 @@ CSV = {
     "a short row": ("n,caption\n1,a\n2\n", "line 3: column 'caption' is empty"),
     "a comma without quotes": (
         "caption,n\na cat, sitting,1\n",
-        "line 2: 3 fields under 2 headings; put a text",
+        "line 2: 3 fields under 2 headings; put text",
     ),
     "an open quote": ('caption,n\n"a,1\n', "line 2: not CSV: unexpected end of data"),
     "a heading alone": ("caption,n\n", "contains no prompts"),

@@ -14,6 +14,7 @@ from reports.rows import read_published
 from sdbench.cli import main
 from sdbench.runs.manifest import Throughput, write_manifest
 from sdbench.runs.store import LocalStore, open_store
+from tests.sdbench.synthetic import plan_of, write_plan
 
 PUBLISHED = Path(__file__).parents[3] / "experiments" / "published" / "sd-v1-variants-scores.csv"
 PICTURES = {f"distance-against-clip-score.{kind}" for kind in ("png", "svg", "pdf")}
@@ -98,7 +99,7 @@ def test_a_run_at_a_url_is_drawn_there(run: Path, capsys: pytest.CaptureFixture[
     store = open_store(place)
     for path in run.iterdir():
         store.write(path.name, path.read_bytes())
-    store.write("plan.json", json.dumps({"units": {}, "prompts": [], "images_kept": 0}).encode())
+    write_plan(store, plan_of([2], ["a"]), 0)
     assert main(["plot", place, "--style", "published"]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith("clip-score-published-style.png")
     assert store.read("report/distance-against-clip-score-published-style.png").startswith(b"\x89PNG")
@@ -152,7 +153,7 @@ def test_an_overlay_of_other_axes_is_refused_before_anything_is_written(
     rows["protocol"] = rows["protocol"].replace("fid-published-10k", "fd-shapes-clip")
     rows.to_csv(run / "results.csv", index=False)
     assert main(["plot", str(run), "--overlay", "published"]) == 2
-    assert "cannot stand behind fd-shapes-clip" in capsys.readouterr().err
+    assert "cannot be drawn behind fd-shapes-clip" in capsys.readouterr().err
     assert not (run / "report").exists()
 
 

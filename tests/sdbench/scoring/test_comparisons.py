@@ -251,7 +251,7 @@ def test_a_run_without_a_plane_has_neither_regions_nor_dominance(
 def test_the_plane_has_the_axes_that_reports_draw() -> None:
     names = ("precision-shapes-clip", "kd-shapes-clip", "clip-score-shapes", "fd-shapes-clip")
     protocols = [PROTOCOLS[name] for name in names]
-    frame = pd.DataFrame([{"protocol": p.name, "better": p.better} for p in protocols])
+    frame = pd.DataFrame([{"protocol": p.name, "better": p.formula.better} for p in protocols])
     drawn = (first_protocol(frame, "higher"), first_protocol(frame, "lower"))
     assert plane_axes(protocols) == drawn == ("clip-score-shapes", "kd-shapes-clip")
     assert plane_axes(protocols[:1]) is None

@@ -217,7 +217,7 @@ def test_the_command_prints_and_writes(
     text = capsys.readouterr().out
     for words in (
         "samplers.plms.steps  50  20",
-        "1 of 200 common ones",
+        "1 of the 200 common images",
         "B is better in 1 of 1 cells",
         "paired",
     ):

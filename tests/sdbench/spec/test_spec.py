@@ -1,7 +1,9 @@
-"""What a spec may say, and the one line that answers a wrong one."""
+"""What a spec may contain, and the one-line error for a wrong one."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ CELLS = {
 
 @pytest.fixture
 def valid() -> dict[str, Any]:
-    """A spec like those that ship, over the embedded family."""
+    """Return a spec over the embedded family, like those that come with the package."""
     return yaml.safe_load((EXPERIMENTS / "shapes-demo.yaml").read_text())
 
 
@@ -39,6 +41,19 @@ def test_specs_that_ship_are_valid(path: Path) -> None:
     spec = load_spec(path)
     assert spec.name == path.stem
     assert len(spec.checkpoints) * len(spec.samplers) * len(spec.guidance_scales) == CELLS[path.stem]
+
+
+def test_reading_specs_imports_no_torch_scipy_or_pandas() -> None:
+    code = (
+        "import sys; from pathlib import Path; from sdbench.spec import load_spec\n"
+        f"names = [load_spec(path).name for path in sorted(Path({str(EXPERIMENTS)!r}).glob('*.yaml'))]\n"
+        "print(*names)\n"
+        "heavy = {'torch', 'scipy', 'pandas', 'diffusers', 'transformers', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == sorted(CELLS)
 
 
 def test_a_default_that_is_said_is_the_same_experiment(valid: dict[str, Any], spec_file: Write) -> None:
@@ -153,9 +168,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "another batch size": (
         {"batch_size": "many"},
-        "batch_size: 'many'; allowed: a whole number from 1 on, or",
+        "batch_size: 'many'; allowed: a whole number above 0, or auto",
     ),
-    "no source": ({"prompts": {"path": "x"}}, "prompts: needs source: a kind, such as source: shapes"),
+    "no source": ({"prompts": {"path": "x"}}, "prompts: needs the key source, as in source: shapes"),
     "an unknown place for records": (
         {"records": [{"to": "mlfow"}]},
         "records.0: unknown to 'mlfow'; allowed: 'mlflow', 'wandb', 'tensorboard'",

@@ -23,6 +23,7 @@ from sdbench.sweep.executors.inline import inline_pool
 from sdbench.sweep.progress import RunProgress
 from sdbench.sweep.runner import score_run
 from sdbench.sweep.worker import Job, Tick, UnitReport
+from tests.sdbench.tiny_runs import no_page
 
 Run = Callable[[dict[str, Any], Path], Any]
 
@@ -184,7 +185,7 @@ def test_a_finished_run_makes_nothing_and_scores_the_same(
     before = content(tmp_path / "run")
     outcome = run_tiny(ranked, tmp_path / "run")
     assert (outcome.images_made, outcome.images_found) == (0, made)
-    score_run(tmp_path / "run", RunProgress())
+    score_run(tmp_path / "run", RunProgress(), draw=no_page)
     assert content(tmp_path / "run") == before
 
 

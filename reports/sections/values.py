@@ -1,4 +1,4 @@
-"""Every figure of the run: a chart and a table per protocol."""
+"""All values of the run: a chart and a table per protocol."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from reports.charts import scales_chart
 from reports.sections._section import Material, Section
 from reports.tables import protocol_tables
 
-__all__ = ["figures"]
+__all__ = ["values"]
 
 
-def figures(material: Material) -> Section:
-    """Return each protocol's table with its chart against the guidance scale."""
+def values(material: Material) -> Section:
+    """Return the table of each protocol, with a chart against the guidance scale."""
     run = material.run
     tables = protocol_tables(run.results)
     return Section(
-        "Every figure",
+        "All values",
         {
             "tables": [(table, scales_chart(run, table.protocol)) for table in tables],
             "choices": [(table.protocol, table.label) for table in tables],

@@ -1,0 +1,1 @@
+"""A run as it is stored: its plan, shards, images, tables and report."""
