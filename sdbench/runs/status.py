@@ -1,4 +1,4 @@
-"""How far a run is, by what lies in its store."""
+"""How far a run is, by what its store holds."""
 
 from __future__ import annotations
 

@@ -110,12 +110,12 @@ def _what_is_wrong(table: pa.Table, cell: str, name: str) -> str:
     """Return the first thing that is wrong with a shard, "" for nothing."""
     try:
         identity: dict[str, Any] = json.loads((table.schema.metadata or {})[IDENTITY])
-        said = _digests(identity)
+        stated = _digests(identity)
         expected = unit_images(name)
     except (KeyError, ValueError, TypeError):
         return "is not a shard"
     in_names = {"cell": cell.rpartition("_")[2], "unit": name.removesuffix(".parquet").rpartition("_")[2]}
-    if said != in_names:
+    if stated != in_names:
         return "is not the shard that its name says"
     if table.num_rows != expected:
         return f"{table.num_rows} rows instead of {expected}"

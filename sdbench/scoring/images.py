@@ -165,8 +165,8 @@ def _flags(batch: Batch, captions: Mapping[str, Caption]) -> list[str]:
     flags = []
     for name, image in zip(batch.names, batch.pixels, strict=True):
         seen = TRUNCATED if name in batch.truncated else first_sight(image)
-        said = captions[name].flags if name in captions else ""
-        flags.append(",".join(filter(None, [seen, said])))
+        given = captions[name].flags if name in captions else ""
+        flags.append(",".join(filter(None, [seen, given])))
     return flags
 
 

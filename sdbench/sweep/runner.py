@@ -26,7 +26,7 @@ from sdbench.scoring.score import score, write_scores
 from sdbench.spec import ExperimentSpec, load_spec
 from sdbench.sweep.budget.spending import Spent, spend
 from sdbench.sweep.executors import EXECUTORS, Executor, Gap, Workforce
-from sdbench.sweep.prepare import find_reference, prepare, prepare_reference
+from sdbench.sweep.prepare import PreparedRun, find_reference, prepare, prepare_reference
 from sdbench.sweep.progress import RunProgress
 from sdbench.sweep.session import open_session
 from sdbench.sweep.worker import Job
@@ -64,7 +64,7 @@ def run_experiment(
         spec: The experiment.
         place: The run: a folder or a URL.
         progress: Shows and logs the progress.
-        workforce: The executor, by its name in `executors`, and its workers.
+        workforce: Names one of `executors`, and its workers.
         executors: Executors by name.
         draw: Writes the page.
 
@@ -80,15 +80,11 @@ def run_experiment(
     with progress.stage(seconds, "prepare"):
         prepared = prepare(spec, str(place), progress.note)
     store, plan, inputs = prepared.store, prepared.plan, prepared.inputs
-    kept = spec.images_kept(len(inputs.prompts))
     store.write("spec.yaml", spec.to_yaml().encode("utf-8"))
-    plan_file = PlanFile(plan.cells, inputs.prompts, spec.unit_size, prepared.identities, kept)
-    write_plan_file(store, plan_file)
+    write_plan_file(store, plan_file := _plan_file(spec, prepared))
     with progress.stage(seconds, "reference"):
         reference = prepare_reference(spec, inputs.reference, store, prepared.identities, progress.note)
-    size = min(spec.unit_size, len(inputs.prompts))
-    sources = {source.name: source for source in inputs.sources}
-    job = Job(store.url, sources, inputs.device, _threads(), spec.batch_size, kept, size)
+    job = _job(spec, prepared)
     with progress.stage(seconds, "work"), open_session(job, store, workforce, progress, executors) as work:
         spent = spend(spec, plan, ShardStore(store), reference, work, progress.note)
     _check_unchanged(spec, store)
@@ -97,30 +93,20 @@ def run_experiment(
         write_plan_file(store, replace(plan_file, stopped=spent.stopped))
     with progress.stage(seconds, "score"):
         made = replace(spent, plan=_without(plan, work.gaps))
-        _score(
-            spec,
-            store,
-            made,
-            reference,
-            progress,
-            partial(_gap_note, asked=len(inputs.prompts), gaps=work.gaps),
-        )
+        about = partial(_gap_note, asked=len(inputs.prompts), gaps=work.gaps)
+        _score(spec, store, made, reference, progress, about)
     missed = sum(len(gap.unit.chunk.prompts) for gap in work.gaps)
     found = plan.images - work.made - missed
     facts = {
         **account(spec, plan, prepared.checkpoints, prepared.identities, inputs.device),
         **spent.facts,
-        "executor": workforce.executor,
-        "worker_threads": sorted(work.threads),
-        "images_made": work.made,
-        "images_found": found,
-        "images_missing": missed,
-        "started": started,
+        **{"executor": workforce.executor, "worker_threads": sorted(work.threads)},
+        **{"images_made": work.made, "images_found": found, "images_missing": missed, "started": started},
     }
     # Written before the page, which shows it; the manifest therefore lacks the time that drawing takes.
     write_manifest(store, facts, seconds, work.seconds, work.throughput)
-    page = write_page(store, draw)
-    return RunOutcome(page, store.where("results.csv"), work.made, found, tuple(work.gaps))
+    page, results = write_page(store, draw), store.where("results.csv")
+    return RunOutcome(page, results, work.made, found, tuple(work.gaps))
 
 
 def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_report) -> str:
@@ -149,6 +135,27 @@ def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_re
     spent = spend(spec, stored.whole, shards, reference, refuse_missing, progress.note)
     _score(spec, store, spent, reference, progress)
     return write_page(store, draw)
+
+
+def _plan_file(spec: ExperimentSpec, prepared: PreparedRun) -> PlanFile:
+    prompts = prepared.inputs.prompts
+    kept = spec.images_kept(len(prompts))
+    return PlanFile(prepared.plan.cells, prompts, spec.unit_size, prepared.identities, kept)
+
+
+def _job(spec: ExperimentSpec, prepared: PreparedRun) -> Job:
+    inputs = prepared.inputs
+    sources = {source.name: source for source in inputs.sources}
+    count = len(inputs.prompts)
+    return Job(
+        place=prepared.store.url,
+        sources=sources,
+        device=inputs.device,
+        threads=_threads(),
+        batch_size=spec.batch_size,
+        images_kept=spec.images_kept(count),
+        unit_size=min(spec.unit_size, count),
+    )
 
 
 def _stored_spec(store: Store) -> ExperimentSpec:

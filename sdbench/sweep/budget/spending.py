@@ -26,7 +26,7 @@ __all__ = ["Spent", "spend"]
 
 @dataclass(frozen=True)
 class Spent:
-    """The part of a plan that was made, and what to record about it; without a budget, all of it and nothing.
+    """The part of a plan that was made, and what to record of it; the whole plan if the spec has no budget.
 
     Attributes:
         plan: The plan, or the part of it that the budget asked for.

@@ -31,6 +31,44 @@ def scores_and_parts(seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndar
     return prompts + own.normal(size=N) * 0.1 + shift, (prompts + own.normal(size=N) * 0.1) / (N - 1)
 
 
+def result_rows(name: str, n: int, draw: int, shift: float, changed: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the results of a cell: a score and a distance of n images."""
+    row = {
+        **{"cell": f"cell-{name}", "curve": "v1", "checkpoint": "v1"},
+        **{"sampler": "plms", "steps": 50, "eta": 0.0, "guidance_scale": 3.0},
+        **{"label": "A metric (test)", "note": "", "n": n, "flagged": 0, "nfe": 102, "image_size": "64x64"},
+        **{"seed": 42, "precision": "full", "batch_size": "8", "device": "cpu", "versions": "torch=1"},
+        **{"weights_digest": "w", "spec_digest": "s", "prompts_digest": "p", "reference_digest": "r"},
+        **changed,
+    }
+    score = float(scores_and_parts(draw, shift)[0][:n].mean())
+    return [
+        {
+            **{**row, "protocol": SCORE, "better": "higher", "reference_digest": ""},
+            **{"value": score, "standard_error": 0.07},
+        },
+        {**row, "protocol": DISTANCE, "better": "lower", "value": 4.0 - shift, "standard_error": 0.07},
+    ]
+
+
+def image_rows(name: str, ids: list[str], texts: list[str], draw: int, shift: float) -> pd.DataFrame:
+    """Return the table of the cell's images; the first one is the same in every run."""
+    scores, influences = scores_and_parts(draw, shift)
+    n = len(ids)
+    return pd.DataFrame(
+        {
+            "cell": f"cell-{name}",
+            "prompt_id": ids,
+            "prompt": texts,
+            "seed": 42,
+            "flags": "",
+            "sha256": [f"{draw if place else 'same'}-{place}" for place in range(n)],
+            f"score_{SCORE}": scores[:n],
+            f"influence_{DISTANCE}": influences[:n],
+        }
+    )
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     def build(
@@ -43,34 +81,9 @@ def make(tmp_path: Path) -> Make:
         identities: dict[str, str] | None = None,
         **changed: Any,
     ) -> Path:
-        scores, influences = scores_and_parts(draw, shift)
-        n = len(ids)
-        cell = {"checkpoint": "v1", "sampler": "plms", "steps": 50, "eta": 0.0, "guidance_scale": 3.0}
-        row = {
-            **{"cell": f"cell-{name}", "curve": "v1"},
-            **cell,
-            **{
-                "label": "A metric (test)",
-                "note": "",
-                "n": n,
-                "flagged": 0,
-                "nfe": 102,
-                "image_size": "64x64",
-            },
-            **{"seed": 42, "precision": "full", "batch_size": "8", "device": "cpu", "versions": "torch=1"},
-            **{"weights_digest": "w", "spec_digest": "s", "prompts_digest": "p", "reference_digest": "r"},
-            **changed,
-        }
-        value = float(scores[:n].mean())
-        rows = [
-            {
-                **{**row, "protocol": SCORE, "better": "higher", "reference_digest": ""},
-                **{"value": value, "standard_error": 0.07},
-            },
-            {**row, "protocol": DISTANCE, "better": "lower", "value": 4.0 - shift, "standard_error": 0.07},
-        ]
         run = tmp_path / name
         run.mkdir()
+        rows = result_rows(name, len(ids), draw, shift, changed)
         pd.DataFrame(rows).to_csv(run / "results.csv", index=False)
         manifest = {
             "name": name,
@@ -84,22 +97,12 @@ def make(tmp_path: Path) -> Make:
         (run / "manifest.json").write_text(json.dumps(manifest))
         spec = {
             "name": name,
-            "samplers": [{"name": row["sampler"], "steps": row["steps"]}],
-            "seed": row["seed"],
+            "samplers": [{"name": rows[0]["sampler"], "steps": rows[0]["steps"]}],
+            "seed": rows[0]["seed"],
         }
         (run / "spec.yaml").write_text(yaml.safe_dump(spec))
-        pd.DataFrame(
-            {
-                "cell": f"cell-{name}",
-                "prompt_id": ids,
-                "prompt": texts or [f"a circle, {id_}" for id_ in ids],
-                "seed": 42,
-                "flags": "",
-                "sha256": [f"{draw if place else 'same'}-{place}" for place in range(n)],
-                f"score_{SCORE}": scores[:n],
-                f"influence_{DISTANCE}": influences[:n],
-            }
-        ).sample(frac=1, random_state=draw).to_parquet(run / "images.parquet")
+        images = image_rows(name, ids, texts or [f"a circle, {id_}" for id_ in ids], draw, shift)
+        images.sample(frac=1, random_state=draw).to_parquet(run / "images.parquet")
         return run
 
     return build
