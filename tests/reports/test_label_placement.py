@@ -35,7 +35,7 @@ def test_labels_keep_clear_of_each_other_and_of_the_frame(seed: int) -> None:
     np.testing.assert_array_equal(place_labels(points, sizes, NO_LINES, NO_LINES, BOUNDS, gap=7), centres)
 
 
-def test_a_lone_label_stands_close_and_off_the_curve() -> None:
+def test_a_lone_label_is_close_to_its_point_and_off_the_curve() -> None:
     point, size = np.array([[300.0, 200.0]]), np.array([[18.0, 11.0]])
     up = np.array([[[300.0, 200.0], [300.0, 400.0]]])
     centre = place_labels(point, size, up, NO_LINES, BOUNDS, gap=7)[0]

@@ -138,7 +138,7 @@ def test_the_grid_enlarges_and_arrow_keys_move_through_it(wide: Watched) -> None
     assert not viewer.is_visible()
 
 
-def test_a_picture_stands_in_the_file_once_and_shows_everywhere(wide: Watched) -> None:
+def test_a_picture_is_embedded_once_and_shows_everywhere(wide: Watched) -> None:
     # The extremes and the costly images of this run are those of the grid.
     copies = wide.page.locator("img[data-same]")
     assert copies.count() > 0
@@ -193,7 +193,7 @@ def test_a_screen_that_is_turned_keeps_room_for_every_chart(browser: Browser, sc
     page.close()
 
 
-def test_without_scripts_and_on_paper_a_still_picture_stands_in(browser: Browser, scored_page: Path) -> None:
+def test_without_scripts_a_static_plot_replaces_the_plane(browser: Browser, scored_page: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(scored_page.as_uri())

@@ -1,4 +1,4 @@
-"""What the sections make of a run's files."""
+"""What the sections show of a run."""
 
 from __future__ import annotations
 

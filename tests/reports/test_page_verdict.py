@@ -30,7 +30,7 @@ def badges(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [(badge.question, badge.answer, badge.state) for badge in content["badges"]]
 
 
-def test_the_winner_its_interval_and_its_lead_stand_in_one_sentence(scored_run: Path) -> None:
+def test_one_sentence_has_the_winner_its_interval_and_its_lead(scored_run: Path) -> None:
     content = told(scored_run)
     assert content["winner"] == "v2 at guidance scale 2"
     assert content["which"] == (

@@ -54,7 +54,7 @@ def a_run(results: pd.DataFrame, folder: Path) -> Run:
 
 
 def texts_inside(figure: Figure) -> None:
-    """Assert that no title, axis title or name in the legend stands outside the sheet."""
+    """Assert that no title, axis title or name in the legend is outside the sheet."""
     figure.draw_without_rendering()
     texts = [text for legend in figure.legends for text in legend.get_texts()]
     for axes in figure.axes:
@@ -97,7 +97,7 @@ def test_regions_that_reach_zero_keep_the_axis_linear(results: pd.DataFrame) -> 
     assert min(patch.get_xy()[:, 1].min() for patch in axes.patches) == pytest.approx(1.0 - 3 * 0.5, abs=0.01)
 
 
-def test_the_published_curves_stand_behind_with_what_differs(results: pd.DataFrame) -> None:
+def test_published_curves_are_drawn_behind_with_a_note_on_the_differences(results: pd.DataFrame) -> None:
     published = read_published(PUBLISHED)
     ours = published.assign(sampler="ddim", n=5000)
     lower = ours["better"] == "lower"

@@ -1,4 +1,4 @@
-"""Reading rows: what comes in is what was written, and what is wrong is named."""
+"""Reading rows: they come back as written, and errors are named."""
 
 from __future__ import annotations
 

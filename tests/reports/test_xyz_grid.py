@@ -1,4 +1,4 @@
-"""X/Y/Z grids: images stand where their axes say, and only axes that change take room."""
+"""X/Y/Z grids: images are placed by their axes, and only axes with several values take room."""
 
 from __future__ import annotations
 
