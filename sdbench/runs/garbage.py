@@ -1,4 +1,4 @@
-"""Files that a run no longer needs: shards and images that its current spec does not ask for."""
+"""Files that a run no longer needs: images, shards and features that its current spec does not ask for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from sdbench.core.errors import StoreError
+from sdbench.runs.features import FeatureStore, feature_keys
 from sdbench.runs.journal import read_entries
 from sdbench.runs.plan_file import PlanFile, read_plan_file
+from sdbench.runs.shards import ShardStore
 from sdbench.runs.store import READERS, Store
 
 __all__ = ["delete", "unneeded"]
@@ -18,12 +20,21 @@ QUIET = timedelta(minutes=5)
 
 
 def unneeded(store: Store) -> list[str]:
-    """Return the keys of shards and images that the current spec does not need, and of unfinished writes.
+    """Return the keys of what the current spec does not need, and of unfinished writes.
 
-    No other kind of file is ever listed.
+    That is shards, images and features; no other kind of file is ever listed.
     """
     plan = read_plan_file(store)
-    return [*store.temporaries(), *_cells(store, plan, "shards"), *_cells(store, plan, "images")]
+    cells = [*_cells(store, plan, "shards"), *_cells(store, plan, "images")]
+    needed = _features(store, plan)
+    return [*store.temporaries(), *cells, *(key for key in feature_keys(store) if key not in needed)]
+
+
+def _features(store: Store, plan: PlanFile) -> set[str]:
+    """Return the keys of the features that the plan needs of the units whose shards are stored."""
+    features = FeatureStore(store, plan.extractors)
+    pixels = ShardStore(store).done(plan.plan.units)
+    return {key for unit, digest in pixels.items() for key in features.keys(unit, digest)}
 
 
 def delete(store: Store, keys: list[str]) -> None:

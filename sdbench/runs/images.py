@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
 
+from sdbench.core.digest import digest_pixels
+from sdbench.core.errors import StoreError, one_line
 from sdbench.data.prompts import Prompt
 from sdbench.runs.plan import Unit
-from sdbench.runs.store import Store
+from sdbench.runs.store import READERS, Store
 
-__all__ = ["ImageStore", "ImageWriter", "as_png", "image_key"]
+__all__ = ["ImageStore", "ImageWriter", "as_png", "image_key", "png_pixels"]
 
 COMPRESSION = 3
 """zlib level; half the time of the default, 6, for a sixth more bytes on average, and as lossless."""
@@ -32,6 +34,15 @@ def as_png(image: np.ndarray) -> bytes:
     sink = io.BytesIO()
     Image.fromarray(image).save(sink, "PNG", compress_level=COMPRESSION)
     return sink.getvalue()
+
+
+def png_pixels(data: bytes) -> np.ndarray:
+    """Return the pixels of a PNG file, uint8 [H, W, 3]; raise ValueError if it cannot be decoded."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"cannot be decoded ({one_line(error)})") from None
 
 
 def image_key(cell: str, prompt_id: str) -> str:
@@ -57,6 +68,30 @@ class ImageStore:
         """
         for prompt, image in zip(self._wanted(unit)[start:], pixels, strict=False):
             writing.begin(self._store, image_key(unit.cell.folder, prompt.id), image)
+
+    def keeps_all(self, unit: Unit) -> bool:
+        """Return whether every image of the unit is kept."""
+        return self.kept >= unit.chunk.end
+
+    def read(self, unit: Unit, sha256: Sequence[str]) -> np.ndarray | str:
+        """Return the pixels of a unit's images, uint8 [n, H, W, 3], or what is wrong with one of them.
+
+        An image is wrong if its PNG is missing or damaged, or holds other pixels than those of the digests.
+        """
+        keys = [image_key(unit.cell.folder, prompt.id) for prompt in unit.chunk.prompts]
+
+        def pixels_of(key: str, expected: str) -> np.ndarray | str:
+            try:
+                pixels = png_pixels(self._store.read(key))
+            except (StoreError, ValueError) as error:
+                return str(error) if isinstance(error, StoreError) else f"{self._store.where(key)}: {error}"
+            changed = digest_pixels(pixels) != expected
+            return f"{self._store.where(key)}: its pixels are not those that were made" if changed else pixels
+
+        with ThreadPoolExecutor(READERS) as pool:
+            found = list(pool.map(pixels_of, keys, sha256))
+        wrong = next((one for one in found if isinstance(one, str)), None)
+        return wrong or np.stack([one for one in found if not isinstance(one, str)])
 
     def complete(self, units: Iterable[Unit]) -> list[Unit]:
         """Return the units whose kept images are all stored. Lists each cell's folder once."""

@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 from sdbench.core.digest import SHORT, digest_value
@@ -85,20 +87,15 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Unit:
-    """A cell for one chunk of the prompts: the smallest piece of work, saved as one shard."""
+    """A cell times a chunk of prompts: what a worker makes at one go and stores as one shard."""
 
     cell: Cell
     chunk: Chunk
-    extractors: tuple[tuple[str, str], ...]
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What determines the shard: the cell, the prompts, and the extractors by name and identity."""
-        return {
-            "cell": self.cell.identity,
-            "prompts": self.chunk.digest,
-            "extractors": [list(pair) for pair in self.extractors],
-        }
+        """What determines the images of the unit: the cell and the prompts."""
+        return {"cell": self.cell.identity, "prompts": self.chunk.digest}
 
     @cached_property
     def name(self) -> str:
@@ -144,17 +141,24 @@ class Plan:
 
 
 def lay_out(
-    cells: Sequence[Cell], prompts: Sequence[Prompt], unit_size: int, extractors: Mapping[str, str]
+    cells: Sequence[Cell],
+    prompts: Sequence[Prompt],
+    unit_size: int,
+    ends: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> Plan:
-    """Return a plan of every cell over all prompts.
+    """Return the plan of every cell over all prompts.
 
     Args:
         cells: The cells of the sweep.
-        prompts: The prompt set, shared by all cells.
-        unit_size: Prompts per unit; the last unit of a cell may have fewer.
-        extractors: Identities of the feature extractors by name.
+        prompts: The prompt set.
+        unit_size: Prompts per unit.
+        ends: By a cell's folder, the places after the last prompt of each of its units, if they are others.
     """
-    starts = range(0, len(prompts), unit_size)
-    chunks = [Chunk(start, tuple(prompts[start : start + unit_size])) for start in starts]
-    wanted = tuple(sorted(extractors.items()))
-    return Plan(tuple(cells), tuple(Unit(cell, chunk, wanted) for cell in cells for chunk in chunks))
+    regular = [*range(unit_size, len(prompts), unit_size), len(prompts)]
+    chunks: dict[tuple[int, int], Chunk] = {}  # shared by the cells, since their digests take a while
+    units = []
+    for cell in cells:
+        for start, end in pairwise([0, *ends.get(cell.folder, regular)]):
+            chunk = chunks.setdefault((start, end), Chunk(start, tuple(prompts[start:end])))
+            units.append(Unit(cell, chunk))
+    return Plan(tuple(cells), tuple(units))

@@ -29,6 +29,7 @@ class PlanFile:
         unit_size: Prompts per unit.
         extractors: Identities of the feature extractors by name.
         images_kept: Number of images of each cell that are kept as PNG, from the first on.
+        ends: By a cell's folder, where its units end, if not after every `unit_size` prompts.
         stopped: By a cell's folder, the number of prompts after which a budget stopped it.
     """
 
@@ -37,12 +38,13 @@ class PlanFile:
     unit_size: int
     extractors: Mapping[str, str]
     images_kept: int
+    ends: Mapping[str, Sequence[int]] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def whole(self) -> Plan:
         """The plan of every cell over all prompts."""
-        return lay_out(self.cells, self.prompts, self.unit_size, self.extractors)
+        return lay_out(self.cells, self.prompts, self.unit_size, self.ends)
 
     @cached_property
     def plan(self) -> Plan:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from sdbench.core.digest import SHORT, digest_pixels, digest_value
-from sdbench.core.errors import StoreError, one_line
+from sdbench.core.errors import StoreError
+from sdbench.runs.features import feature_keys
+from sdbench.runs.images import png_pixels
+from sdbench.runs.parquet import AGAIN, CHANGED, IDENTITY, is_as_written, read_table
 from sdbench.runs.plan_file import PlanFile, read_plan_file, unit_images
-from sdbench.runs.shards import AGAIN, CHANGED, IDENTITY, is_as_written, read_table
 from sdbench.runs.store import READERS, Store
 
 __all__ = ["Findings", "verify"]
@@ -35,7 +34,7 @@ def verify(store: Store, read: Callable[[int, int], None]) -> Findings:
     """Check all shards and images of the run; `read` is called with the number of cells done and the total.
 
     A shard must be what its name says (cell, prompts, number of images); an image must hold the pixels whose
-    digest is in its shard; features of reference images must be as they were written; and no unfinished write
+    digest is in its shard; features must be as they were written; and no unfinished write
     may be left.
     """
     plan = read_plan_file(store)
@@ -46,8 +45,9 @@ def verify(store: Store, read: Callable[[int, int], None]) -> Findings:
             digests = _shards(store, plan, cell, pool, findings)
             _images(store, cell, digests, pool, findings)
             read(done, len(cells))
-        names = sorted(store.names("reference"))
-        findings.damage += filter(None, pool.map(lambda name: _reference(store, name), names))
+        keys = [f"reference/{name}" for name in sorted(store.names("reference"))]
+        keys += feature_keys(store)
+        findings.damage += filter(None, pool.map(lambda key: _features(store, key), keys))
     for key in store.temporaries():
         findings.damage.append(f"{store.where(key)}: an unfinished write; 'sdbench gc' removes it")
     return findings
@@ -96,9 +96,8 @@ def _shard(store: Store, cell: str, name: str) -> pa.Table | str:
     return f"{store.where(key)}: {wrong}; {AGAIN}" if wrong else table.select(["prompt_id", "sha256"])
 
 
-def _reference(store: Store, name: str) -> str:
-    """Return what is wrong with a file of reference features, "" for nothing."""
-    key = f"reference/{name}"
+def _features(store: Store, key: str) -> str:
+    """Return what is wrong with a file of features, "" for nothing."""
     try:
         table = read_table(store, key)
     except StoreError as error:
@@ -156,10 +155,9 @@ def _images(store: Store, cell: str, digests: _Digests, pool: ThreadPoolExecutor
 def _image_differs(data: bytes, digests: set[str] | None) -> str:
     """Return what is wrong with a PNG, "" for nothing; `digests` is None if its shard is missing."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        return f"cannot be decoded ({one_line(error)})"
+        pixels = png_pixels(data)
+    except ValueError as error:
+        return str(error)
     if digests is None or digest_pixels(pixels) in digests:
         return ""
     return "its pixels differ from those of its shard"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metrics import MetricsError, Protocol
 from metrics.evaluate import Reference, prepare, prepare_all
@@ -20,21 +17,18 @@ from metrics.features import Extractor
 from metrics.reference_stats import check_stats, read_stats
 from sdbench.core.digest import SHORT, digest_bytes, digest_file, digest_value
 from sdbench.core.environment import best_device
-from sdbench.core.errors import InputError, StoreError
+from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_path
 from sdbench.core.progress import Note
 from sdbench.data.coco import image_files
 from sdbench.data.image_sets import ImageSet, open_image_set
-from sdbench.runs.shards import (
-    AGAIN,
-    CHANGED,
-    CONTENT,
+from sdbench.runs.parquet import (
     IDENTITY,
-    content_digest,
+    as_json,
     fixed_size_lists,
-    is_as_written,
-    read_table,
+    read_whole,
     rows_of_lists,
+    write_table,
 )
 from sdbench.runs.store import Store
 from sdbench.scoring.extract import image_features
@@ -236,26 +230,14 @@ def _key(extractor: str, stamp: Mapping[str, Any]) -> str:
 
 def _write(store: Store, extractor: str, stamp: Mapping[str, Any], features: np.ndarray) -> None:
     table = pa.table({f"features_{extractor}": fixed_size_lists(features)})
-    sink = io.BytesIO()
-    metadata = {IDENTITY: _json(stamp), CONTENT: content_digest(table).encode()}
-    pq.write_table(table.replace_schema_metadata(metadata), sink)
-    store.write(_key(extractor, stamp), sink.getvalue())
+    write_table(store, _key(extractor, stamp), table, {IDENTITY: as_json(stamp)})
 
 
 def _read(store: Store, extractor: str, stamp: Mapping[str, Any]) -> np.ndarray | None:
     key = _key(extractor, stamp)
     if not store.exists(key):
         return None
-    table = read_table(store, key)
-    if (table.schema.metadata or {}).get(IDENTITY) != _json(stamp):
-        raise StoreError(f"{store.where(key)}: is not the file that its name says; {AGAIN}")
-    if not is_as_written(table):
-        raise StoreError(f"{store.where(key)}: {CHANGED}; {AGAIN}")
-    return rows_of_lists(table.column(0))
-
-
-def _json(stamp: Mapping[str, Any]) -> bytes:
-    return json.dumps(stamp, sort_keys=True).encode()
+    return rows_of_lists(read_whole(store, key, stamp).column(0))
 
 
 def _shapes(spec: ShapesReference) -> ReferenceSet:

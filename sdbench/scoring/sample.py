@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
@@ -10,12 +10,14 @@ from itertools import compress
 import numpy as np
 
 from sdbench.core.digest import digest_value
-from sdbench.data.prompts import Prompt
-from sdbench.runs.shards import Shard
+from sdbench.runs.features import FeatureStore
+from sdbench.runs.plan import Unit
+from sdbench.runs.shards import Made, ShardStore
+from sdbench.runs.store import Store
 from sdbench.runs.tables import FlaggedRow
 from sdbench.scoring.audit import Flagged, audit
 
-__all__ = ["Sample", "together"]
+__all__ = ["Sample", "SampleReader"]
 
 
 @dataclass(frozen=True)
@@ -72,19 +74,39 @@ class Sample:
         ]
 
 
-def together(prompts: Sequence[Prompt], shards: Sequence[Shard]) -> Sample:
-    """Return the images of a cell's shards as one sample; `prompts` are theirs, in the same order."""
+class SampleReader:
+    """Reads samples from the shards of a run and its features by extractors, whose identities are given."""
 
-    def joined(parts: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    def __init__(self, store: Store, extractors: Mapping[str, str]) -> None:
+        self._shards = ShardStore(store)
+        self._features = FeatureStore(store, extractors)
 
-    flags = [given for shard in shards for given in shard.flags]
-    sha256 = [digest for shard in shards for digest in shard.sha256]
-    return Sample(
-        tuple(prompt.id for prompt in prompts),
-        [prompt.text for prompt in prompts],
-        sha256,
-        joined([shard.features for shard in shards]),
-        joined([shard.text_features for shard in shards]),
-        audit(flags, sha256, np.concatenate([shard.thumbnails for shard in shards])),
-    )
+    def missing(self, units: Iterable[Unit]) -> int:
+        """Return how many of the units' images are missing, or lack features."""
+        wanted = list(units)
+        complete = set(self._features.complete(self._shards.done(wanted)))
+        return sum(len(unit.chunk.prompts) for unit in wanted if unit not in complete)
+
+    def read(self, units: Sequence[Unit]) -> tuple[Sample, list[Made]]:
+        """Return the images of a cell's units as one sample, and how each unit was made."""
+        shards = [self._shards.read(unit) for unit in units]
+        features: dict[str, np.ndarray] = {}
+        texts: dict[str, np.ndarray] = {}
+        for name in self._features.extractors:
+            pairs = zip(units, shards, strict=True)
+            parts = [self._features.read(unit, shard.pixels, name) for unit, shard in pairs]
+            features[name] = np.concatenate([part.images for part in parts])
+            if parts[0].texts is not None:
+                texts[name] = np.concatenate([part.texts for part in parts if part.texts is not None])
+        prompts = [prompt for unit in units for prompt in unit.chunk.prompts]
+        flags = [given for shard in shards for given in shard.flags]
+        sha256 = [digest for shard in shards for digest in shard.sha256]
+        sample = Sample(
+            tuple(prompt.id for prompt in prompts),
+            [prompt.text for prompt in prompts],
+            sha256,
+            features,
+            texts,
+            audit(flags, sha256, np.concatenate([shard.thumbnails for shard in shards])),
+        )
+        return sample, [shard.made for shard in shards]

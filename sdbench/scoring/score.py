@@ -15,7 +15,7 @@ import pyarrow as pa
 from metrics import PROTOCOLS, Protocol
 from sdbench.core.progress import Note
 from sdbench.runs.plan import Cell, Plan
-from sdbench.runs.shards import Made, ShardStore
+from sdbench.runs.shards import Made
 from sdbench.runs.store import Store
 from sdbench.runs.tables import (
     ComparisonRow,
@@ -39,7 +39,7 @@ from sdbench.scoring.compare import (
 )
 from sdbench.scoring.measure import MetricValue, image_table, measure, measure_some, protocol_rows
 from sdbench.scoring.references import Real
-from sdbench.scoring.sample import Sample, together
+from sdbench.scoring.sample import Sample, SampleReader
 from sdbench.spec import ExperimentSpec
 
 __all__ = ["Scores", "score", "write_scores"]
@@ -83,7 +83,7 @@ def write_scores(store: Store, scores: Scores) -> None:
 def score(
     spec: ExperimentSpec,
     plan: Plan,
-    shards: ShardStore,
+    samples: SampleReader,
     reference: Mapping[str, Real],
     note: Note = lambda text: None,
 ) -> Scores:
@@ -92,7 +92,7 @@ def score(
     Args:
         spec: The run's spec.
         plan: The cells and units to score.
-        shards: The run's shards.
+        samples: Reads the run's images with their features.
         reference: What each distance needs of the reference set, by the protocol's name.
         note: Called with a line for each step.
 
@@ -106,7 +106,7 @@ def score(
     for place, cell in enumerate(plan.cells):
         note(f"scoring cell {place + 1} of {len(plan.cells)}")
         curve = plan.curves[cell]
-        sample, made = _read(plan, cell, shards)
+        sample, made = samples.read(plan.units_of(cell))
         values = measure(protocols, sample, reference, f"cell {cell.folder}")
         over = {sample.ids: {name: value.estimate for name, value in values.items()}}
         for fewer in wanted[sample.ids] - {sample.ids}:
@@ -143,13 +143,6 @@ def _compared(protocols: Sequence[Protocol], measured: Sequence[_Measured]) -> S
 
 def _ids(plan: Plan, cell: Cell) -> Ids:
     return tuple(prompt.id for unit in plan.units_of(cell) for prompt in unit.chunk.prompts)
-
-
-def _read(plan: Plan, cell: Cell, shards: ShardStore) -> tuple[Sample, list[Made]]:
-    units = plan.units_of(cell)
-    parts = [shards.read(unit) for unit in units]
-    prompts = [prompt for unit in units for prompt in unit.chunk.prompts]
-    return together(prompts, parts), [part.made for part in parts]
 
 
 def _row(

@@ -1,17 +1,16 @@
-"""Makes the plan of a spec from the checkpoints, prompts and extractors that were found."""
+"""Makes the cells of a spec from the checkpoints that were found."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from sdbench.data.prompts import Prompt
 from sdbench.models.registry import Checkpoint
 from sdbench.models.samplers import sampler_identity
 from sdbench.models.settings import Settings
-from sdbench.runs.plan import Cell, Plan, lay_out
+from sdbench.runs.plan import Cell
 from sdbench.spec import ExperimentSpec, SamplerSpec
 
-__all__ = ["make_plan", "settings_of"]
+__all__ = ["make_cells", "settings_of"]
 
 
 def settings_of(
@@ -32,27 +31,20 @@ def settings_of(
     )
 
 
-def make_plan(
-    spec: ExperimentSpec,
-    checkpoints: Sequence[Checkpoint],
-    prompts: Sequence[Prompt],
-    extractors: Mapping[str, str],
-    device: str = "cpu",
-) -> Plan:
-    """Return the plan of `spec`.
+def make_cells(
+    spec: ExperimentSpec, checkpoints: Sequence[Checkpoint], device: str = "cpu"
+) -> tuple[Cell, ...]:
+    """Return the cells of `spec`, in the order of the results.
 
-    Checkpoints vary slowest, because loading one is the most expensive change; then samplers, scales,
-    prompts.
+    Checkpoints vary slowest, because loading one is the most expensive change; then samplers, then scales.
 
     Args:
         spec: The experiment.
         checkpoints: The checkpoints of the spec, found and identified.
-        prompts: The prompt set.
-        extractors: Identities of the feature extractors by name.
         device: Decides whether models are compiled if the spec leaves that open.
     """
     compiled = spec.compiled_on(device)
-    cells = [
+    return tuple(
         Cell(
             checkpoint.name,
             settings_of(spec, sampler, scale, compiled=compiled),
@@ -63,5 +55,4 @@ def make_plan(
         for checkpoint in checkpoints
         for sampler in spec.samplers
         for scale in spec.guidance_scales
-    ]
-    return lay_out(cells, prompts, spec.unit_size, extractors)
+    )

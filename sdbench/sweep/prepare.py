@@ -17,13 +17,14 @@ from sdbench.data.prompts import Prompt, load_prompts
 from sdbench.models import Source
 from sdbench.models.registry import Checkpoint, locate_all
 from sdbench.runs.cache import read_text_map, write_text_map
-from sdbench.runs.plan import Plan
+from sdbench.runs.plan import Cell, Plan, lay_out
+from sdbench.runs.shards import ShardStore
 from sdbench.runs.store import Store, open_store
 from sdbench.scoring.extractors import build_extractor, extractor_names, features_identity
 from sdbench.scoring.references import Real, ReferenceSet, load_reference, prepare_images, prepare_stats
 from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
 from sdbench.sweep.names import check_names
-from sdbench.sweep.planning import make_plan, settings_of
+from sdbench.sweep.planning import make_cells, settings_of
 
 __all__ = ["PreparedRun", "RunInputs", "find_inputs", "find_reference", "prepare", "prepare_reference"]
 
@@ -46,12 +47,16 @@ class RunInputs:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run that is ready to begin: its inputs, store, identified checkpoints and extractors, and plan."""
+    """A run that is ready to begin: its inputs, store, identified checkpoints and extractors, and plan.
+
+    `ends` is where the units of each cell end, as `lay_out` takes it.
+    """
 
     inputs: RunInputs
     store: Store
     checkpoints: list[Checkpoint]
     identities: dict[str, str]
+    ends: dict[str, list[int]]
     plan: Plan
 
 
@@ -66,8 +71,10 @@ def prepare(spec: ExperimentSpec, place: str, note: Note) -> PreparedRun:
     note(f"{spec.name}: reading checkpoints")
     checkpoints = _identify(inputs.sources, store)
     identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
-    plan = make_plan(spec, checkpoints, inputs.prompts, identities, inputs.device)
-    return PreparedRun(inputs, store, checkpoints, identities, plan)
+    cells = make_cells(spec, checkpoints, inputs.device)
+    ends = _ends(spec, store, cells, inputs.prompts)
+    plan = lay_out(cells, inputs.prompts, spec.unit_size, ends)
+    return PreparedRun(inputs, store, checkpoints, identities, ends, plan)
 
 
 def find_inputs(spec: ExperimentSpec) -> RunInputs:
@@ -124,6 +131,19 @@ def _check_settings(spec: ExperimentSpec, inputs: RunInputs) -> None:
     compiled = spec.compiled_on(inputs.device)
     for source, sampler, scale in product(inputs.sources, spec.samplers, spec.guidance_scales):
         source.check(settings_of(spec, sampler, scale, compiled=compiled))
+
+
+def _ends(
+    spec: ExperimentSpec, store: Store, cells: Sequence[Cell], prompts: Sequence[Prompt]
+) -> dict[str, list[int]]:
+    """Return where the units of each cell end, so that stored images of units of any size are found.
+
+    A budget compares cells at the ends of their units, so it has all units of one size.
+    """
+    if spec.budget is not None:
+        return {}
+    shards = ShardStore(store)
+    return {cell.folder: shards.ends(cell, prompts, spec.unit_size) for cell in cells}
 
 
 def _identify(sources: Sequence[Source], store: Store) -> list[Checkpoint]:

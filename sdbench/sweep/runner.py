@@ -19,9 +19,10 @@ from sdbench.runs.manifest import account, write_manifest
 from sdbench.runs.plan import Plan
 from sdbench.runs.plan_file import PlanFile, read_plan_file, write_plan_file
 from sdbench.runs.report import write_report
-from sdbench.runs.shards import ShardStore, shard_key
+from sdbench.runs.shards import shard_key
 from sdbench.runs.store import LocalStore, Store, existing_store, is_url
 from sdbench.scoring.references import Real
+from sdbench.scoring.sample import SampleReader
 from sdbench.scoring.score import score, write_scores
 from sdbench.spec import ExperimentSpec, load_spec
 from sdbench.sweep.budget.spending import Spent, spend
@@ -86,7 +87,8 @@ def run_experiment(
         reference = prepare_reference(spec, inputs.reference, store, prepared.identities, progress.note)
     job = _job(spec, prepared)
     with progress.stage(seconds, "work"), open_session(job, store, workforce, progress, executors) as work:
-        spent = spend(spec, plan, ShardStore(store), reference, work, progress.note)
+        samples = SampleReader(store, prepared.identities)
+        spent = spend(spec, plan, samples, reference, work, progress.note)
     _check_unchanged(spec, store)
     if spent.plan != plan:
         plan = spent.plan
@@ -94,7 +96,7 @@ def run_experiment(
     with progress.stage(seconds, "score"):
         made = replace(spent, plan=_without(plan, work.gaps))
         about = partial(_gap_note, asked=len(inputs.prompts), gaps=work.gaps)
-        _score(spec, store, made, reference, progress, about)
+        _score(spec, store, samples, made, reference, progress, about)
     missed = sum(len(gap.unit.chunk.prompts) for gap in work.gaps)
     found = plan.images - work.made - missed
     facts = {
@@ -119,28 +121,26 @@ def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_re
     """
     store = existing_store(place)
     spec, stored = _stored_spec(store), read_plan_file(store)
-    shards = ShardStore(store)
+    samples = SampleReader(store, stored.extractors)
 
     def refuse_missing(plan: Plan) -> None:
-        done = shards.done(plan.units)
-        missing = [unit for unit in plan.units if shard_key(unit) not in done]
+        missing = samples.missing(plan.units)
         if missing:
-            images = sum(len(unit.chunk.prompts) for unit in missing)
             again = f"sdbench run {'SPEC' if is_url(place) else Path(place) / 'spec.yaml'} --out {place}"
             raise StoreError(
-                f"{place}: {images} of {plan.images} images are not made yet; resume with: {again}"
+                f"{place}: {missing} of {plan.images} images are not made yet; resume with: {again}"
             )
 
     reference = prepare_reference(spec, find_reference(spec), store, stored.extractors, progress.note)
-    spent = spend(spec, stored.whole, shards, reference, refuse_missing, progress.note)
-    _score(spec, store, spent, reference, progress)
+    spent = spend(spec, stored.whole, samples, reference, refuse_missing, progress.note)
+    _score(spec, store, samples, spent, reference, progress)
     return write_page(store, draw)
 
 
 def _plan_file(spec: ExperimentSpec, prepared: PreparedRun) -> PlanFile:
     prompts = prepared.inputs.prompts
     kept = spec.images_kept(len(prompts))
-    return PlanFile(prepared.plan.cells, prompts, spec.unit_size, prepared.identities, kept)
+    return PlanFile(prepared.plan.cells, prompts, spec.unit_size, prepared.identities, kept, prepared.ends)
 
 
 def _job(spec: ExperimentSpec, prepared: PreparedRun) -> Job:
@@ -150,6 +150,7 @@ def _job(spec: ExperimentSpec, prepared: PreparedRun) -> Job:
     return Job(
         place=prepared.store.url,
         sources=sources,
+        extractors=prepared.identities,
         device=inputs.device,
         threads=_threads(),
         batch_size=spec.batch_size,
@@ -170,13 +171,14 @@ def _stored_spec(store: Store) -> ExperimentSpec:
 def _score(
     spec: ExperimentSpec,
     store: Store,
+    samples: SampleReader,
     spent: Spent,
     reference: Mapping[str, Real],
     progress: RunProgress,
     about: Callable[[int], str] = lambda n: "",
 ) -> None:
     """Write the tables; `about` returns a note for a row of n images."""
-    scores = score(spec, spent.plan, ShardStore(store), reference, progress.note)
+    scores = score(spec, spent.plan, samples, reference, progress.note)
     rows = [
         replace(row, note="; ".join(filter(None, [row.note, about(row.n)])))
         for row in spent.noted(scores.rows)

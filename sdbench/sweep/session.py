@@ -7,17 +7,22 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 
 from sdbench.core.interrupt import stopping
+from sdbench.runs.features import FeatureStore
 from sdbench.runs.images import ImageStore
 from sdbench.runs.journal import Journal
 from sdbench.runs.manifest import Throughput
+from sdbench.runs.needs import needs_of
 from sdbench.runs.plan import Plan, Unit
-from sdbench.runs.shards import ShardStore, shard_key
+from sdbench.runs.shards import ShardStore
 from sdbench.runs.store import Store
 from sdbench.sweep.executors import EXECUTORS, Executor, Gap, Pool, Workforce
 from sdbench.sweep.progress import RunProgress
 from sdbench.sweep.worker import Job, UnitReport
 
 __all__ = ["WorkSession", "open_session"]
+
+
+AGAIN = "PNGs that the spec keeps are missing, or features of images whose PNGs are not kept"
 
 
 class WorkSession:
@@ -35,13 +40,14 @@ class WorkSession:
         self,
         open_pool: Callable[[], Pool],
         store: Store,
-        images_kept: int,
+        job: Job,
         journal: Journal,
         progress: RunProgress,
     ) -> None:
         self._open_pool = open_pool
         self._shards = ShardStore(store)
-        self._images = ImageStore(store, images_kept)
+        self._images = ImageStore(store, job.images_kept)
+        self._features = FeatureStore(store, job.extractors)
         self._journal = journal
         self._progress = progress
         self.made = 0
@@ -51,11 +57,8 @@ class WorkSession:
         self.threads: set[int] = set()
 
     def __call__(self, plan: Plan) -> None:
-        """Make the missing images of the plan; raise KeyboardInterrupt if the user asked to stop."""
+        """Make the missing images and features; raise KeyboardInterrupt if the user asked to stop."""
         pending = self._pending(plan)
-        left = sum(len(unit.chunk.prompts) for unit in pending)
-        if left < plan.images:
-            self._progress.note(f"{plan.images - left} of {plan.images} images are stored already")
         if not pending:
             return
         self._journal.begin()
@@ -75,21 +78,23 @@ class WorkSession:
                 raise KeyboardInterrupt
 
     def _pending(self, plan: Plan) -> list[Unit]:
-        done = self._shards.done(plan.units)
-        stored = [unit for unit in plan.units if shard_key(unit) in done]
-        complete = {shard_key(unit) for unit in self._images.complete(stored)}
-        again = sum(len(unit.chunk.prompts) for unit in stored if shard_key(unit) not in complete)
-        if again:
-            self._progress.note(f"{again} images are made again: PNGs that the spec keeps are missing")
-        return [unit for unit in plan.units if shard_key(unit) not in complete]
+        """Return the units that lack something, in plan order, and say how many images that concerns."""
+        need = needs_of(plan, self._shards, self._images, self._features)
+        if need.stored or need.read:
+            parts = [(need.stored, "stored already"), (need.read, "read for features"), (need.made, "made")]
+            words = ", ".join(f"{count} are {what}" for count, what in parts if count)
+            self._progress.note(f"of {plan.images} images {words}")
+        if need.again:
+            self._progress.note(f"{need.again} images are made again: {AGAIN}")
+        return list(need.units)
 
     def _finished(self, report: UnitReport) -> None:
-        images = len(report.unit.chunk.prompts)
-        self.made += images
-        throughput = self.throughput.setdefault(report.unit.cell.folder, Throughput())
-        throughput.add(images, report.seconds.get("generate", 0.0))
+        self.made += report.images
+        if report.images:
+            throughput = self.throughput.setdefault(report.unit.cell.folder, Throughput())
+            throughput.add(report.images, report.seconds.get("generate", 0.0))
         self.threads.add(report.threads)
-        self._journal.made(images)
+        self._journal.made(report.images)
         self._progress.finished(report)
 
     def _missed(self, gap: Gap) -> None:
@@ -113,4 +118,4 @@ def open_session(
         def open_pool() -> Pool:
             return stack.enter_context(opened(job, workforce, progress.note))
 
-        yield WorkSession(open_pool, store, job.images_kept, journal, progress)
+        yield WorkSession(open_pool, store, job, journal, progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -18,12 +18,13 @@ from sdbench.core.memory import BatchSize, is_out_of_memory
 from sdbench.core.precision import full_precision
 from sdbench.core.timing import timed
 from sdbench.models import Images, Model, Source
+from sdbench.runs.features import FeatureStore, StoredFeatures
 from sdbench.runs.images import ImageStore, ImageWriter
 from sdbench.runs.plan import Unit
 from sdbench.runs.shards import Made, Shard, ShardStore
 from sdbench.runs.store import open_store
 from sdbench.scoring.audit import first_sight, thumbnail
-from sdbench.scoring.extract import Features, image_features, text_features
+from sdbench.scoring.extract import image_features, text_features
 from sdbench.scoring.extractors import build_extractor, build_same
 from sdbench.sweep.batch_size import automatic_size
 from sdbench.sweep.generate import generate_images
@@ -41,6 +42,7 @@ class Job:
     Attributes:
         place: The store, as `open_store` takes it.
         sources: The checkpoints by name.
+        extractors: Identities of the feature extractors by name.
         device: The device that models run on.
         threads: Torch threads per worker; fixed, because they can change the last bit.
         batch_size: Images per batch.
@@ -50,6 +52,7 @@ class Job:
 
     place: str
     sources: Mapping[str, Source]
+    extractors: Mapping[str, str]
     device: str
     threads: int
     batch_size: int | Literal["auto"]
@@ -59,9 +62,10 @@ class Job:
 
 @dataclass(frozen=True)
 class UnitReport:
-    """A unit that is done: seconds by part of the work, how it was made, and lines to show."""
+    """A unit that is done: how many images were made, how, seconds by part of the work, and lines to show."""
 
     unit: Unit
+    images: int
     seconds: dict[str, float]
     batch_sizes: list[int]
     device: str
@@ -86,6 +90,7 @@ class Worker:
         store = open_store(job.place)
         self._shards = ShardStore(store)
         self._images = ImageStore(store, job.images_kept)
+        self._features = FeatureStore(store, job.extractors)
         self._writing = ImageWriter()
         self._loaded: _Loaded | None = None
         self._device, self._versions = environment.device_name(job.device), environment.versions()
@@ -99,7 +104,10 @@ class Worker:
         self._writing.close()
 
     def do(self, unit: Unit, tick: Tick) -> UnitReport:
-        """Make the unit's images and features; the shard comes last, so a stored shard means complete."""
+        """Bring what the unit lacks into the store: images, their shard, then features.
+
+        Images whose PNGs are kept are read, not made, if their pixels are those of the shard.
+        """
         try:
             return self._do(unit, tick)
         except (RuntimeError, MemoryError) as error:
@@ -109,11 +117,17 @@ class Worker:
 
     def _do(self, unit: Unit, tick: Tick) -> UnitReport:
         seconds: dict[str, float] = {}
+        with timed(seconds, "read"):
+            stored, pixels, notes = self._stored(unit)
+        count = len(unit.chunk.prompts)
+        if stored is not None and pixels is not None:
+            size = stored.made.batch_sizes[0]
+            batches = [pixels[start : start + size] for start in range(0, count, size)]
+            self._add_features(unit, stored.pixels, batches, seconds)
+            return UnitReport(unit, 0, seconds, [], self._device, self._job.threads, notes)
         with timed(seconds, "load"):
             loaded = self._load(unit)
         made, sizes = self._generate(unit, loaded, tick, seconds)
-        with timed(seconds, "extract"):
-            features, texts = self._features(unit, made, loaded.batch_size.value)
         with timed(seconds, "audit"):
             shard = Shard(
                 sha256=[digest_pixels(image) for images in made for image in images.pixels],
@@ -123,16 +137,42 @@ class Worker:
                     for images in made
                     for image, finite in zip(images.pixels, images.finite, strict=True)
                 ],
-                features=features,
-                text_features=texts,
                 made=Made(made[0].evaluations, sizes, self._device, self._versions),
             )
         with timed(seconds, "write"):
             self._writing.wait()
             self._shards.write(unit, shard)
-        notes, loaded.batch_size.notes = tuple(loaded.batch_size.notes), []
-        lines = tuple(f"{unit.cell.checkpoint}: {note}" for note in notes)
-        return UnitReport(unit, seconds, sizes, shard.made.device, self._job.threads, lines)
+        self._add_features(unit, shard.pixels, [images.pixels for images in made], seconds)
+        about_memory, loaded.batch_size.notes = loaded.batch_size.notes, []
+        notes += tuple(f"{unit.cell.checkpoint}: {note}" for note in about_memory)
+        return UnitReport(unit, count, seconds, sizes, self._device, self._job.threads, notes)
+
+    def _stored(self, unit: Unit) -> tuple[Shard | None, np.ndarray | None, tuple[str, ...]]:
+        """Return the unit's shard and pixels if they are stored, and what is wrong with them."""
+        if not self._shards.has(unit):
+            return None, None, ()
+        shard = self._shards.read(unit)
+        if not self._images.keeps_all(unit):
+            return shard, None, ()
+        pixels = self._images.read(unit, shard.sha256)
+        if isinstance(pixels, str):
+            return shard, None, (f"{pixels}; its unit is made again",)
+        return shard, pixels, ()
+
+    def _add_features(
+        self, unit: Unit, pixels: str, batches: Sequence[np.ndarray], seconds: dict[str, float]
+    ) -> None:
+        """Compute and store the features that the unit lacks, one extractor after the other."""
+        build = partial(build_extractor, device=self._job.device)
+        size = self._job.unit_size if self._job.batch_size == "auto" else self._job.batch_size
+        prompts = [prompt.text for prompt in unit.chunk.prompts]
+        for name in self._features.missing(unit, pixels):
+            with timed(seconds, "extract"):
+                extractor = {name: build_same(build, name, self._features.extractors[name])}
+                texts = text_features(extractor, prompts, size)
+                found = StoredFeatures(image_features(extractor, batches)[name], texts.get(name))
+            with timed(seconds, "write"):
+                self._features.write(unit, pixels, name, found)
 
     def _generate(
         self, unit: Unit, loaded: _Loaded, tick: Tick, seconds: dict[str, float]
@@ -158,12 +198,6 @@ class Worker:
                 self._images.begin(unit, start, batch.pixels, self._writing)
             made.append(batch)
             sizes.append(loaded.batch_size.value)
-
-    def _features(self, unit: Unit, made: list[Images], batch_size: int) -> tuple[Features, Features]:
-        build = partial(build_extractor, device=self._job.device)
-        extractors = {name: build_same(build, name, identity) for name, identity in unit.extractors}
-        texts = text_features(extractors, [prompt.text for prompt in unit.chunk.prompts], batch_size)
-        return image_features(extractors, [images.pixels for images in made]), texts
 
     def _load(self, unit: Unit) -> _Loaded:
         cell = unit.cell

@@ -6,22 +6,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from sdbench.core.digest import digest_pixels
 from sdbench.data.prompts import Prompt
 from sdbench.models.registry import Checkpoint
 from sdbench.models.sources import ReferenceSource
+from sdbench.runs.features import FeatureStore, StoredFeatures
 from sdbench.runs.images import ImageStore, ImageWriter
-from sdbench.runs.plan import Plan
+from sdbench.runs.plan import Plan, Unit, lay_out
 from sdbench.runs.plan_file import PlanFile, write_plan_file
-from sdbench.runs.shards import CONTENT, Made, Shard, ShardStore, content_digest
+from sdbench.runs.shards import Made, Shard, ShardStore
 from sdbench.runs.store import Store
 from sdbench.scoring.audit import thumbnail
 from sdbench.spec import ExperimentSpec
-from sdbench.sweep.planning import make_plan
+from sdbench.sweep.planning import make_cells
 
 EXTRACTOR = "shapes-clip"
+EXTRACTORS = {EXTRACTOR: "e", "clip-vit-l-14": "c", "inception-v3": "i"}
+"""Identities of extractors that nobody builds."""
 
 
 def spec_of(
@@ -49,21 +51,35 @@ def plan_of(scales: Sequence[float], prompts: Sequence[str], *, unit_size: int =
     """The plan of such a spec."""
     source = ReferenceSource("shapes-v1-1", Path("unused.safetensors"))
     numbered = [Prompt(f"p{i}-{text}", text) for i, text in enumerate(prompts)]
-    spec = spec_of(scales, unit_size=unit_size)
-    return make_plan(spec, [Checkpoint(source, "w" * 64, "c")], numbered, {EXTRACTOR: "e"})
+    return planned(spec_of(scales, unit_size=unit_size), [Checkpoint(source, "w" * 64, "c")], numbered)
 
 
-def sealed(table: pa.Table) -> pa.Table:
-    """A shard's table with the digest of the values that it holds now."""
-    return table.replace_schema_metadata({**table.schema.metadata, CONTENT: content_digest(table).encode()})
+def planned(spec: ExperimentSpec, checkpoints: Sequence[Checkpoint], prompts: Sequence[Prompt]) -> Plan:
+    """The plan of a spec for these checkpoints and prompts, in an empty run."""
+    return lay_out(make_cells(spec, checkpoints), prompts, spec.unit_size)
+
+
+def store_unit(
+    store: Store,
+    unit: Unit,
+    shard: Shard,
+    features: Mapping[str, np.ndarray],
+    texts: Mapping[str, np.ndarray] = {},
+    *,
+    identities: Mapping[str, str] = EXTRACTORS,
+) -> None:
+    """Write a unit's shard and features."""
+    ShardStore(store).write(unit, shard)
+    stored = FeatureStore(store, identities)
+    for name, rows in features.items():
+        stored.write(unit, shard.pixels, name, StoredFeatures(rows, texts.get(name)))
 
 
 def write_plan(store: Store, plan: Plan, kept: int, *, stopped: Mapping[str, int] = {}) -> None:
     """Write plan.json for the plan, whose units have 3 prompts."""
     longest = max((plan.units_of(cell) for cell in plan.cells), key=len)
     prompts = [prompt for unit in longest for prompt in unit.chunk.prompts]
-    extractors = dict(plan.units[0].extractors)
-    write_plan_file(store, PlanFile(plan.cells, prompts, 3, extractors, kept, stopped))
+    write_plan_file(store, PlanFile(plan.cells, prompts, 3, {EXTRACTOR: "e"}, kept, {}, stopped))
 
 
 def make_units(
@@ -71,7 +87,7 @@ def make_units(
 ) -> Mapping[str, np.ndarray]:
     """Write the plan, its shards and images as a worker does; returns the pixels by PNG key."""
     write_plan(store, plan, kept)
-    shards, images, writing = ShardStore(store), ImageStore(store, kept), ImageWriter()
+    images, writing = ImageStore(store, kept), ImageWriter()
     random = np.random.default_rng(5)
     pixels = {}
     for unit in plan.units[units]:
@@ -84,11 +100,9 @@ def make_units(
             sha256=[digest_pixels(image) for image in made],
             thumbnails=np.stack([thumbnail(image) for image in made]),
             flags=[""] * n,
-            features={EXTRACTOR: features},
-            text_features={EXTRACTOR: features},
             made=Made(102, [3], "cpu", "torch=1"),
         )
-        shards.write(unit, shard)
+        store_unit(store, unit, shard, {EXTRACTOR: features}, {EXTRACTOR: features})
         pixels |= {
             f"images/{unit.cell.folder}/{prompt.id}.png": image
             for prompt, image in zip(unit.chunk.prompts, made, strict=True)

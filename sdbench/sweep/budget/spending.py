@@ -6,16 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from metrics import PROTOCOLS, Estimate, MetricsError, Protocol
 from metrics.evaluate import evaluate
 from sdbench.core.errors import InputError, SdbenchError
 from sdbench.core.progress import Note
 from sdbench.runs.plan import Cell, Plan, Unit
-from sdbench.runs.shards import ShardStore, shard_key
 from sdbench.runs.tables import ResultRow
 from sdbench.scoring.references import Real
+from sdbench.scoring.sample import SampleReader
 from sdbench.spec import ExperimentSpec
 from sdbench.spec.budget import Budget
 from sdbench.sweep.budget.course import Course, follow
@@ -53,7 +51,7 @@ class Spent:
 def spend(
     spec: ExperimentSpec,
     plan: Plan,
-    shards: ShardStore,
+    samples: SampleReader,
     reference: Mapping[str, Real],
     work: Callable[[Plan], None],
     note: Note,
@@ -63,7 +61,7 @@ def spend(
     Args:
         spec: The experiment.
         plan: The whole plan.
-        shards: The run's shards.
+        samples: Reads the run's images with their features.
         reference: What each distance needs of the reference set, by the protocol's name.
         work: Makes the missing images of a plan.
         note: Called with a line for each look.
@@ -81,12 +79,11 @@ def spend(
     def make(cells: Sequence[Cell], done: int, wanted: int) -> None:
         units = tuple(u for cell in cells for u in plan.units_of(cell) if done < u.chunk.end <= wanted)
         work(Plan(tuple(cells), units))
-        _refuse_gaps(units, shards)
+        _refuse_gaps(units, samples)
 
     def measure(cell: Cell, n: int) -> Estimate:
-        return _measure(
-            protocol, cell, [u for u in plan.units_of(cell) if u.chunk.end <= n], shards, reference
-        )
+        units = [unit for unit in plan.units_of(cell) if unit.chunk.end <= n]
+        return _measure(protocol, cell, units, samples, reference)
 
     ends = [unit.chunk.end for unit in plan.units_of(plan.cells[0])]
     course = follow(rule, plan.cells, ends, make, measure, note)
@@ -126,26 +123,28 @@ def _contenders(plan: Plan) -> dict[str, list[Cell]]:
     return {f"scale {cell.settings.guidance_scale:g}": [cell] for cell in plan.cells}
 
 
-def _refuse_gaps(units: Sequence[Unit], shards: ShardStore) -> None:
-    done = shards.done(units)
-    missing = sum(len(unit.chunk.prompts) for unit in units if shard_key(unit) not in done)
+def _refuse_gaps(units: Sequence[Unit], samples: SampleReader) -> None:
+    missing = samples.missing(units)
     if missing:
         raise SdbenchError(f"budget: {missing} images of this block could not be made; run again to resume")
 
 
 def _measure(
-    protocol: Protocol, cell: Cell, units: Sequence[Unit], shards: ShardStore, reference: Mapping[str, Real]
+    protocol: Protocol,
+    cell: Cell,
+    units: Sequence[Unit],
+    samples: SampleReader,
+    reference: Mapping[str, Real],
 ) -> Estimate:
-    parts = [shards.read(unit) for unit in units]
-    texts = [part.text_features[protocol.extractor] for part in parts if part.text_features]
+    sample, _ = samples.read(units)
     real = reference.get(protocol.name)
     try:
         return evaluate(
             protocol,
-            generated=np.concatenate([part.features[protocol.extractor] for part in parts]),
+            generated=sample.features[protocol.extractor],
             real=real.prepared if real else None,
-            text=np.concatenate(texts) if texts else None,
-            prompts=[prompt.text for unit in units for prompt in unit.chunk.prompts],
+            text=sample.text_features.get(protocol.extractor),
+            prompts=sample.prompts,
         )
     except MetricsError as error:
         raise InputError(f"budget: {protocol.name} of cell {cell.folder}: {error}") from None

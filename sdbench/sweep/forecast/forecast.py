@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sdbench.core.errors import SdbenchError
 from sdbench.runs.plan_file import PLAN_KEY
-from sdbench.runs.shards import ShardStore, shard_key
 from sdbench.runs.store import is_there, open_store
 from sdbench.scoring.extractors import extractor_names, is_at_hand
+from sdbench.scoring.sample import SampleReader
 from sdbench.spec import ExperimentSpec
 from sdbench.sweep.forecast.calibration import Speed, calibrate
 from sdbench.sweep.forecast.counts import Curve, Found, count, find, first_point
@@ -120,11 +120,11 @@ def _done(
             missing.append(f"{place}: images that are done cannot be counted while inputs are missing")
             return None
         prepared = prepare(spec, str(place), note)
-        done = ShardStore(prepared.store).done(prepared.plan.units)
+        missing_images = SampleReader(prepared.store, prepared.identities).missing(prepared.plan.units)
     except SdbenchError as error:
         missing.append(str(error))
         return None
-    return sum(len(unit.chunk.prompts) for unit in prepared.plan.units if shard_key(unit) in done)
+    return prepared.plan.images - missing_images
 
 
 def _seconds(

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -45,12 +46,13 @@ def measure(bench: Bench) -> list[Row]:
     model = build_model(bench)
     count = bench.large * (1 + bench.rounds)
     with tempfile.TemporaryDirectory() as folder, _extractors(bench, Path(folder)) as extractors:
-        units = _units(bench, model, count, extractors)
+        units = _units(bench, model, count)
         place = str(Path(folder) / "run")
         source: Any = _Given(model)  # a worker asks no more of it
-        job = Job(
-            place, {NAME: source}, bench.device, torch.get_num_threads(), bench.large, count, bench.large
-        )
+        build = partial(build_extractor, device=bench.device)
+        identities = {name: features_identity(build(name)) for name in extractors}
+        threads, size = torch.get_num_threads(), bench.large
+        job = Job(place, {NAME: source}, identities, bench.device, threads, size, count, size)
         seconds: list[float] = []
         parts: Counter[str] = Counter()
         with Worker(job) as worker:
@@ -80,14 +82,13 @@ class _Given:
         return ReferenceModel(self.model, arithmetic)
 
 
-def _units(bench: Bench, model: LatentDiffusion, count: int, extractors: tuple[str, ...]) -> tuple[Unit, ...]:
+def _units(bench: Bench, model: LatentDiffusion, count: int) -> tuple[Unit, ...]:
     side = bench.image_size
     settings = Settings("plms", bench.steps, 0.0, SCALE, side, side, 0, bench.precision, bench.compiled)
     cell = Cell(NAME, settings, model.weights_digest, model.config.digest)
-    identities = {name: features_identity(build_extractor(name, bench.device)) for name in extractors}
     captions = shapes.evaluation_prompts(count, 0)
     prompts = [Prompt(f"{i:06d}", caption) for i, caption in enumerate(captions)]
-    return lay_out([cell], prompts, bench.large, identities).units
+    return lay_out([cell], prompts, bench.large).units
 
 
 @contextmanager

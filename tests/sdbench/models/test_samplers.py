@@ -15,11 +15,10 @@ from reference_model.config import ScheduleConfig
 from reference_model.samplers import SAMPLERS, nfe
 from reference_model.schedule import Schedule
 from sdbench.core.errors import InputError, SpecError
-from sdbench.data.prompts import Prompt
 from sdbench.models.samplers import resolve_sampler, sampler_identity
 from sdbench.spec import ExperimentSpec, SweepSpec
 from sdbench.sweep.names import check_names
-from sdbench.sweep.planning import make_plan
+from sdbench.sweep.planning import make_cells
 
 MODULE = """
 import torch
@@ -203,7 +202,7 @@ def test_another_source_is_another_cell(module: Path) -> None:
             }
         )
         checkpoint: Any = SimpleNamespace(name="sd-v1-4", weights_digest="w", config_digest="c")
-        (cell,) = make_plan(spec, [checkpoint], [Prompt("p", "any")], {}).cells
+        (cell,) = make_cells(spec, [checkpoint])
         return cell.folder
 
     first = folder()

@@ -24,7 +24,7 @@ from sdbench.sweep.session import WorkSession, open_session
 from sdbench.sweep.worker import Job, Tick, UnitReport
 from tests.sdbench.synthetic import make_units, plan_of, write_plan
 
-JOB = Job("unused", {}, "cpu", 1, 2, 0, 2)
+JOB = Job("unused", {}, {}, "cpu", 1, 2, 0, 2)
 
 
 class FullStore(LocalStore):
@@ -51,7 +51,9 @@ def plan() -> Plan:
 @contextmanager
 def instant(job: Job, workforce: Workforce, note: Any) -> Iterator[Pool]:
     """An executor that makes nothing and reports that it is done."""
-    yield lambda units, tick, stop: (UnitReport(unit, {}, [1], "cpu", 1) for unit in units)
+    yield lambda units, tick, stop: (
+        UnitReport(unit, len(unit.chunk.prompts), {}, [1], "cpu", 1) for unit in units
+    )
 
 
 def working(store: FullStore, executor: Executor = instant) -> AbstractContextManager[WorkSession]:

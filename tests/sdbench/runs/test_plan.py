@@ -10,7 +10,7 @@ from sdbench.models.registry import Checkpoint
 from sdbench.models.sources import ReferenceSource
 from sdbench.runs.plan import Plan
 from sdbench.spec import ExperimentSpec
-from sdbench.sweep.planning import make_plan
+from tests.sdbench.synthetic import planned
 
 PROMPTS = tuple(Prompt(f"p{i}", f"picture {i}") for i in range(5))
 
@@ -37,7 +37,7 @@ def spec(**changes: object) -> ExperimentSpec:
 
 def plan(*, prompts: tuple[Prompt, ...] = PROMPTS, weights: str = "", **changes: object) -> Plan:
     checkpoints = [checkpoint("sd-v1-1", weights), checkpoint("sd-v1-2")]
-    return make_plan(spec(**changes), checkpoints, prompts, {"clip": "abc"})
+    return planned(spec(**changes), checkpoints, prompts)
 
 
 def names(plan: Plan) -> list[tuple[str, str]]:
@@ -123,7 +123,7 @@ def test_the_path_of_a_file_does_not_matter() -> None:
     moved = Checkpoint(
         ReferenceSource("sd-v1-1", Path("/elsewhere.safetensors")), "weights of sd-v1-1", "default"
     )
-    (cell, *_) = make_plan(spec(), [moved], PROMPTS, {"clip": "abc"}).cells
+    (cell, *_) = planned(spec(), [moved], PROMPTS).cells
     assert cell.folder == plan().cells[0].folder
 
 
@@ -132,10 +132,7 @@ def test_more_prompts_keep_the_units_of_fewer() -> None:
     assert set(names(fewer)) < set(names(plan()))
 
 
-def test_an_edited_prompt_or_extractor_is_another_unit() -> None:
+def test_an_edited_prompt_is_another_unit() -> None:
     edited = plan(prompts=(Prompt("p0", "another picture"), *PROMPTS[1:]))
     same = set(names(edited)) & set(names(plan()))
     assert len(same) == 2 * len(plan().units) // 3
-    other = make_plan(spec(), [checkpoint("sd-v1-1"), checkpoint("sd-v1-2")], PROMPTS, {"clip": "abd"})
-    assert not set(names(other)) & set(names(plan()))
-    assert [cell.folder for cell in other.cells] == [cell.folder for cell in plan().cells]

@@ -15,12 +15,14 @@ from sdbench.cli import main
 from sdbench.runs.garbage import unneeded
 from sdbench.runs.images import as_png
 from sdbench.runs.journal import Journal
+from sdbench.runs.parquet import sealed
 from sdbench.runs.plan import Plan
-from sdbench.runs.shards import CONTENT, content_digest, shard_key
+from sdbench.runs.parquet import sealed
+from sdbench.runs.shards import shard_key
 from sdbench.runs.status import status_of
 from sdbench.runs.store import Store, open_store
 from sdbench.runs.verify import verify
-from tests.sdbench.synthetic import make_units, plan_of, sealed, write_plan
+from tests.sdbench.synthetic import make_units, plan_of, write_plan
 
 PROMPTS = ("a", "b", "c", "d", "e")
 

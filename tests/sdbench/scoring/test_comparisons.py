@@ -20,13 +20,14 @@ from sdbench.data.prompts import Prompt
 from sdbench.models.registry import Checkpoint
 from sdbench.models.sources import ReferenceSource
 from sdbench.runs.plan import Plan
-from sdbench.runs.shards import Made, Shard, ShardStore
+from sdbench.runs.shards import Made, Shard
 from sdbench.runs.store import LocalStore
 from sdbench.scoring.compare import ids_to_measure, plane_axes
 from sdbench.scoring.references import Real
+from sdbench.scoring.sample import SampleReader
 from sdbench.scoring.score import score, write_scores
 from sdbench.spec import ExperimentSpec
-from sdbench.sweep.planning import make_plan
+from tests.sdbench.synthetic import EXTRACTORS, planned, store_unit
 
 N, DIM = 40, 3
 DISTANCE, SCORE = "fid-inception-tf", "clip-score-vit-l-14"
@@ -62,7 +63,7 @@ def plan(spec: ExperimentSpec) -> Plan:
     checkpoints = [
         Checkpoint(ReferenceSource(f"sd-v1-{i}", Path("unused.ckpt")), f"{i}" * 64, "default") for i in (3, 4)
     ]
-    return make_plan(spec, checkpoints, prompts, {"clip-vit-l-14": "c", "inception-v3": "i"})
+    return planned(spec, checkpoints, prompts)
 
 
 def features(cell: int) -> dict[str, np.ndarray]:
@@ -76,23 +77,27 @@ def features(cell: int) -> dict[str, np.ndarray]:
 RANDOM_OF_CELL = np.random.default_rng(2).normal(size=(4, N, DIM))
 
 
-def write(plan: Plan, folder: Path) -> ShardStore:
-    shards = ShardStore(LocalStore(folder))
+USED = {name: EXTRACTORS[name] for name in ("clip-vit-l-14", "inception-v3")}
+
+
+def write(plan: Plan, folder: Path) -> SampleReader:
+    store = LocalStore(folder)
     for unit in plan.units:
         part = slice(unit.chunk.start, unit.chunk.start + len(unit.chunk.prompts))
         numbers = range(part.start, part.stop)
-        shards.write(
+        store_unit(
+            store,
             unit,
             Shard(
                 sha256=[f"{unit.cell.folder}{i}" for i in numbers],
                 thumbnails=np.random.default_rng(part.start).integers(0, 256, (len(numbers), 192), np.uint8),
                 flags=["black" if i == 7 else "" for i in numbers],
-                features={name: rows[part] for name, rows in features(plan.cells.index(unit.cell)).items()},
-                text_features={"clip-vit-l-14": TEXT[part].astype(np.float32)},
                 made=Made(102, [4], "cpu", "torch=1"),
             ),
+            {name: rows[part] for name, rows in features(plan.cells.index(unit.cell)).items()},
+            {"clip-vit-l-14": TEXT[part].astype(np.float32)},
         )
-    return shards
+    return SampleReader(store, USED)
 
 
 def reals() -> dict[str, Real]:

@@ -18,13 +18,14 @@ from sdbench.data.prompts import Prompt
 from sdbench.models.registry import Checkpoint
 from sdbench.models.sources import ReferenceSource
 from sdbench.runs.plan import Plan
-from sdbench.runs.shards import Made, Shard, ShardStore
+from sdbench.runs.shards import Made, Shard
 from sdbench.runs.store import LocalStore
 from sdbench.runs.tables import ResultRow
 from sdbench.scoring.references import Real
+from sdbench.scoring.sample import SampleReader
 from sdbench.scoring.score import score
 from sdbench.spec import ExperimentSpec
-from sdbench.sweep.planning import make_plan
+from tests.sdbench.synthetic import EXTRACTORS, planned, store_unit
 
 Run = Callable[[dict[str, Any], Path], Any]
 
@@ -59,6 +60,7 @@ def test_images_that_are_not_finite_are_black_and_flagged_and_counted(
             assert row["note"].endswith("(n = 3)")
 
 
+USED = {name: EXTRACTORS[name] for name in ("clip-vit-l-14", "inception-v3")}
 CHECKPOINT = Checkpoint(ReferenceSource("sd-v1-4", Path("unused.ckpt")), "w" * 64, "default")
 
 
@@ -86,8 +88,7 @@ class TestScore:
     @pytest.fixture
     def plan(self, spec: ExperimentSpec) -> Plan:
         prompts = [Prompt(f"p{i}", f"prompt {i}") for i in range(10)]
-        extractors = {"clip-vit-l-14": "c", "inception-v3": "i"}
-        return make_plan(spec, [CHECKPOINT], prompts, extractors)
+        return planned(spec, [CHECKPOINT], prompts)
 
     @pytest.fixture
     def features(self) -> dict[str, np.ndarray]:
@@ -106,22 +107,18 @@ class TestScore:
         sha256: Sequence[str] = [str(i) for i in range(10)],
         devices: tuple[str, str] = ("cpu", "cpu"),
     ) -> list[ResultRow]:
-        shards = ShardStore(LocalStore(folder))
+        store = LocalStore(folder)
         for unit, device in zip(plan.units, devices, strict=True):
             part = slice(unit.chunk.start, unit.chunk.start + 5)
             shard = Shard(
                 sha256=sha256[part],
                 thumbnails=np.repeat(np.arange(part.start, part.stop, dtype=np.uint8)[:, None] * 20, 192, 1),
                 flags=flags[part],
-                features={
-                    "clip-vit-l-14": features["image"][part],
-                    "inception-v3": features["inception"][part],
-                },
-                text_features={"clip-vit-l-14": features["text"][part]},
                 made=Made(102, [5], device, "torch=1"),
             )
-            shards.write(unit, shard)
-        return score(spec, plan, shards, self.reference(features)).rows
+            seen = {"clip-vit-l-14": features["image"][part], "inception-v3": features["inception"][part]}
+            store_unit(store, unit, shard, seen, {"clip-vit-l-14": features["text"][part]})
+        return score(spec, plan, SampleReader(store, USED), self.reference(features)).rows
 
     def reference(self, features: dict[str, np.ndarray]) -> dict[str, Real]:
         name = "fid-inception-tf"
@@ -164,7 +161,7 @@ class TestScore:
     ) -> None:
         texts = ["a", "b", "c"] * 3 + ["d"]
         prompts = [Prompt(f"p{i}", text) for i, text in enumerate(texts)]
-        repeating = make_plan(spec, [CHECKPOINT], prompts, dict(plan.units[0].extractors))
+        repeating = planned(spec, [CHECKPOINT], prompts)
         clip, _ = self.rows(spec, repeating, features, tmp_path)
         alone = clip_score_estimate(generated=features["image"], text=features["text"])
         assert clip.standard_error == with_clusters(alone, texts).standard_error

@@ -19,7 +19,7 @@ from sdbench.data.prompts import Prompt
 from sdbench.models import Images
 from sdbench.models.registry import Checkpoint
 from sdbench.models.settings import Settings
-from sdbench.runs.shards import Made, Shard, ShardStore
+from sdbench.runs.shards import Made, Shard
 from sdbench.runs.store import LocalStore
 from sdbench.spec import load_spec
 from sdbench.sweep.forecast import calibration, counts
@@ -27,7 +27,7 @@ from sdbench.sweep.forecast.calibration import calibrate
 from sdbench.sweep.forecast.counts import count, find, first_point
 from sdbench.sweep.forecast.disk import TYPICAL, disk_of
 from sdbench.sweep.forecast.forecast import forecast
-from sdbench.sweep.planning import make_plan
+from tests.sdbench.synthetic import planned, store_unit
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 Write = Callable[[dict[str, Any]], Path]
@@ -233,9 +233,9 @@ def test_a_model_with_uncounted_evaluations_is_timed_as_a_whole(
 
 def test_shards_take_the_forecast_space(tmp_path: Path) -> None:
     spec = load_spec(EXPERIMENTS / "sd-v1-variants.yaml").with_count(128)
-    names = {"clip-vit-l-14": "a", "inception-v3": "b"}
+    names = ("clip-vit-l-14", "inception-v3")
     prompts = [Prompt(f"coco-{i:07d}", f"a photo of {i} people on a crowded beach") for i in range(128)]
-    plan = make_plan(spec, [shapes_checkpoint()], prompts, names)
+    plan = planned(spec, [shapes_checkpoint()], prompts)
     random = np.random.default_rng(0)
     store = LocalStore(tmp_path)
     for unit in plan.units_of(plan.cells[0]):
@@ -244,11 +244,9 @@ def test_shards_take_the_forecast_space(tmp_path: Path) -> None:
             sha256=[f"{i:064x}" for i in range(64)],
             thumbnails=random.integers(0, 256, (64, 192), np.uint8),
             flags=[""] * 64,
-            features=features,
-            text_features={"clip-vit-l-14": features["clip-vit-l-14"]},
             made=Made(102, [8], "cpu (x86_64)", "sdbench=0.1.0"),
         )
-        ShardStore(store).write(unit, shard)
+        store_unit(store, unit, shard, features, {"clip-vit-l-14": features["clip-vit-l-14"]})
     written = sum(path.stat().st_size for path in tmp_path.rglob("*.parquet"))
     assert disk_of(spec, 1, 128, None).shards == pytest.approx(written, rel=0.02)
     assert disk_of(spec.model_copy(update={"images": "none"}), 1, 128, None).images == 0

@@ -21,13 +21,13 @@ from sdbench.models.registry import Checkpoint
 from sdbench.models.sources import ReferenceSource
 from sdbench.runs.plan import Plan, Unit
 from sdbench.spec import ExperimentSpec
-from sdbench.sweep.planning import make_plan
 from sdbench.sweep.progress import RunProgress
 from sdbench.sweep.worker import UnitReport
+from tests.sdbench.synthetic import planned
 
 
 def done(unit: Unit) -> UnitReport:
-    return UnitReport(unit, {"generate": 3.0, "write": 0.25}, [4], "cpu (x86_64)", 2)
+    return UnitReport(unit, len(unit.chunk.prompts), {"generate": 3.0, "write": 0.25}, [4], "cpu (x86_64)", 2)
 
 
 class Clock:
@@ -64,7 +64,7 @@ def plan() -> Plan:
     )
     file = ReferenceSource("sd-v1-4", Path("unused.ckpt"))
     prompts = [Prompt(f"p{i}", "any") for i in range(8)]
-    return make_plan(spec, [Checkpoint(file, "w", "default")], prompts, {"clip-vit-l-14": "c"})
+    return planned(spec, [Checkpoint(file, "w", "default")], prompts)
 
 
 def test_rate_and_time_left_count_this_invocation_only(plan: Plan, clock: Clock) -> None:

@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Tip. In future versions of Ray:FutureWarning"),
 ]
-JOB = Job("unused", {}, "cpu", 1, 2, 0, 2)
+JOB = Job("unused", {}, {}, "cpu", 1, 2, 0, 2)
 
 
 class Watching(RunProgress):
@@ -192,7 +192,7 @@ def test_a_unit_that_kills_every_worker_is_given_up_and_the_others_are_made(
         def do(self, unit: Unit) -> UnitReport:
             if unit.chunk.start == 3:
                 os._exit(1)
-            return UnitReport(unit, {}, [1], "cpu", 1)
+            return UnitReport(unit, len(unit.chunk.prompts), {}, [1], "cpu", 1)
 
     monkeypatch.setattr("sdbench.sweep.executors.ray._Actor", Deadly)
     units = plan_of([2], [str(i) for i in range(12)]).units
@@ -238,7 +238,7 @@ def test_a_busy_cluster_is_noted_once_and_waited_for(cluster: Any, monkeypatch: 
             pass
 
         def do(self, unit: Unit) -> UnitReport:
-            return UnitReport(unit, {}, [1], "cpu", 1)
+            return UnitReport(unit, len(unit.chunk.prompts), {}, [1], "cpu", 1)
 
     said: list[str] = []
 

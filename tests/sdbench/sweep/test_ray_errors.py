@@ -19,7 +19,7 @@ from sdbench.sweep.worker import Job
 from tests.sdbench import tiny_runs
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own
-JOB = Job("unused", {}, "cpu", 1, 2, 0, 2)
+JOB = Job("unused", {}, {}, "cpu", 1, 2, 0, 2)
 
 
 class FakeRay:
