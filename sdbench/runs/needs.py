@@ -21,15 +21,17 @@ class Needs:
         units: The units that lack images or features.
         stored: Images that lack nothing.
         read: Images whose PNGs are read for features that are missing.
-        made: Images to make, those of `again` included.
-        again: Images that were made before, but not all of what is needed of them was kept.
+        made: Images to make, those below included.
+        without_pngs: Images that are made again, because PNGs that the spec keeps are missing.
+        without_pixels: Images that are made again for features, because their PNGs were not kept.
     """
 
     units: Sequence[Unit]
     stored: int
     read: int
     made: int
-    again: int
+    without_pngs: int
+    without_pixels: int
 
 
 def needs_of(plan: Plan, shards: ShardStore, images: ImageStore, features: FeatureStore) -> Needs:
@@ -39,11 +41,17 @@ def needs_of(plan: Plan, shards: ShardStore, images: ImageStore, features: Featu
     with_features = set(features.complete(pixels))
     lacking = [unit for unit in plan.units if unit not in with_pngs or unit not in with_features]
     read = [unit for unit in lacking if unit in with_pngs and images.keeps_all(unit)]
-    again = [unit for unit in lacking if unit in pixels and unit not in set(read)]
-    made = len_images(lacking) - len_images(read)
-    return Needs(lacking, plan.images - len_images(lacking), len_images(read), made, len_images(again))
+    without_pngs = [unit for unit in lacking if unit in pixels and unit not in with_pngs]
+    without_pixels = [unit for unit in lacking if unit in with_pngs and not images.keeps_all(unit)]
+    return Needs(
+        lacking,
+        stored=plan.images - _images(lacking),
+        read=_images(read),
+        made=_images(lacking) - _images(read),
+        without_pngs=_images(without_pngs),
+        without_pixels=_images(without_pixels),
+    )
 
 
-def len_images(units: Sequence[Unit]) -> int:
-    """Return the number of images of the units."""
+def _images(units: Sequence[Unit]) -> int:
     return sum(len(unit.chunk.prompts) for unit in units)

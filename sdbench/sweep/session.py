@@ -22,9 +22,6 @@ from sdbench.sweep.worker import Job, UnitReport
 __all__ = ["WorkSession", "open_session"]
 
 
-AGAIN = "PNGs that the spec keeps are missing, or features of images whose PNGs are not kept"
-
-
 class WorkSession:
     """Called with a plan, makes those of its images that are missing. Models stay loaded between calls.
 
@@ -84,8 +81,12 @@ class WorkSession:
             parts = [(need.stored, "stored already"), (need.read, "read for features"), (need.made, "made")]
             words = ", ".join(f"{count} are {what}" for count, what in parts if count)
             self._progress.note(f"of {plan.images} images {words}")
-        if need.again:
-            self._progress.note(f"{need.again} images are made again: {AGAIN}")
+        if need.without_pngs:
+            note = f"{need.without_pngs} images are made again: PNGs that the spec keeps are missing"
+            self._progress.note(note)
+        if need.without_pixels:
+            note = f"{need.without_pixels} images are made again for their features: their PNGs are not kept"
+            self._progress.note(note)
         return list(need.units)
 
     def _finished(self, report: UnitReport) -> None:

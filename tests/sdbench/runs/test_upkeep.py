@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +12,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from sdbench.cli import main
+from sdbench.runs.features import FeatureStore
 from sdbench.runs.garbage import unneeded
 from sdbench.runs.images import as_png
 from sdbench.runs.journal import Journal
 from sdbench.runs.parquet import sealed
-from sdbench.runs.plan import Plan
-from sdbench.runs.parquet import sealed
-from sdbench.runs.shards import shard_key
+from sdbench.runs.plan import Plan, Unit
+from sdbench.runs.shards import ShardStore, shard_key
 from sdbench.runs.status import status_of
 from sdbench.runs.store import Store, open_store
 from sdbench.runs.verify import verify
-from tests.sdbench.synthetic import make_units, plan_of, write_plan
+from tests.sdbench.synthetic import EXTRACTOR, make_units, plan_of, write_plan
 
 PROMPTS = ("a", "b", "c", "d", "e")
 
@@ -117,7 +117,7 @@ def of_other_pixels(data: bytes) -> bytes:
 def features_file(table: pa.Table, *, of: pa.Table) -> bytes:
     """Return the table as a file that claims the content digest of another one, `of`."""
     sink = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({CONTENT: content_digest(of).encode()}), sink)
+    pq.write_table(table.replace_schema_metadata(sealed(of).schema.metadata), sink)
     return sink.getvalue()
 
 
@@ -250,6 +250,12 @@ class TestGarbage:
 
     def test_what_an_edited_spec_no_longer_asks_for(self, store: Store, plan: Plan) -> None:
         make_units(store, plan, 5)
+        pixels = ShardStore(store).done(plan.units)
+
+        def features_of(units: Sequence[Unit]) -> set[str]:
+            stored = FeatureStore(store, {EXTRACTOR: "e"})
+            return {key for unit in units for key in stored.keys(unit, pixels[unit])}
+
         edited = plan_of([4, 8], ("a", "b", "c", "d", "z"))
         write_plan(store, edited, 2)
         gone, stays = plan.cells
@@ -257,11 +263,16 @@ class TestGarbage:
         assert {key for key in keys if gone.folder in key} == {
             *(shard_key(unit) for unit in plan.units_of(gone)),
             *(f"images/{gone.folder}/p{i}-{text}.png" for i, text in enumerate(PROMPTS)),
+            *features_of(plan.units_of(gone)),
         }
-        assert {key for key in keys if stays.folder in key} == {
-            shard_key(plan.units_of(stays)[1]),  # with the prompts d and e
-            *(f"images/{stays.folder}/p{i}-{text}.png" for i, text in [(2, "c"), (3, "d"), (4, "e")]),
-        }
+        assert (
+            {key for key in keys if stays.folder in key}
+            == {
+                shard_key(plan.units_of(stays)[1]),  # with the prompts d and e
+                *(f"images/{stays.folder}/p{i}-{text}.png" for i, text in [(2, "c"), (3, "d"), (4, "e")]),
+                *features_of(plan.units_of(stays)[1:]),
+            }
+        )
 
     def test_deleting_leaves_what_the_spec_needs(
         self, tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
@@ -275,9 +286,9 @@ class TestGarbage:
         before = {path for path in tmp_path.rglob("*") if path.is_file()}
         assert main(["gc", str(tmp_path)]) == 0
         assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
-        assert capsys.readouterr().out.endswith("8 files not needed; --delete deletes them\n")
+        assert capsys.readouterr().out.endswith("10 files not needed; --delete deletes them\n")
         assert main(["gc", str(tmp_path), "--delete"]) == 0
         left = {path for path in tmp_path.rglob("*") if path.is_file()}
         assert left == {path for path in before if plan.cells[0].folder not in str(path)} - {orphan}
         assert findings(store) == []
-        assert capsys.readouterr().out.endswith("8 files deleted\n")
+        assert capsys.readouterr().out.endswith("10 files deleted\n")

@@ -174,7 +174,7 @@ def test_a_foreign_shard_under_the_right_name_is_refused(
     run_tiny(tiny, tmp_path / "run")
     one, two = sorted((tmp_path / "run" / "shards").rglob("000000-*.parquet"))
     two.write_bytes(one.read_bytes())
-    with pytest.raises(StoreError, match="is not the shard that its name says; delete it and run again"):
+    with pytest.raises(StoreError, match="is not the file that its name says; delete it and run again"):
         run_tiny(tiny, tmp_path / "run")
 
 
@@ -182,7 +182,7 @@ def test_a_truncated_shard_is_named(tiny: dict[str, Any], tmp_path: Path, run_ti
     run_tiny(tiny, tmp_path / "run")
     shard = next((tmp_path / "run" / "shards").rglob("*.parquet"))
     shard.write_bytes(shard.read_bytes()[:-100])
-    with pytest.raises(StoreError, match="damaged shard") as error:
+    with pytest.raises(StoreError, match=r"damaged \(") as error:
         run_tiny(tiny, tmp_path / "run")
     assert shard.name in str(error.value)
 

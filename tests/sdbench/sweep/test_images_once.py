@@ -1,0 +1,106 @@
+"""An image is made once: other metrics and other units take what is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdbench.sweep.progress import RunProgress
+from sdbench.sweep.worker import Worker
+
+Run = Callable[..., Any]
+CLIP, FID = "clip-score-vit-l-14", "fid-inception-tf"
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(RunProgress, "note", lambda self, text: lines.append(text))
+    return lines
+
+
+def pngs(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (root / "images").rglob("*.png")
+    }
+
+
+def tables(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in root.glob("*.csv")}
+
+
+def test_a_metric_more_reads_the_images_and_a_metric_fewer_does_nothing(
+    tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_tiny({**tiny, "metrics": [CLIP]}, tmp_path / "run")
+    before = pngs(tmp_path / "run")
+    monkeypatch.setattr(Worker, "_load", lambda self, unit: pytest.fail("a model was loaded"))
+    outcome = run_tiny({**tiny, "metrics": [CLIP, FID]}, tmp_path / "run")
+    assert (outcome.images_made, outcome.images_found) == (0, 12)
+    assert "of 12 images 12 are read for features" in said
+    assert pngs(tmp_path / "run") == before
+    more = tables(tmp_path / "run")
+    monkeypatch.setattr(Worker, "do", lambda self, unit, tick: pytest.fail("there is nothing to do"))
+    run_tiny({**tiny, "metrics": [FID]}, tmp_path / "run")
+    run_tiny({**tiny, "metrics": [CLIP, FID]}, tmp_path / "run")
+    assert tables(tmp_path / "run") == more
+    monkeypatch.undo()
+    run_tiny({**tiny, "metrics": [CLIP, FID]}, tmp_path / "at once")
+    assert tables(tmp_path / "at once") == more
+
+
+@pytest.mark.parametrize("size", [1, 3, 6, 64])
+def test_units_of_another_size_find_the_images(
+    size: int, tiny: dict[str, Any], tmp_path: Path, run_tiny: Run
+) -> None:
+    run_tiny(tiny, tmp_path / "run")
+    before = tables(tmp_path / "run")["comparisons.csv"]
+    shards = {path.name for path in (tmp_path / "run" / "shards").rglob("*.parquet")}
+    outcome = run_tiny({**tiny, "unit_size": size}, tmp_path / "run")
+    assert (outcome.images_made, outcome.images_found) == (0, 12)
+    assert {path.name for path in (tmp_path / "run" / "shards").rglob("*.parquet")} == shards
+    assert tables(tmp_path / "run")["comparisons.csv"] == before
+
+
+def test_gaps_between_stored_units_are_cut_anew(tiny: dict[str, Any], tmp_path: Path, run_tiny: Run) -> None:
+    run_tiny({**tiny, "unit_size": 2}, tmp_path / "run")
+    for path in (tmp_path / "run" / "shards").rglob("000002-000003_*.parquet"):
+        path.unlink()
+    outcome = run_tiny({**tiny, "unit_size": 64}, tmp_path / "run")
+    assert (outcome.images_made, outcome.images_found) == (4, 8)
+    plan = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert list(plan["ends"].values()) == [[2, 4, 6], [2, 4, 6]]
+
+
+def test_a_png_that_was_changed_is_named_and_made_again(
+    tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, said: list[str]
+) -> None:
+    run_tiny({**tiny, "metrics": [CLIP]}, tmp_path / "run")
+    before = pngs(tmp_path / "run")
+    path = sorted((tmp_path / "run" / "images").rglob("*.png"))[1]
+    pixels = np.asarray(Image.open(path)).copy()
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(path)
+    outcome = run_tiny({**tiny, "metrics": [CLIP, FID]}, tmp_path / "run")
+    assert f"{path}: its pixels are not those that were made; its unit is made again" in said
+    assert outcome.images_made == tiny["unit_size"]
+    assert pngs(tmp_path / "run") == before
+
+
+def test_images_that_are_not_kept_are_made_again_for_a_new_network(
+    tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, said: list[str]
+) -> None:
+    none = {**tiny, "images": "none"}
+    run_tiny({**none, "metrics": [CLIP]}, tmp_path / "run")
+    outcome = run_tiny({**none, "metrics": [CLIP, FID]}, tmp_path / "run")
+    assert outcome.images_made == 12
+    assert "12 images are made again for their features: their PNGs are not kept" in said
+    assert run_tiny({**none, "metrics": [FID]}, tmp_path / "run").images_made == 0
