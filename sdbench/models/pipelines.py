@@ -148,8 +148,8 @@ def load_pipeline(source: PipelineSource, device: str, arithmetic: Arithmetic = 
     missing = [name for name in NEEDED if name not in arguments]
     if missing:
         raise InputError(
-            f"checkpoint {source.name}: {index['_class_name']} has no arguments {', '.join(missing)}, so it "
-            "cannot be used as a text-to-image model"
+            f"checkpoint {source.name}: {index['_class_name']} takes no {', '.join(missing)}, so it cannot "
+            "be used as a text-to-image model"
         )
     pipeline.set_progress_bar_config(disable=True)
     if getattr(pipeline, "watermark", None) is not None:

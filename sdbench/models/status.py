@@ -31,7 +31,7 @@ def verify(name: str) -> list[str]:
     path = source.path if isinstance(source, ReferenceSource | PipelineSource) else None
     if path is None or read_origin(path) is None:
         raise InputError(
-            f"{name}: {path or 'it'} was not fetched by sdbench, so no digests to compare with are known"
+            f"{name}: {path or 'it'} was not fetched by sdbench, so there is nothing to compare it with"
         )
     return [f"{name}: {file} ok, sha256 {digest}" for file, digest in file_digests(path).items()]
 
