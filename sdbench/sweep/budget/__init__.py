@@ -1,8 +1,8 @@
-"""Adaptive budgets: a cell gets prompts until its figure, or its place in the ranking, is sure enough.
+"""Adaptive budgets: a cell gets prompts until its value, or its place in the ranking, is certain enough.
 
-`spec` is what a YAML file may say, `rules` which cells need more prompts (pure functions of the figures at
-each look), `course` the loop of blocks, looks and stops, `spending` ties them to a plan and its shards.
-docs/budgets.md holds the statistics.
+`spec.budget` is what a YAML file may say. Here `rules` decides which cells need more prompts (pure functions
+of the values at each look), `course` is the loop of blocks, looks and stops, and `spending` applies both to a
+plan and its shards. docs/budgets.md has the statistics.
 """
 
 from __future__ import annotations
