@@ -1,35 +1,14 @@
-"""Out of memory: recognise it, and continue with smaller batches."""
+"""Out of memory: recognise it, and give back what a failed batch held."""
 
 from __future__ import annotations
 
 import gc
 
-from sdbench.core.errors import SamplingError, one_line
+from sdbench.core.errors import one_line
 
-__all__ = ["BatchSize", "is_out_of_memory"]
+__all__ = ["is_out_of_memory", "release_memory"]
 
 _WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
-
-
-class BatchSize:
-    """The current batch size, halved whenever a batch does not fit into memory.
-
-    Attributes:
-        value: Images per batch.
-        notes: A line for the user for each time it was halved.
-    """
-
-    def __init__(self, value: int) -> None:
-        self.value = value
-        self.notes: list[str] = []
-
-    def halve(self, why: str) -> None:
-        """Halve the batch size; SamplingError, with `why`, if a single image does not fit."""
-        if self.value == 1:
-            raise SamplingError(f"out of memory for a single image: {why}")
-        self.value //= 2
-        self.notes.append(f"out of memory: batches of {self.value} from here on")
-        _free()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -41,7 +20,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in one_line(error).lower() for words in _WORDS)
 
 
-def _free() -> None:
+def release_memory() -> None:
     """Free what the failed batch held; otherwise, half a batch might not fit either."""
     import torch
 

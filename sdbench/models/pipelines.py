@@ -19,7 +19,7 @@ from sdbench.data.prompts import Prompt
 from sdbench.models import Images, OnStep
 from sdbench.models.counting import counted
 from sdbench.models.diffusers_layout import file_names, only_variant, read_index
-from sdbench.models.schedulers import build_scheduler
+from sdbench.models.pipeline_schedulers import build_scheduler
 from sdbench.models.settings import Settings
 from sdbench.models.sources import PipelineSource
 

@@ -113,7 +113,7 @@ class PipelineSource:
 
     def check(self, settings: Settings) -> None:
         """Raise InputError for an unsupported guidance scale, or a sampler that the pipeline cannot use."""
-        from sdbench.models.schedulers import build_scheduler
+        from sdbench.models.pipeline_schedulers import build_scheduler
 
         if settings.guidance_scale < 1:
             raise InputError(f"checkpoint {self.name}: diffusers does not support guidance scales below 1")

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from sdbench.core.memory import is_out_of_memory
+from sdbench.core.errors import SamplingError
+from sdbench.core.memory import is_out_of_memory, release_memory
 from sdbench.models import Model
 from sdbench.runs.plan import Unit
 
-__all__ = ["automatic_size", "doubled", "untried_size"]
+__all__ = ["BatchSize", "automatic_size", "doubled", "untried_size"]
 
 GAIN = 0.97
 """Doubling the batch pays if it brings the time per image below this share of the time before."""
@@ -21,6 +22,27 @@ COMPILED = 16
 
 TRIAL_STEPS = 2
 """Sampler steps of a trial; enough to compare the time per image."""
+
+
+class BatchSize:
+    """The current batch size, halved whenever a batch does not fit into memory.
+
+    Attributes:
+        value: Images per batch.
+        notes: A line for the user for each time it was halved.
+    """
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+        self.notes: list[str] = []
+
+    def halve(self, why: str) -> None:
+        """Halve the batch size; SamplingError, with `why`, if a single image does not fit."""
+        if self.value == 1:
+            raise SamplingError(f"out of memory for a single image: {why}")
+        self.value //= 2
+        self.notes.append(f"out of memory: batches of {self.value} from here on")
+        release_memory()
 
 
 def automatic_size(model: Model, unit: Unit, device: str, unit_size: int) -> int:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from sdbench.core.errors import SamplingError, one_line
-from sdbench.core.memory import BatchSize, is_out_of_memory
+from sdbench.core.memory import is_out_of_memory
 from sdbench.data.prompts import Prompt
 from sdbench.models import Images, Model, OnStep
 from sdbench.models.settings import Settings
+from sdbench.sweep.batch_size import BatchSize
 
 __all__ = ["generate_images"]
 

@@ -14,7 +14,7 @@ from sdbench.core import environment
 from sdbench.core.allocator import keep_freed_memory
 from sdbench.core.digest import digest_pixels
 from sdbench.core.errors import InputError, SamplingError, one_line
-from sdbench.core.memory import BatchSize, is_out_of_memory
+from sdbench.core.memory import is_out_of_memory
 from sdbench.core.precision import full_precision
 from sdbench.core.timing import timed
 from sdbench.models import Images, Model, Source
@@ -26,7 +26,7 @@ from sdbench.runs.store import open_store
 from sdbench.scoring.audit import first_sight, thumbnail
 from sdbench.scoring.extract import image_features, text_features
 from sdbench.scoring.extractors import build_extractor, build_same
-from sdbench.sweep.batch_size import automatic_size
+from sdbench.sweep.batch_size import BatchSize, automatic_size
 from sdbench.sweep.generate import generate_images
 
 __all__ = ["Job", "Tick", "UnitReport", "Worker"]

@@ -16,7 +16,6 @@ from reports.xyz_grid import Axis, xyz_grid
 from sdbench.core import environment
 from sdbench.core.errors import InputError, SpecError
 from sdbench.core.files import write_whole
-from sdbench.core.memory import BatchSize
 from sdbench.core.precision import FULL, full_precision
 from sdbench.core.progress import ImageProgress
 from sdbench.data.prompts import Prompt, load_prompts
@@ -26,6 +25,7 @@ from sdbench.models.registry import locate_all
 from sdbench.models.settings import Settings
 from sdbench.spec import SweepSpec
 from sdbench.spec.errors import describe
+from sdbench.sweep.batch_size import BatchSize
 from sdbench.sweep.generate import generate_images
 from sdbench.sweep.names import check_names
 

@@ -14,10 +14,10 @@ import torch
 from reference_model import shapes
 from reference_model.config_file import load_config
 from reference_model.tokenizer import END, END_OF_WORD, START, byte_symbols, read_merges
-from sdbench.core.memory import BatchSize
 from sdbench.data.prompts import Prompt
 from sdbench.models.settings import Settings
 from sdbench.models.sources import PipelineSource, ReferenceSource
+from sdbench.sweep.batch_size import BatchSize
 from sdbench.sweep.generate import generate_images
 
 WIDTH = 32

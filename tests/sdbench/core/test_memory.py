@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from sdbench.core.errors import SamplingError
-from sdbench.core.memory import BatchSize, is_out_of_memory
+from sdbench.core.memory import is_out_of_memory
+from sdbench.sweep.batch_size import BatchSize
 from tests.sdbench.tiny_runs import files
 
 Run = Callable[[dict[str, Any], Path], Any]

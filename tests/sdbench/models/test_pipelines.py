@@ -16,9 +16,9 @@ pytest.importorskip("diffusers", reason="needs the extra sdbench[diffusers]")
 
 from reference_model.noise import start_noise
 from sdbench.core.errors import InputError
-from sdbench.core.memory import BatchSize
 from sdbench.core.precision import FULL, Arithmetic
 from sdbench.models.sources import PipelineSource, ReferenceSource
+from sdbench.sweep.batch_size import BatchSize
 from sdbench.sweep.generate import generate_images
 from tests.sdbench import tiny_pipelines
 from tests.sdbench.tiny_pipelines import PROMPTS, WARNINGS_IGNORED, copied, images, settings
