@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from huggingface_hub import try_to_load_from_cache
 from tokenizers import BertWordPieceTokenizer
 from torch import Tensor
 
 from reference_model.errors import CheckpointError
-from reference_model.hub import hub_file
+from reference_model.hub import cached_file, hub_file
 
 __all__ = ["BertTokenizer"]
 
@@ -56,6 +55,5 @@ class BertTokenizer:
 
 
 def _published() -> Path:
-    """The vocabulary from the cache, where it may lie under the repository's older name, or from the hub."""
-    older = try_to_load_from_cache(OLDER_NAME, "vocab.txt")
-    return Path(older) if isinstance(older, str) else hub_file(PUBLISHED, "vocab.txt")
+    """The vocabulary from the cache, perhaps under the repository's older name, or from the hub."""
+    return cached_file(OLDER_NAME, "vocab.txt") or hub_file(PUBLISHED, "vocab.txt")

@@ -1,89 +1,134 @@
-"""Files from the Hugging Face hub, or from its cache on this machine."""
+"""The Hugging Face hub: what is in its cache, what a repository holds, and downloads."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download, try_to_load_from_cache
-from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+import huggingface_hub
 
 from reference_model.errors import CheckpointError
+from reference_model.folder_files import INDEX, is_whole, needed_files
 
-__all__ = ["hub_file", "hub_folder"]
-
-#: Components of settings alone: some repositories have none, so ``choose`` does not miss them.
-_SETTINGS = ("scheduler", "tokenizer")
+__all__ = ["Listing", "cached_file", "download", "hub_file", "hub_folder", "is_hub_id", "list_files"]
 
 
-def hub_file(repo: str, name: str) -> Path:
-    """One file of a repository, from the cache if it is there.
+@dataclass(frozen=True)
+class Listing:
+    """A repository at one commit: its files, each with the sha256 that the hub knows, or None."""
+
+    repository: str
+    commit: str
+    sha256: Mapping[str, str | None]
+
+
+def is_hub_id(text: str) -> bool:
+    """Whether ``text`` has the form ORGANISATION/NAME."""
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", text) is not None
+
+
+def cached_file(repository: str, file: str) -> Path | None:
+    """A file in the Hugging Face cache; None if it is not there."""
+    found = huggingface_hub.try_to_load_from_cache(repository, file)
+    return Path(found) if isinstance(found, str) else None
+
+
+def list_files(repository: str) -> Listing:
+    """Ask the hub for the files of a repository.
 
     Raises:
-        CheckpointError: neither the cache nor the hub gives it; the line says why.
+        CheckpointError: the hub does not answer; the line says why.
     """
-    cached = try_to_load_from_cache(repo, name)
-    if isinstance(cached, str):
-        return Path(cached)
-    with _one_line(repo, name):
-        return Path(hf_hub_download(repo, name))
+    with _one_line(repository):
+        info = huggingface_hub.HfApi().model_info(repository, files_metadata=True)
+    files = {file.rfilename: file.lfs.sha256 if file.lfs else None for file in info.siblings or ()}
+    return Listing(repository, str(info.sha), files)
 
 
-def hub_folder(repo: str, choose: Callable[[list[str]], list[str]], witness: str) -> Path:
-    """A folder with those files of a repository that ``choose`` picks from the names of all.
+def download(listing: Listing, file: str, folder: Path) -> None:
+    """Fetch one file of a repository into ``folder``; a file that is complete there is not fetched again.
 
-    The folder in the cache that holds the file ``witness`` is taken when ``choose`` finds there what it needs
-    (it raises CheckpointError otherwise), without asking the hub for a newer one. The witness is a JSON
-    object with a key for each component; the scheduler and the tokenizer must be there where it names them.
+    A download that breaks off is resumed several times.
 
     Raises:
-        CheckpointError: neither the cache nor the hub gives them; the line says why.
+        CheckpointError: the hub refuses the file or cannot be reached; the line says why.
     """
-    cached = try_to_load_from_cache(repo, witness)
-    if isinstance(cached, str):
-        folder = Path(cached).parent
-        try:
-            choose([path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()])
-            named = json.loads((folder / witness).read_text(encoding="utf-8"))
-            wanted = [part for part in _SETTINGS if named.get(part) not in (None, [None, None])]
-            if all((folder / part).is_dir() for part in wanted):
-                return folder
-        except (CheckpointError, ValueError):
-            pass  # fetched in part: the hub has the rest
-    with _one_line(repo, "it"):
-        return Path(snapshot_download(repo, allow_patterns=choose(HfApi().list_repo_files(repo))))
+    with _one_line(listing.repository):
+        huggingface_hub.HfApi().hf_hub_download(
+            listing.repository, file, revision=listing.commit, local_dir=folder
+        )
+
+
+def hub_file(repository: str, file: str) -> Path:
+    """One file of a repository in the cache, downloaded if it is not there. Raises as `list_files`."""
+    cached = cached_file(repository, file)
+    if cached is not None:
+        return cached
+    with _one_line(repository):
+        return Path(huggingface_hub.HfApi().hf_hub_download(repository, file))
+
+
+def hub_folder(repository: str, parts: Collection[str]) -> Path:
+    """A diffusers folder in the cache with these components; what it lacks is downloaded.
+
+    If the cache holds them, the hub is not asked for a newer version.
+
+    Raises:
+        CheckpointError: the repository is of another kind, or as `list_files`.
+    """
+    index = cached_file(repository, INDEX)
+    if index is not None and _is_whole(index.parent, parts):
+        return index.parent
+    names = list_files(repository).sha256
+    if not any(name.startswith("unet/") for name in names):
+        single = sorted(n for n in names if n.endswith((".ckpt", ".safetensors")) and "/" not in n)
+        hint = f"; download {single[0]} from there and give its path" if single else ""
+        raise CheckpointError(
+            f"https://huggingface.co/{repository} holds no diffusers folder with a unet{hint}"
+        )
+    with _one_line(repository):
+        wanted = needed_files(names, parts)
+        return Path(huggingface_hub.HfApi().snapshot_download(repository, allow_patterns=wanted))
+
+
+def _is_whole(folder: Path, parts: Collection[str]) -> bool:
+    try:
+        # Some repositories have no tokenizer_config.json.
+        return is_whole(folder, parts, loose=("scheduler", "tokenizer"))
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
-def _one_line(repo: str, what: str) -> Iterator[None]:
-    """Turn whatever goes wrong with the hub into one line, its log of retries into none."""
-    if constants.HF_HUB_OFFLINE:
+def _one_line(repository: str) -> Iterator[None]:
+    """Turn whatever goes wrong with the hub into one line, and silence its log of retries."""
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
         raise CheckpointError(
-            f"HF_HUB_OFFLINE is set and the cache does not hold {repo}: unset it to download {what}, "
-            "or give a local path"
+            f"{repository}: HF_HUB_OFFLINE is set, so nothing is downloaded; unset it, or give a local path"
         )
     log = logging.getLogger("huggingface_hub")
     level = log.level
     log.setLevel(logging.ERROR)
     try:
         yield
-    except CheckpointError:
-        raise
     except Exception as error:  # the HTTP libraries' errors have no base in common
-        raise CheckpointError(_reason(repo, what, error)) from error
+        raise CheckpointError(f"{repository}: {_reason(repository, error)}") from error
     finally:
         log.setLevel(level)
 
 
-def _reason(repo: str, what: str, error: Exception) -> str:
-    page = f"https://huggingface.co/{repo}"
+def _reason(repository: str, error: Exception) -> str:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    page = f"https://huggingface.co/{repository}"
     if isinstance(error, GatedRepoError):
-        return f"{page} asks for an accepted licence: accept it there and run 'hf auth login'"
+        return f"{page} asks for consent: accept the licence there, then set HF_TOKEN or run 'hf auth login'"
     if isinstance(error, RepositoryNotFoundError):
-        return f"{page} does not exist, or only for those who are logged in"
+        return f"there is no such model at {page}, or it is private"
     cause = error.__cause__ or error
     reason = " ".join(str(cause).split()) or type(cause).__name__
-    return f"cannot download {what} from {page}, and the cache does not hold it: {reason:.200}"
+    return f"cannot download from {page} ({reason:.200}); run the command again to resume"

@@ -1,19 +1,19 @@
-"""From text context and start noise to pixels."""
+"""From prompts, or from their context and start noise, to pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from reference_model.guidance import guided
 from reference_model.latent_diffusion import LatentDiffusion
+from reference_model.noise import StepNoise, start_noise
 from reference_model.samplers import SAMPLERS, Draw, Sampler
 
-__all__ = ["generate", "sample", "to_pixels"]
+__all__ = ["generate", "generate_images", "sample", "to_pixels"]
 
 
 def to_pixels(images: Tensor) -> Tensor:
@@ -22,7 +22,7 @@ def to_pixels(images: Tensor) -> Tensor:
     Values are clamped, scaled by 255 and truncated (not rounded), as the original script does.
 
     Raises:
-        ValueError: a value is not finite; nothing meaningful could be stored.
+        ValueError: a value is not finite, so there is no pixel for it.
     """
     if not torch.isfinite(images).all():
         raise ValueError("the decoded images hold values that are not finite")
@@ -47,8 +47,8 @@ def sample(
     """Sample a batch -> images [B, 3, H, W] in [-1, 1] or a little beyond, on the model's device.
 
     Shapes: context [B, L, D]; uncond_context [1, L, D]; x_T [B, C, h, w]. ``sampler`` is a name of
-    ``SAMPLERS`` or a record like those. ``step_noise`` is asked by stochastic samplers alone.
-    ``on_step`` is told (steps done, steps in all) after each step.
+    ``SAMPLERS`` or a record like those. Only stochastic samplers call ``step_noise``. ``on_step`` is called
+    with (steps done, total steps) after each step.
 
     Raises:
         KeyError: an unknown sampler.
@@ -74,7 +74,65 @@ def generate(
     context: Tensor,
     uncond_context: Tensor,
     x_T: Tensor,  # noqa: N803
-    **options: Any,
+    *,
+    sampler: str | Sampler = "plms",
+    steps: int = 50,
+    guidance_scale: float = 7.5,
+    eta: float = 0.0,
+    step_noise: Draw | None = None,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """As `sample` with its options, but pixels uint8 [B, H, W, 3]; ValueError where one is not finite too."""
-    return to_pixels(sample(model, context, uncond_context, x_T, **options))
+    """Do as `sample` does, then convert to pixels: uint8 [B, H, W, 3].
+
+    Raises:
+        KeyError, ValueError: as `sample` and `to_pixels`.
+    """
+    images = sample(
+        model,
+        context,
+        uncond_context,
+        x_T,
+        sampler=sampler,
+        steps=steps,
+        guidance_scale=guidance_scale,
+        eta=eta,
+        step_noise=step_noise,
+        on_step=on_step,
+    )
+    return to_pixels(images)
+
+
+def generate_images(
+    model: LatentDiffusion,
+    prompts: Sequence[str],
+    *,
+    height: int = 512,
+    width: int = 512,
+    seed: int = 0,
+    sampler: str | Sampler = "plms",
+    steps: int = 50,
+    guidance_scale: float = 7.5,
+    eta: float = 0.0,
+) -> Tensor:
+    """Make one image for each prompt, as one batch -> uint8 [B, height, width, 3].
+
+    The noise of an image depends on the seed and the prompt, not on the batch; a prompt that is repeated gets
+    another image each time.
+
+    Raises:
+        KeyError, ValueError: as `generate`; ValueError also for sides that the model cannot make.
+    """
+    prompts = list(prompts)
+    shape = model.config.latent_shape(height, width)
+    ids = [f"{prompts[:i].count(prompt)} {prompt}" for i, prompt in enumerate(prompts)]
+    return generate(
+        model,
+        model.encode_prompts(prompts),
+        model.encode_prompts([""]),
+        torch.stack([start_noise(seed, id_, shape) for id_ in ids]),
+        sampler=sampler,
+        steps=steps,
+        guidance_scale=guidance_scale,
+        eta=eta,
+        step_noise=StepNoise(seed, ids, shape),
+    )

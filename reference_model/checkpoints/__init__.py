@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import torch
 
 from reference_model.checkpoints._diffusers_config import read_folder_config
-from reference_model.checkpoints._diffusers_folder import needed_files, open_folder
+from reference_model.checkpoints._diffusers_folder import open_folder
 from reference_model.checkpoints._files import open_weights
 from reference_model.checkpoints._fill import check_fit, check_schedule, fill, refill
 from reference_model.checkpoints._stored import StoredTensor
@@ -17,12 +16,12 @@ from reference_model.checkpoints.diffusers import original_layout
 from reference_model.config import ModelConfig
 from reference_model.config_file import load_config
 from reference_model.errors import CheckpointError
-from reference_model.hub import hub_folder
+from reference_model.folder_files import REFERENCE_PARTS
+from reference_model.hub import hub_folder, is_hub_id
 from reference_model.latent_diffusion import LatentDiffusion
 
 __all__ = ["load_checkpoint", "locate", "read_config", "reload_checkpoint"]
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 SUFFIXES = (".ckpt", ".safetensors", ".pt", ".pth", ".bin")
 
 
@@ -91,8 +90,8 @@ def locate(source: str | Path) -> Path:
     path = Path(source)
     if path.exists():
         return path
-    if isinstance(source, str) and HUB_ID.fullmatch(source) and path.suffix not in SUFFIXES:
-        return hub_folder(source, lambda names: needed_files(source, names), "model_index.json")
+    if isinstance(source, str) and is_hub_id(source) and path.suffix not in SUFFIXES:
+        return hub_folder(source, REFERENCE_PARTS)
     raise CheckpointError(f"no checkpoint at {source}")
 
 

@@ -1,4 +1,4 @@
-"""Bring weights from the Hugging Face hub: licence first, sha256 recorded after, complete or not there."""
+"""Bring weights from the Hugging Face hub: the licence first, then all files or none, and their sha256."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Download", "fetch", "wanted_download"]
 
 @dataclass(frozen=True)
 class Download:
-    """What a name stands for on the hub. `file` None: the whole diffusers folder."""
+    """What a name stands for on the hub: one `file`, or the whole diffusers folder if it is None."""
 
     name: str
     repository: str
@@ -32,11 +32,11 @@ class Download:
 
     @property
     def target(self) -> Path:
-        """Where it will lie."""
+        """Where it will be put."""
         return weights_folder() / self.file if self.file else repository_folder(self.repository)
 
     def present(self) -> Path | None:
-        """Where it lies already: fetched, or in the Hugging Face cache."""
+        """Where it is already: fetched, or in the Hugging Face cache; None if it is nowhere."""
         if self.file is None:
             return hub_folder(self.repository)
         return self.target if self.target.is_file() else cached_file(self.repository, self.file)
@@ -45,7 +45,7 @@ class Download:
 def wanted_download(name: str, layout: str = "original") -> Download:
     """The download that `name` asks for: sd-v1-N, a model of the user's with a hub id, or a hub id itself.
 
-    `layout`, one of LAYOUTS, matters for sd-v1-N. InputError where there is nothing to download.
+    `layout`, one of LAYOUTS, matters for sd-v1-N only. Raises InputError if there is nothing to download.
     """
     if name in SD_V1:
         published = SD_V1[name]
@@ -69,7 +69,7 @@ def fetch(wanted: Download, note: Callable[[str], None]) -> Path:
     """Download, check against the sha256 that the hub knows, record the digests, and put in place.
 
     Files arrive in weights/.partial, where an interrupted call leaves the complete ones for the next; the
-    weights appear under their name when all are there. Raises InputError in one line.
+    weights get their name when all files have arrived. Raises InputError in one line.
     """
     listing = list_files(wanted.repository)
     files = _files(wanted, listing)

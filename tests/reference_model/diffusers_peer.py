@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -53,4 +54,7 @@ class Peer:
         for module, name in ((self.unet, "unet"), (self.vae, "vae"), (self.text, "text_encoder")):
             module.save_pretrained(folder / name)
         scheduler.save_pretrained(folder / "scheduler")
-        (folder / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+        parts = {name: ["diffusers", "Model"] for name in ("unet", "vae", "text_encoder", "scheduler")}
+        (folder / "model_index.json").write_text(
+            json.dumps({"_class_name": "StableDiffusionPipeline", **parts})
+        )

@@ -6,9 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
 from reference_model import CheckpointError, hub, load_checkpoint
-from reference_model.checkpoints._diffusers_folder import needed_files
+from reference_model.folder_files import REFERENCE_PARTS, needed_files
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ REPOSITORY = [
 
 
 def test_only_the_needed_files_of_a_repository_are_fetched():
-    assert needed_files("o/n", REPOSITORY) == [
+    assert needed_files(REPOSITORY, REFERENCE_PARTS) == [
         "model_index.json",
         "scheduler/scheduler_config.json",
         "text_encoder/config.json",
@@ -51,8 +52,18 @@ def test_only_the_needed_files_of_a_repository_are_fetched():
         "vae/config.json",
         "vae/diffusion_pytorch_model.fp16.bin",
     ]
+
+
+def listed(names: list[str]):
+    """What the hub's client returns for a repository of these files."""
+    siblings = [SimpleNamespace(rfilename=name, lfs=None) for name in names]
+    return lambda *_, **__: SimpleNamespace(sha="c0ffee", siblings=siblings)
+
+
+def test_a_repository_of_single_files_is_named_with_its_file(hub_without_network, monkeypatch):
+    monkeypatch.setattr(hub.huggingface_hub.HfApi, "model_info", listed(["README.md", "sd-v1-4.ckpt"]))
     with pytest.raises(CheckpointError, match=r"download sd-v1-4\.ckpt from there"):
-        needed_files("o/n", ["README.md", "sd-v1-4.ckpt"])
+        load_checkpoint("some/model")
 
 
 @pytest.fixture
@@ -62,16 +73,18 @@ def hub_without_network(monkeypatch, tmp_path):
     def unreachable(*_, **__):
         raise ConnectionError("no route\nto host")
 
-    monkeypatch.setattr(hub.HfApi, "list_repo_files", unreachable)
-    monkeypatch.setattr(hub, "hf_hub_download", unreachable)
+    monkeypatch.setattr(hub.huggingface_hub.HfApi, "model_info", unreachable)
+    monkeypatch.setattr(hub.huggingface_hub.HfApi, "hf_hub_download", unreachable)
     cached: dict[str, str] = {}
-    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda repo, name: cached.get(f"{repo}/{name}"))
+    monkeypatch.setattr(
+        hub.huggingface_hub, "try_to_load_from_cache", lambda repo, name: cached.get(f"{repo}/{name}")
+    )
     return cached
 
 
 def test_a_hub_id_without_network(hub_without_network, peer, model):
     with pytest.raises(
-        CheckpointError, match=r"cannot download it from https://huggingface\.co/some/model"
+        CheckpointError, match=r"cannot download from https://huggingface\.co/some/model"
     ) as caught:
         load_checkpoint("some/model")
     assert "\n" not in str(caught.value)
@@ -87,8 +100,8 @@ def test_a_cache_that_holds_only_a_part_is_not_enough(hub_without_network, folde
 
 
 def test_offline_is_said(hub_without_network, monkeypatch):
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(CheckpointError, match="HF_HUB_OFFLINE is set and the cache does not hold some/model"):
+    monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(CheckpointError, match="some/model: HF_HUB_OFFLINE is set, so nothing is downloaded"):
         load_checkpoint("some/model")
 
 
@@ -97,13 +110,13 @@ def test_repositories_that_are_not_there_or_closed(hub_without_network, monkeypa
         def ask(*_, **__):
             raise error("no", response=SimpleNamespace(headers={}, request=None))
 
-        monkeypatch.setattr(hub.HfApi, "list_repo_files", ask)
+        monkeypatch.setattr(hub.huggingface_hub.HfApi, "model_info", ask)
 
-    answers(hub.GatedRepoError)
-    with pytest.raises(CheckpointError, match="asks for an accepted licence"):
+    answers(GatedRepoError)
+    with pytest.raises(CheckpointError, match="asks for consent: accept the licence there"):
         load_checkpoint("some/model")
-    answers(hub.RepositoryNotFoundError)
-    with pytest.raises(CheckpointError, match="does not exist"):
+    answers(RepositoryNotFoundError)
+    with pytest.raises(CheckpointError, match="there is no such model"):
         load_checkpoint("some/model")
 
 
@@ -116,12 +129,12 @@ def test_a_file_that_is_not_there_is_no_hub_id(hub_without_network):
 def test_the_hub_is_asked_for_what_is_needed(monkeypatch, peer, model):
     asked = {}
 
-    def snapshot(repo, allow_patterns):
+    def snapshot(_, repo, allow_patterns):
         asked[repo] = allow_patterns
         return str(peer.folder)
 
-    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_: None)
-    monkeypatch.setattr(hub.HfApi, "list_repo_files", lambda self, repo: REPOSITORY)
-    monkeypatch.setattr(hub, "snapshot_download", snapshot)
+    monkeypatch.setattr(hub.huggingface_hub, "try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr(hub.huggingface_hub.HfApi, "model_info", listed(REPOSITORY))
+    monkeypatch.setattr(hub.huggingface_hub.HfApi, "snapshot_download", snapshot)
     assert load_checkpoint("some/model").weights_digest == model.weights_digest
-    assert asked == {"some/model": needed_files("some/model", REPOSITORY)}
+    assert asked == {"some/model": needed_files(REPOSITORY, REFERENCE_PARTS)}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from reference_model import load_checkpoint
+from reference_model import generate_images, load_checkpoint
 from reference_model.noise import StepNoise, start_noise
 from reference_model.pipeline import generate
 from reference_model.samplers import SAMPLERS
@@ -54,3 +54,18 @@ def test_a_gpu_gives_the_same_images_to_a_few_levels(tiny, name):
     )
     difference = (on_gpu.cpu().int() - on_cpu.int()).abs()
     assert difference.float().mean() < 1
+
+
+def test_images_of_prompts_do_not_depend_on_their_batch(tiny):
+    def images(prompts, **settings):
+        return generate_images(tiny, prompts, height=64, width=64, steps=4, **settings)
+
+    both = images(["a cat", "a dog"], sampler="euler-ancestral")
+    assert both.shape == (2, 64, 64, 3)
+    alone = images(["a dog"], sampler="euler-ancestral")[0]
+    assert (both[1].int() - alone.int()).abs().max() <= 1  # a batch may round otherwise
+    first, again = images(["a dog", "a dog"])
+    assert not torch.equal(first, again)
+    assert not torch.equal(first, images(["a dog"], seed=1)[0])
+    with pytest.raises(ValueError, match="multiples of"):
+        generate_images(tiny, ["a dog"], height=63)

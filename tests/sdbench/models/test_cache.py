@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
+from huggingface_hub import HfApi as RealApi
 
 from reference_model import hub as cache
+from reference_model.folder_files import REFERENCE_PARTS
 from sdbench.cli import main
 from sdbench.models.registry import NotFetchedError, locate
 from sdbench.spec.model_entry import ModelEntry
@@ -116,15 +117,14 @@ def test_the_reference_model_asks_for_what_its_cached_folder_lacks(
     cached(hub, tmp_path, WHOLE.keys() - repository.keys() | {absent})
     asked: list[list[str]] = []
 
-    def snapshot(repo: str, allow_patterns: list[str]) -> str:
+    def snapshot(self: object, repo: str, allow_patterns: list[str]) -> str:
         asked.append(allow_patterns)
         return str(tmp_path)
 
-    listing = SimpleNamespace(list_repo_files=lambda repo: list(repository))
-    monkeypatch.setattr(cache, "HfApi", lambda: listing)
-    monkeypatch.setattr(cache, "snapshot_download", snapshot)
-    assert cache.hub_folder(FOLDER, sorted, "model_index.json") == tmp_path
-    assert asked == [sorted(repository)]
+    monkeypatch.setattr(RealApi, "snapshot_download", snapshot)
+    assert cache.hub_folder(FOLDER, REFERENCE_PARTS) == tmp_path
+    unneeded = {*UNUSED, "feature_extractor/preprocessor_config.json"}
+    assert asked == [sorted(repository.keys() - unneeded)]
     cached(hub, tmp_path, WHOLE.keys() - repository.keys())
-    assert (cache.hub_folder(FOLDER, sorted, "model_index.json") / absent).is_file()
+    assert (cache.hub_folder(FOLDER, REFERENCE_PARTS) / absent).is_file()
     assert len(asked) == 1

@@ -105,7 +105,7 @@ def test_a_folder_is_not_there_before_it_is_complete_and_keeps_its_complete_file
     fetch = ["models", "fetch", "sd-v1-1", "--layout", "diffusers", "--accept-licence"]
     hub.breaks = [10**9, 10**9] + 20 * [0]  # two files arrive
     assert main(fetch) == 2
-    assert "run the command again to go on" in last_line(capsys)
+    assert "run the command again to resume" in last_line(capsys)
     assert not (home / "weights" / "CompVis--stable-diffusion-v1-1").exists()
     hub.breaks = []
     hub.requests.clear()
@@ -164,7 +164,8 @@ def test_offline_is_one_line(
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     assert main(["models", "fetch", "sd-v1-1", "--accept-licence"]) == 2
     assert last_line(capsys) == (
-        f"sdbench: {ORIGINAL}: HF_HUB_OFFLINE is set, so nothing is downloaded; unset it"
+        f"sdbench: {ORIGINAL}: HF_HUB_OFFLINE is set, so nothing is downloaded; "
+        "unset it, or give a local path"
     )
 
 
