@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,17 +28,20 @@ from metrics.evaluate import prepare
 from sdbench.data.prompts import Prompt
 from sdbench.models.registry import Checkpoint
 from sdbench.models.sources import ReferenceSource
-from sdbench.runs.plan import Plan
+from sdbench.runs.features import FeatureStore, StoredFeatures
+from sdbench.runs.plan import Plan, lay_out
 from sdbench.runs.plan_file import PlanFile, write_plan_file
 from sdbench.runs.shards import Made, Shard, ShardStore
 from sdbench.runs.status import status_of
 from sdbench.runs.store import open_store
 from sdbench.scoring.references import Real
+from sdbench.scoring.sample import SampleReader
 from sdbench.scoring.score import score, write_scores
 from sdbench.spec import ExperimentSpec
-from sdbench.sweep.planning import make_plan
+from sdbench.sweep.planning import make_cells
 
 EXTRACTOR = "shapes-clip"
+IDENTITIES = {EXTRACTOR: "e"}
 METRICS = ["fd-shapes-clip", "clip-score-shapes"]
 CHECKPOINTS = [f"shapes-v1-{number}" for number in (1, 2, 3, 4)]
 SCALES = [1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
@@ -96,34 +98,25 @@ def spec_and_plan(images: int) -> tuple[ExperimentSpec, list[Prompt], Plan]:
     prompts = [Prompt(f"prompt-{i:07d}", f"a picture of thing number {i}") for i in range(count)]
     sources = [ReferenceSource(name, Path("unused.safetensors")) for name in CHECKPOINTS]
     checkpoints = [Checkpoint(source, source.name.ljust(64, "w"), "c") for source in sources]
-    return spec, prompts, make_plan(spec, checkpoints, prompts, {EXTRACTOR: "e"})
+    return spec, prompts, lay_out(make_cells(spec, checkpoints), prompts, UNIT)
 
 
 def make(folder: Path, images: int) -> None:
     """Write the shards."""
     _, _, plan = spec_and_plan(images)
-    shards, random = ShardStore(open_store(folder)), np.random.default_rng(1)
-    template = None
+    store, random = open_store(folder), np.random.default_rng(1)
+    shards, features = ShardStore(store), FeatureStore(store, IDENTITIES)
     for unit in plan.units:
         n = len(unit.chunk.prompts)
-        if template is None or len(template.sha256) != n:
-            template = Shard(
-                sha256=[],
-                thumbnails=np.empty((0, 192), np.uint8),
-                flags=[""] * n,
-                features={},
-                text_features={},
-                made=Made(102, 8, "cpu", "synthetic"),
-            )
-        features = random.normal(size=(2, n, WIDTH)).astype(np.float32)
-        made = replace(
-            template,
+        shard = Shard(
             sha256=[bytes(row).hex() for row in random.integers(0, 256, (n, 32), dtype=np.uint8)],
             thumbnails=thumbnails(random, n),
-            features={EXTRACTOR: features[0]},
-            text_features={EXTRACTOR: features[1]},
+            flags=[""] * n,
+            made=Made(102, [8], "cpu", "synthetic"),
         )
-        shards.write(unit, made)
+        images, texts = random.normal(size=(2, n, WIDTH)).astype(np.float32)
+        shards.write(unit, shard)
+        features.write(unit, shard.pixels, EXTRACTOR, StoredFeatures(images, texts))
 
 
 def thumbnails(random: np.random.Generator, n: int) -> np.ndarray:
@@ -140,15 +133,14 @@ def measure(folder: Path, images: int) -> None:
     with timing(seconds, "plan"):
         spec, prompts, plan = spec_and_plan(images)
         store = open_store(folder)
-        write_plan_file(store, PlanFile(plan.cells, prompts, UNIT, {EXTRACTOR: "e"}, 0))
-    shards = ShardStore(store)
+        write_plan_file(store, PlanFile(plan.cells, prompts, UNIT, IDENTITIES, 0))
+    samples = SampleReader(store, IDENTITIES)
     with timing(seconds, "resume"):
-        done = shards.done(plan.units)
-        assert len(done) == len(plan.units)
+        assert not samples.missing(plan.units)
     with timing(seconds, "score"):
         real = np.random.default_rng(2).normal(size=(4096, WIDTH)).astype(np.float32)
         reference = {METRICS[0]: Real(prepare(PROTOCOLS[METRICS[0]], real))}
-        scores = score(spec, plan, shards, reference)
+        scores = score(spec, plan, samples, reference)
         write_scores(store, scores)
     with timing(seconds, "status"):
         assert status_of(store).done == plan.images
