@@ -30,12 +30,14 @@ class Factory:
         dim: Length of a feature vector.
         weights: Name of the file in the folder of weights; None: no file is needed.
         reads_text: Whether it is a TextExtractor.
+        version: Raised when the preprocessing changes, so that stored features are computed again.
     """
 
     build: Callable[..., Extractor]
     dim: int
     weights: str | None = None
     reads_text: bool = False
+    version: int = 1
 
 
 def _clip(name: str, dim: int, weights: str, fit: Fit = resize_and_crop) -> Factory:

@@ -77,7 +77,8 @@ def _lines(plan: Forecast) -> list[str]:
         kept = f"{_size(plan.disk.images)} of images ({plan.disk.basis})" if plan.disk.images else "no images"
         lines.append(f"{most}{_size(plan.disk.shards)} of shards, {kept}")
     if plan.images_done:
-        lines.append(f"{plan.images_done:,} images are already done")
+        read = f"; {plan.images_read:,} of them are read for features" if plan.images_read else ""
+        lines.append(f"{plan.images_done:,} images are made already{read}")
     return lines + _about_time(plan) + [f"missing: {line}" for line in plan.missing]
 
 

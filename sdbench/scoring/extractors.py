@@ -44,8 +44,8 @@ def build_extractor(name: str, device: str) -> Extractor:
 
 
 def features_identity(extractor: Extractor) -> str:
-    """Return a digest of what determines features: the weights, and the protocols' version."""
-    version = max(p.version for p in PROTOCOLS.values() if p.extractor == extractor.name)
+    """Return a digest of what determines features: the weights, and the version of the preprocessing."""
+    version = EXTRACTORS[extractor.name].version
     return digest_value({"weights": extractor.digest, "version": version})
 
 

@@ -8,10 +8,13 @@ from math import ceil
 from pathlib import Path
 
 from sdbench.core.errors import SdbenchError
+from sdbench.runs.features import FeatureStore
+from sdbench.runs.images import ImageStore
+from sdbench.runs.needs import needs_of
 from sdbench.runs.plan_file import PLAN_KEY
+from sdbench.runs.shards import ShardStore
 from sdbench.runs.store import is_there, open_store
 from sdbench.scoring.extractors import extractor_names, is_at_hand
-from sdbench.scoring.sample import SampleReader
 from sdbench.spec import ExperimentSpec
 from sdbench.sweep.forecast.calibration import Speed, calibrate
 from sdbench.sweep.forecast.counts import Curve, Found, count, find, first_point
@@ -25,7 +28,8 @@ __all__ = ["Forecast", "forecast"]
 class Forecast:
     """The cost of a run. None stands for what is unknown; `missing` says why.
 
-    `seconds` is the remaining time on the calibrated device. Under a budget all values are upper bounds.
+    `images_done` need not be made; of these, `images_read` are read for features that are missing. `seconds`
+    is the remaining time on the calibrated device. Under a budget all values are upper bounds.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Forecast:
     curves: tuple[Curve, ...]
     disk: Disk | None
     images_done: int | None
+    images_read: int
     speed: Speed | None
     seconds: float | None
     missing: tuple[str, ...]
@@ -61,7 +66,7 @@ def forecast(
     images = None if curves[0].images is None else len(curves) * curves[0].images
     missing = [*found.missing, *_downloads(spec)]
     speed = _speed(spec, found, note, missing) if measure else None
-    done = _done(spec, place, note, missing, complete=not found.missing)
+    done, read = _done(spec, place, note, missing, complete=not found.missing)
     totals = [curve.total for curve in curves]
     evaluations = None if None in totals else sum(total for total in totals if total is not None)
     prompts = None if images is None else images // cells
@@ -79,6 +84,7 @@ def forecast(
         if prompts is None
         else disk_of(spec, cells, prompts, speed.bytes_per_pixel if speed else None),
         images_done=done,
+        images_read=read,
         speed=speed,
         seconds=_seconds(speed, images, evaluations, done or 0, len(spec.checkpoints)),
         missing=tuple(missing),
@@ -111,20 +117,22 @@ def _done(
     missing: list[str],
     *,
     complete: bool,
-) -> int | None:
-    """Return how many of the plan's images the run already has; None if unknown."""
+) -> tuple[int | None, int]:
+    """Return how many of the plan's images need not be made, None if unknown, and how many are read."""
     try:
         if not is_there(place) or not open_store(place).exists(PLAN_KEY):
-            return 0
+            return 0, 0
         if not complete:
             missing.append(f"{place}: images that are done cannot be counted while inputs are missing")
-            return None
+            return None, 0
         prepared = prepare(spec, str(place), note)
-        missing_images = SampleReader(prepared.store, prepared.identities).missing(prepared.plan.units)
+        store, kept = prepared.store, spec.images_kept(len(prepared.inputs.prompts))
+        features = FeatureStore(store, prepared.identities)
+        needs = needs_of(prepared.plan, ShardStore(store), ImageStore(store, kept), features)
     except SdbenchError as error:
         missing.append(str(error))
-        return None
-    return prepared.plan.images - missing_images
+        return None, 0
+    return needs.stored + needs.read, needs.read
 
 
 def _seconds(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sdbench.cli import main
 from sdbench.sweep.progress import RunProgress
 from sdbench.sweep.worker import Worker
 
@@ -104,3 +105,13 @@ def test_images_that_are_not_kept_are_made_again_for_a_new_network(
     assert outcome.images_made == 12
     assert "12 images are made again for their features: their PNGs are not kept" in said
     assert run_tiny({**none, "metrics": [FID]}, tmp_path / "run").images_made == 0
+
+
+def test_the_plan_says_how_many_images_are_only_read(
+    tiny: dict[str, Any], tmp_path: Path, run_tiny: Run, spec_file: Callable[[dict[str, Any]], Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    run_tiny({**tiny, "metrics": [CLIP]}, tmp_path / "run")
+    path = spec_file({**tiny, "metrics": [CLIP, FID], "guidance_scales": [2, 7.5, 9]})
+    assert main(["plan", str(path), "--out", str(tmp_path / "run"), "--no-calibrate"]) == 0
+    assert "12 images are made already; 12 of them are read for features\n" in capsys.readouterr().out
