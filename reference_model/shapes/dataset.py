@@ -1,4 +1,4 @@
-"""The two distributions of captioned scenes: the clean reference one and the worn *web* one for training.
+"""The two distributions of captioned scenes: the clean one and the worn *web* one.
 
 Every item depends on (seed, its index) alone. Training data, reference images and prompts are read from
 random streams of different names, so no seed makes one of them repeat another.
@@ -15,10 +15,19 @@ from reference_model.shapes.captions import Mention, caption
 from reference_model.shapes.render import add_watermark, degrade, paint, to_uint8
 from reference_model.shapes.scenes import IMAGE_SIZE, Scene, sample_scenes, uniforms
 
-__all__ = ["WebBatch", "aesthetic", "evaluation_prompts", "high_resolution", "reference_set", "web_batch"]
+__all__ = [
+    "WebBatch",
+    "aesthetic",
+    "clean_batch",
+    "evaluation_prompts",
+    "high_resolution",
+    "reference_set",
+    "web_batch",
+]
 
 _REFERENCE_STREAM = "shapes/reference"
 _PROMPT_STREAM = "shapes/prompts"
+_CLEAN_STREAM = "shapes/clean"
 _WEB_STREAM = "shapes/web"
 # What happens to an item on the web, and the scenes that wrong captions are taken from.
 _WEAR_STREAM = "shapes/web/wear"
@@ -56,10 +65,15 @@ def reference_set(count: int, seed: int) -> tuple[NDArray[np.uint8], list[str]]:
     Raises ValueError for a negative count or seed.
     """
     scenes = sample_scenes(seed, _REFERENCE_STREAM, 0, count)
-    images = np.empty((count, IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)
-    for block in _blocks(count):
-        images[block] = to_uint8(paint(scenes[block]))
-    return images, [caption(scene) for scene in scenes]
+    return _painted(scenes), [caption(scene) for scene in scenes]
+
+
+def clean_batch(start: int, count: int, seed: int) -> NDArray[np.uint8]:
+    """Return clean pictures start .. start + count - 1 to train on, uint8 [n, 64, 64, 3].
+
+    Raises ValueError for negative numbers.
+    """
+    return _painted(sample_scenes(seed, _CLEAN_STREAM, start, count))
 
 
 def evaluation_prompts(count: int, seed: int) -> list[str]:
@@ -106,6 +120,13 @@ def high_resolution(batch: WebBatch) -> NDArray[np.bool_]:
 def aesthetic(batch: WebBatch) -> NDArray[np.bool_]:
     """Select the pleasing pictures, bool [n]: aesthetic estimate above 0.55, no watermark; about 34%."""
     return (batch.aesthetic > 0.55) & ~batch.watermark
+
+
+def _painted(scenes: list[Scene]) -> NDArray[np.uint8]:
+    images = np.empty((len(scenes), IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)
+    for block in _blocks(len(scenes)):
+        images[block] = to_uint8(paint(scenes[block]))
+    return images
 
 
 def _web_captions(scenes: list[Scene], chances: NDArray[np.float64]) -> list[str]:

@@ -13,6 +13,7 @@ from reference_model.shapes.captions import FULL, VOCABULARY, Mention, caption
 from reference_model.shapes.dataset import (
     WebBatch,
     aesthetic,
+    clean_batch,
     evaluation_prompts,
     high_resolution,
     reference_set,
@@ -79,7 +80,8 @@ def test_reference_and_prompts_do_not_depend_on_the_count() -> None:
 
 
 def test_streams_differ_by_name_and_seed() -> None:
-    names = ("shapes/reference", "shapes/prompts", "shapes/web", "shapes/web/wear", "shapes/web/strangers")
+    web = ("shapes/web", "shapes/web/wear", "shapes/web/strangers")
+    names = ("shapes/reference", "shapes/prompts", "shapes/clean", *web)
     first = {
         float(value) for name in names for seed in (0, 1) for value in uniforms(seed, name, 0, 100, 4).ravel()
     }
@@ -91,8 +93,16 @@ def test_blocks_of_different_streams_share_no_picture(web: WebBatch) -> None:
     clean = to_uint8(paint(sample_scenes(3, "shapes/web", 0, 300)))
     reference, _ = reference_set(300, seed=3)
     prompts = to_uint8(paint(sample_scenes(3, "shapes/prompts", 0, 300)))
-    seen = [image.tobytes() for block in (clean, reference, prompts) for image in block]
-    assert len(set(seen)) == 900
+    training = clean_batch(0, 300, seed=3)
+    seen = [image.tobytes() for block in (clean, reference, prompts, training) for image in block]
+    assert len(set(seen)) == 1200
+
+
+def test_clean_pictures_depend_on_seed_and_index_alone() -> None:
+    all_of_them = clean_batch(0, 70, seed=4)
+    assert all_of_them.shape == (70, 64, 64, 3)
+    np.testing.assert_array_equal(clean_batch(62, 5, seed=4), all_of_them[62:67])
+    assert (clean_batch(0, 1, seed=5) != all_of_them[:1]).any()
 
 
 def test_empty_blocks_are_empty_and_negative_numbers_are_refused() -> None:

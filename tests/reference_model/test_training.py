@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import open_clip
@@ -19,6 +22,7 @@ from reference_model.shapes import CHECKPOINTS, CLIP_CONFIG, CONFIG, load_tokeni
 from reference_model.shapes.training import loop, train
 from reference_model.shapes.training.budgets import BUDGETS
 from reference_model.shapes.training.clip import text_tower
+from reference_model.shapes.training.facts import digest, same_threads
 from reference_model.shapes.training.optim import Muon, learning_rate, muon_and_adam
 from reference_model.text_encoder import TextEncoder
 
@@ -59,7 +63,13 @@ def test_losses_and_facts_are_written(trained):
     assert sum(row["part"] == "autoencoder" for row in rows) == work.autoencoder_steps
     assert sum(row["part"] == "v1-4" for row in rows) == work.v1_4
     assert (trained / "losses.png").read_bytes().startswith(b"\x89PNG")
-    assert json.loads((trained / "training.json").read_text())["budget"] == "smoke"
+    facts = json.loads((trained / "training.json").read_text())
+    assert facts["budget"] == "smoke"
+    stages = ["scenes", "autoencoder", "clip", "latents", "v1-1-low", "v1-1", "v1-2", "v1-3", "v1-4"]
+    assert list(facts["digests"]) == stages
+    assert len(set(facts["digests"].values())) == len(stages)
+    (machine,) = facts["machines"]
+    assert (machine["device"], machine["threads"]) == ("cpu", torch.get_num_threads())
 
 
 def test_an_interrupted_training_ends_the_same(trained, tmp_path, monkeypatch):
@@ -81,6 +91,56 @@ def test_an_interrupted_training_ends_the_same(trained, tmp_path, monkeypatch):
     for path in sorted((trained / "weights").iterdir()):
         assert (tmp_path / "weights" / path.name).read_bytes() == path.read_bytes(), path.name
     assert (tmp_path / "losses.csv").read_text() == (trained / "losses.csv").read_text()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from reference_model.shapes.training import loop, train
+
+torch.set_num_threads(int(sys.argv[2]))
+loop.SAVE_SECONDS = 0.0
+
+def report(part, done, total, loss):
+    if (part, done) == ("v1-2", 2):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train(Path(sys.argv[1]), "smoke", report)
+"""
+
+
+def test_a_killed_training_resumes_on_its_threads_and_ends_the_same(trained, tmp_path):
+    threads = torch.get_num_threads()
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(threads)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    torch.set_num_threads(threads + 1)
+    try:
+        with torch.inference_mode(False):
+            train(tmp_path, "smoke", silent)
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
+    ours, theirs = (json.loads((f / "training.json").read_text()) for f in (tmp_path, trained))
+    assert ours["digests"] == theirs["digests"]
+    assert ours["machines"] == theirs["machines"]
+
+
+def test_starts_on_other_machines_are_recorded(tmp_path, monkeypatch):
+    path = tmp_path / "machines.json"
+    with same_threads(path, "cpu") as first:
+        assert len(first) == 1
+    monkeypatch.setattr(torch, "__version__", "9.9")
+    for _ in range(2):
+        with same_threads(path, "cpu") as machines:
+            assert [m["torch"] for m in machines] == [first[0]["torch"], "9.9"]
+
+
+def test_a_digest_tells_names_shapes_and_values_apart():
+    ones = torch.ones(2, 3)
+    others = [{"b": ones}, {"a": ones.T}, {"a": ones.half()}, {"a": 2 * ones}, {"a": ones, "b": ones}]
+    assert len({digest(tensors) for tensors in [{"a": ones}, *others]}) == 6
+    assert digest({"a": ones, "b": 2 * ones}) == digest({"b": 2 * ones, "a": ones.clone()})
 
 
 def test_a_folder_of_another_training_is_refused(trained, tmp_path):

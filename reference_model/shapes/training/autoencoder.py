@@ -1,4 +1,8 @@
-"""Train the autoencoder: absolute and squared error, and a weak pull towards a standard normal."""
+"""Train the autoencoder: absolute and squared error, and a weak pull towards a standard normal.
+
+Like the original's, it mostly sees other pictures than the denoisers do: clean scenes, which show the edges
+and textures that blurred pictures of the web lack.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,17 @@ from torch import Tensor
 
 from reference_model.autoencoder import Autoencoder
 from reference_model.config import AutoencoderConfig
-from reference_model.shapes.dataset import reference_set
+from reference_model.shapes.dataset import clean_batch, reference_set
 from reference_model.shapes.training.budgets import Budget
 from reference_model.shapes.training.data import TrainingSet, half_size, to_float
-from reference_model.shapes.training.loop import Report, run_loop, step_generator
-from reference_model.shapes.training.optim import learning_rate, muon_and_adam
+from reference_model.shapes.training.loop import Report, Stateful, run_loop, step_generator
+from reference_model.shapes.training.optim import Ema, learning_rate, muon_and_adam
 
 __all__ = ["encode_all", "psnr", "train_autoencoder"]
 
 PART = "autoencoder"
 KL_WEIGHT = 2e-4
+CLEAN_SHARE = 0.75
 HALF_SIZE_EVERY = 4  # the first checkpoint starts on half-size images, so their latents must be good too
 
 
@@ -31,23 +36,29 @@ def train_autoencoder(
     device: str,
     report: Report,
 ) -> tuple[Autoencoder, list[float]]:
-    """Return the trained autoencoder and the loss of every step."""
+    """Return the trained autoencoder, averaged over its last steps, and the loss of every step."""
     torch.manual_seed(seed)
     model = Autoencoder(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizers = muon_and_adam(model)
+    optimizers, ema = muon_and_adam(model), Ema(model)
+    batch = budget.autoencoder_batch
+    clean = round(CLEAN_SHARE * batch)
 
     def step(i: int) -> float:
         generator = step_generator(seed, PART, i)
-        rows = torch.randint(len(data.images), (budget.autoencoder_batch,), generator=generator)
-        images = to_float(data.images[rows.numpy()])
+        rows = torch.randint(len(data.images), (batch - clean,), generator=generator)
+        fresh = torch.from_numpy(clean_batch(i * clean, clean, seed))
+        images = to_float(torch.cat([fresh, data.images[rows]]))
         if i % HALF_SIZE_EVERY == HALF_SIZE_EVERY - 1:
             images = half_size(images)
         loss = _loss(model, images.to(device), generator)
-        return optimizers.update(loss, learning_rate(i, budget.autoencoder_steps, warmup=50))
+        value = optimizers.update(loss, learning_rate(i, budget.autoencoder_steps, warmup=50))
+        ema.follow(model)
+        return value
 
-    objects = {"model": model, "optimizers": optimizers}
+    objects: dict[str, Stateful] = {"model": model, "ema": ema, "optimizers": optimizers}
     losses = run_loop(PART, budget.autoencoder_steps, objects, step, folder, report)
-    return model.eval().requires_grad_(False), losses
+    assert isinstance(ema.average, Autoencoder)
+    return ema.average, losses
 
 
 def _loss(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Tensor:
@@ -62,7 +73,7 @@ def _loss(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Ten
 @torch.inference_mode()
 def psnr(model: Autoencoder, device: str, count: int = 256) -> float:
     """Peak signal-to-noise ratio in dB of ``count`` reconstructed clean scenes, over all their pixels."""
-    images = to_float(reference_set(count, seed=0)[0]).to(device)
+    images = to_float(torch.from_numpy(reference_set(count, seed=0)[0])).to(device)
     error = (model.decode(model.encode(images).mean).clamp(-1, 1) - images) / 2
     return float(-10 * torch.log10((error**2).mean()))
 

@@ -44,7 +44,7 @@ def train_clip(
     def step(i: int) -> float:
         generator = step_generator(seed, PART, i)
         rows = torch.randint(len(data.images), (budget.clip_batch,), generator=generator)
-        images = ((to_float(data.images[rows.numpy()]) + 1) / 2 - mean) / std
+        images = ((to_float(data.images[rows]) + 1) / 2 - mean) / std
         image, text, scale = model(images.contiguous().to(device), tokens[rows].to(device))
         loss = contrast(image, text, scale)
         value = optimizers.update(loss, learning_rate(i, budget.clip_steps, warmup=100))

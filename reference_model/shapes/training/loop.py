@@ -1,4 +1,4 @@
-"""A training loop that can be killed at any moment and goes on where it was."""
+"""A training loop that can be killed at any moment, and resumes from its last state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
-__all__ = ["Report", "Stateful", "run_loop", "save_aside", "step_generator"]
+__all__ = ["Report", "Stateful", "cached", "run_loop", "save_aside", "step_generator", "write_aside"]
 
 SAVE_SECONDS = 60.0
 
@@ -34,10 +34,24 @@ def step_generator(seed: int, part: str, step: int) -> torch.Generator:
 
 
 def save_aside(content: Any, path: Path) -> None:
-    """Write and rename: a file that is there is whole."""
+    """Save under another name, then rename: a file of this name is always complete."""
     aside = path.with_suffix(".partial")
     torch.save(content, aside)
     os.replace(aside, path)
+
+
+def write_aside(text: str, path: Path) -> None:
+    """Write text as `save_aside` saves tensors."""
+    aside = path.with_suffix(".partial")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)
+
+
+def cached(path: Path, compute: Callable[[], Any]) -> Any:
+    """Return what the file holds, mapped into memory; compute and save it first if there is no such file."""
+    if not path.exists():
+        save_aside(compute(), path)
+    return torch.load(path, weights_only=True, mmap=True)
 
 
 def run_loop(

@@ -1,16 +1,15 @@
 """The whole recipe: how the published checkpoints came to be, in miniature.
 
-v1-1 starts at low resolution and ends at full resolution on the sharper pictures; v1-2 goes on from it on
-the pleasing ones; v1-3 and v1-4 both go on from v1-2 with 10% of the captions dropped, v1-4 for longer.
+v1-1 starts at low resolution and ends at full resolution on the sharper pictures; v1-2 continues from it on
+the pleasing ones; v1-3 and v1-4 both continue from v1-2 with 10% of the captions dropped, v1-4 for longer.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor
 
 from reference_model.autoencoder import Autoencoder
-from reference_model.config import TextEncoderConfig
+from reference_model.config import ModelConfig, TextEncoderConfig
 from reference_model.errors import TrainingError
 from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.schedule import Schedule
@@ -30,48 +29,72 @@ from reference_model.shapes.training.clip import text_tower, train_clip
 from reference_model.shapes.training.data import TrainingSet, render
 from reference_model.shapes.training.denoiser import Leg, train_leg
 from reference_model.shapes.training.export import save_half, write_checkpoint, write_losses
-from reference_model.shapes.training.loop import Report, save_aside
+from reference_model.shapes.training.facts import digest, same_threads
+from reference_model.shapes.training.loop import Report, cached, write_aside
 from reference_model.shapes.training.optim import Ema
 from reference_model.text_encoder import TextEncoder
 from reference_model.unet import UNet
 
 __all__ = ["train"]
 
-WEB_DROP, GUIDANCE_DROP = (
-    0.01,
-    0.10,
-)  # a few captions are empty on the web; v1-3 and v1-4 drop them on purpose
+# A few captions are empty on the web; v1-3 and v1-4 drop them on purpose.
+WEB_DROP, GUIDANCE_DROP = 0.01, 0.10
 
 
 def train(out: Path, budget: str, report: Report, *, seed: int = 0, device: str = "cpu") -> Path:
-    """Train everything into ``out/weights`` and return that folder; run it again to go on.
+    """Train everything into ``out/weights`` and return that folder; run it again to resume.
 
-    Deterministic on one machine and number of threads. ``out/state`` holds what resuming needs,
-    ``out/losses.csv`` and ``out/losses.png`` the loss of every step, ``out/training.json`` the facts.
+    The same machine, versions and number of threads give the same bytes, however often it is killed.
+    ``out/state`` holds what resuming needs, ``out/losses.csv`` and ``out/losses.png`` the loss of every step,
+    ``out/training.json`` the facts, among them a digest of what each stage made.
 
     Raises:
         KeyError: an unknown budget.
         TrainingError: ``out`` holds a training with other settings, or cannot be written.
     """
     work = BUDGETS[budget]
-    state, weights = out / "state", out / "weights"
+    state = out / "state"
     try:
-        for folder in (state, weights):
+        for folder in (state, out / "weights"):
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"{out} cannot hold a training: {error.strerror}") from error
     started = time.monotonic()
     config = load_family_config()
-    _claim(
-        out, {"work": asdict(work), "seed": seed, "config": config.digest, "clip": CLIP_CONFIG.read_text()}
-    )
-    data = render(work.scenes, seed, report)
+    settings = {"work": asdict(work), "seed": seed, "config": config.digest, "clip": CLIP_CONFIG.read_text()}
+    _claim(state / "settings.json", settings)
+    with same_threads(state / "machines.json", device) as machines:
+        made, facts = _train_all(config, work, out, seed, device, report)
+        facts |= {"seconds_of_last_start": round(time.monotonic() - started)}
+    write_losses(made.losses, out)
+    facts = {"budget": budget, "seed": seed, "machines": machines, "work": asdict(work), **facts}
+    write_aside(json.dumps(facts | {"digests": made.digests}, indent=2) + "\n", out / "training.json")
+    return out / "weights"
 
-    autoencoder, autoencoder_losses = train_autoencoder(
+
+@dataclass(frozen=True)
+class _Made:
+    """What the stages made so far: the losses of all steps, and a digest of the result."""
+
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+def _train_all(
+    config: ModelConfig, work: Budget, out: Path, seed: int, device: str, report: Report
+) -> tuple[_Made, dict[str, Any]]:
+    """Carry out the recipe; return what it made, and what was measured on the way."""
+    made, state, weights = _Made(), out / "state", out / "weights"
+    data = render(work.scenes, seed, state / "scenes.pt", report)
+    made.digests["scenes"] = digest({"images": data.images})
+
+    autoencoder, made.losses["autoencoder"] = train_autoencoder(
         config.autoencoder, data, work, state, seed, device, report
     )
+    made.digests["autoencoder"] = digest(autoencoder.state_dict())
     tokens = load_tokenizer()(data.captions)
-    clip, clip_losses = train_clip(CLIP_CONFIG, tokens, data, work, state, seed, device, report)
+    clip, made.losses["clip"] = train_clip(CLIP_CONFIG, tokens, data, work, state, seed, device, report)
+    made.digests["clip"] = digest(clip.state_dict())
     save_half(clip.state_dict(), weights / "shapes-clip.safetensors")
 
     assert isinstance(config.text_encoder, TextEncoderConfig)
@@ -79,33 +102,23 @@ def train(out: Path, budget: str, report: Report, *, seed: int = 0, device: str 
     text.load_state_dict(text_tower(clip))
     text.to(device).eval().requires_grad_(False)
     legs = _Legs(text, tokens, data, autoencoder, state, device, report)
+    made.digests["latents"] = digest({"full": legs.full, "small": legs.small})
     base = LatentDiffusion(config)
     base.first_stage_model, base.cond_stage_model = autoencoder, text
-    denoiser_losses = _train_checkpoints(base, legs, work, weights, seed)
-
-    losses = {"autoencoder": autoencoder_losses, "clip": clip_losses, **denoiser_losses}
-    write_losses(losses, out)
-    facts = {
-        "budget": budget,
-        "seed": seed,
-        "device": device,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "work": asdict(work),
+    _train_checkpoints(base, legs, work, weights, seed, made)
+    return made, {
         "autoencoder_psnr_db": round(psnr(autoencoder, device), 2),
         "latent_std": round(1.0 / legs.scale_factor, 4),
-        "seconds_of_last_start": round(time.monotonic() - started),
     }
-    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    return weights
 
 
-def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Write down what is trained here, or check that a training to go on with is the same one."""
-    path, text = out / "state" / "settings.json", json.dumps(settings, sort_keys=True, indent=2)
+def _claim(path: Path, settings: dict[str, Any]) -> None:
+    """Write down what is trained here, or check that a training to resume is the same one."""
+    text = json.dumps(settings, sort_keys=True, indent=2)
     if path.exists() and path.read_text(encoding="utf-8") != text:
+        out = path.parent.parent
         raise TrainingError(f"{out} holds a training with other settings; choose another folder")
-    path.write_text(text, encoding="utf-8")
+    write_aside(text, path)
 
 
 class _Legs:
@@ -123,7 +136,7 @@ class _Legs:
     ) -> None:
         self.state, self.device, self.report = state, device, report
         full, small = (
-            _cached(state / f"{name}.pt", partial(encode_all, autoencoder, data, half, device, report))
+            cached(state / f"{name}.pt", partial(encode_all, autoencoder, data, half, device, report))
             for name, half in (("latents", False), ("latents-small", True))
         )
         self.scale_factor = 1.0 / float(full[:, 0].std())
@@ -143,17 +156,19 @@ class _Legs:
 
 
 def _train_checkpoints(
-    base: LatentDiffusion, legs: _Legs, work: Budget, weights: Path, seed: int
-) -> dict[str, list[float]]:
+    base: LatentDiffusion, legs: _Legs, work: Budget, weights: Path, seed: int, made: _Made
+) -> None:
     """Train the UNet through all legs; write each checkpoint as soon as it is done."""
     torch.manual_seed(seed + 2)
     schedule = Schedule(base.config.schedule)
     unet = UNet(base.config.unet).to(legs.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = Ema(unet)
-    losses: dict[str, list[float]] = {}
 
     def walk(unet: UNet, ema: Ema, leg: Leg) -> None:
-        losses[leg.part] = train_leg(leg, unet, ema, schedule, legs.state, seed, legs.device, legs.report)
+        made.losses[leg.part] = train_leg(
+            leg, unet, ema, schedule, legs.state, seed, legs.device, legs.report
+        )
+        made.digests[leg.part] = digest(ema.average.state_dict())
 
     def write(name: str, ema: Ema) -> None:
         base.model["diffusion_model"] = ema.average
@@ -169,11 +184,3 @@ def _train_checkpoints(
         branch, average = deepcopy(unet), deepcopy(ema)
         walk(branch, average, legs.leg(name, legs.pleasing, GUIDANCE_DROP, steps, batch))
         write(f"shapes-{name}", average)
-    return losses
-
-
-def _cached(path: Path, compute: Callable[[], Tensor]) -> Tensor:
-    if not path.exists():
-        save_aside(compute(), path)
-    loaded: Tensor = torch.load(path, weights_only=True)
-    return loaded
