@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -62,10 +62,17 @@ SECONDS_BETWEEN_NOTES = 15
 
 @dataclass(frozen=True)
 class Reference:
-    """A set of reference images: its identity as a JSON value, and a way to read it in batches."""
+    """A set of reference images: its identity as a JSON value, and a way to read it in batches.
+
+    `passed_over` counts what its folder or archive holds besides, by rule; `about` says it in words, and
+    `note` says what values must say of it.
+    """
 
     identity: dict[str, Any]
     batches: Callable[[int], Iterator[np.ndarray]]
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    about: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,8 @@ def prepare_images(
     `note` is told which features are computed. InputError where the images or features cannot be used.
     """
     protocols = list(protocols)
+    if reference.about:
+        note(f"reference images: passed over: {reference.about}")
     needed = {name: identities[name] for name in sorted({protocol.extractor for protocol in protocols})}
     features = reference_features(store, reference, needed, build, batch_size, note)
     try:
@@ -145,7 +154,8 @@ def prepare_images(
     except MetricsError as error:
         raise InputError(f"reference: {error}") from None
     digest = digest_value(reference.identity)
-    return {name: Real(real, digest=digest) for name, real in prepared.items()}
+    said = reference.note and f"reference {reference.note}"
+    return {name: Real(real, said, digest) for name, real in prepared.items()}
 
 
 def prepare_stats(
@@ -246,13 +256,20 @@ def _shapes(spec: ShapesReference) -> Reference:
 def _images(images: ImageSet, image_size: tuple[int, int]) -> Reference:
     height, width = image_size
     identity = {"source": "folder", "height": height, "width": width, "content": images.digest()}
-    return Reference(identity, lambda batch_size: images.fitted(height, width, batch_size))
+    return Reference(
+        identity,
+        lambda batch_size: images.fitted(height, width, batch_size),
+        images.counts,
+        images.about,
+        images.note,
+    )
 
 
 def _coco(spec: CocoReference) -> ImageSet:
     images = open_image_set(spec.path, "reference.path", FEWEST)
     wanted = image_files(spec.captions, "reference.captions")
     chosen = images.only(lambda name: PurePosixPath(name).name in wanted)
+    chosen = replace(chosen, passed_over={})  # the captions name what counts
     missing = wanted - {PurePosixPath(name).name for name in chosen.names}
     if missing:
         lacking = f"{len(missing)} of {len(wanted)} images, the first is {min(missing)}"

@@ -105,6 +105,7 @@ def run_experiment(
         "images_made": work.made,
         "images_found": found,
         "images_missing": missed,
+        "reference_passed_over": dict(inputs.reference.passed_over) if inputs.reference else {},
         "started": started,
     }
     # The page shows the manifest, so the time that drawing takes is not in it.

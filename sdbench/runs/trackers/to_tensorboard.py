@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from sdbench.core.paths import typed_path
 from sdbench.runs.trackers.scored import Scored
 from sdbench.spec import TensorboardRecord
 
@@ -24,7 +25,7 @@ def send(record: TensorboardRecord, scored: Scored) -> str:
     """Write the event files; returns their folder."""
     from torch.utils.tensorboard import SummaryWriter
 
-    folder = Path(record.folder).expanduser() / scored.spec.name
+    folder = typed_path(record.folder) / scored.spec.name
     for curve in dict.fromkeys(cell.curve for cell in scored.cells):
         with SummaryWriter(folder / curve.replace(" ", "_")) as writer:
             for cell in scored.cells:

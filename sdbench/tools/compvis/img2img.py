@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -13,6 +12,7 @@ from reference_model import LatentDiffusion
 from reference_model.image_to_image import encode_init, image_tensor, rounded_down, steps_to_run, vary
 from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError, one_line
+from sdbench.core.paths import typed_path
 from sdbench.core.precision import full_precision
 from sdbench.core.progress import ImageProgress
 from sdbench.tools.compvis.arguments import IMG2IMG_OUTDIR
@@ -61,7 +61,7 @@ def image_to_image(
 
 def _open(path: str) -> Image.Image:
     try:
-        with Image.open(Path(path).expanduser()) as image:
+        with Image.open(typed_path(path)) as image:
             return image.convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(
