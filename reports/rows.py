@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError
+from reports.escaping import from_csv
 from reports.result_row import ResultRow
 
 __all__ = [
@@ -71,6 +72,7 @@ def read_results(path: Path) -> pd.DataFrame:
         )
     try:
         frame = frame[list(COLUMNS)].fillna(dict.fromkeys(texts, "")).astype(COLUMNS)
+        frame[texts] = frame[texts].map(from_csv)
     except (ValueError, TypeError) as error:
         raise ReportError(f"{source} holds a wrong value: {_first_line(error)}") from error
     _check(frame, source)

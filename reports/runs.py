@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from reports.errors import ReportError
+from reports.escaping import from_csv
 from reports.rows import AS_WRITTEN, SETTINGS, first_protocol, read_results
 
 __all__ = ["Run", "open_run"]
@@ -134,7 +135,9 @@ class Run:
         except (OSError, ValueError) as error:
             raise ReportError(f"{path} cannot be read as a table: {error}") from error
         _require(frame, columns, path)
-        return frame.fillna({column: "" for column, kind in columns.items() if kind == "str"})
+        texts = [column for column, kind in columns.items() if kind == "str"]
+        frame[texts] = frame[texts].fillna("").map(from_csv)
+        return frame
 
 
 def open_run(folder: Path) -> Run:

@@ -37,6 +37,8 @@ RC: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "savefig.dpi": 160,
+    # A name such as my$model_$x is no formula, and no label of ours is one.
+    "text.parse_math": False,
     # Without a salt, the ids in an SVG are random and the bytes differ each time.
     "svg.hashsalt": "sdbench",
 }

@@ -6,23 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.escaping import in_csv, in_latex, in_markdown
 from reports.files import write_whole
 from reports.rows import SETTINGS
 from reports.tables import MatrixCell, ProtocolTable, protocol_tables
 
 __all__ = ["write_tables"]
-
-_LATEX = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "é": r"\'e",
-        "×": r"$\times$",
-        "±": r"$\pm$",
-    }
-)
 
 
 def write_tables(results: pd.DataFrame, folder: Path, stem: str) -> list[Path]:
@@ -47,13 +36,14 @@ def _wide(results: pd.DataFrame) -> pd.DataFrame:
     for protocol, rows in results.groupby("protocol", sort=False):
         columns = {"value": protocol, "standard_error": f"{protocol} standard error", "n": f"{protocol} n"}
         cells = cells.merge(rows[["cell", *columns]].rename(columns=columns), on="cell", how="left")
-    return cells
+    texts = cells.select_dtypes(include=["object", "string"]).columns
+    return cells.assign(**{name: cells[name].map(in_csv, na_action="ignore") for name in texts})
 
 
 def _markdown(table: ProtocolTable) -> str:
     head = ["guidance scale", *table.scales]
     lines = [
-        f"### {table.label}",
+        f"### {in_markdown(table.label)}",
         "",
         f"`{table.protocol}`, n = {table.count}, {table.better} is better, ± standard error; "
         "the best of each row in bold.",
@@ -61,9 +51,8 @@ def _markdown(table: ProtocolTable) -> str:
         *(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head))),
     ]
     for curve, cells in table.rows:
-        name = curve.replace("|", r"\|")
-        lines.append(f"| {' | '.join([name, *(_in_markdown(cell) for cell in cells)])} |")
-    return "\n".join([*lines, *(f"\n{note}" for note in table.notes), ""])
+        lines.append(f"| {' | '.join([in_markdown(curve), *(_in_markdown(cell) for cell in cells)])} |")
+    return "\n".join([*lines, *(f"\n{in_markdown(note)}" for note in table.notes), ""])
 
 
 def _in_markdown(cell: MatrixCell | None) -> str:
@@ -76,7 +65,7 @@ def _in_markdown(cell: MatrixCell | None) -> str:
 def _latex(table: ProtocolTable) -> str:
     """Return a LaTeX table; it needs the package booktabs."""
     caption = (
-        f"{table.label.translate(_LATEX)}: \\texttt{{{table.protocol.translate(_LATEX)}}}, "
+        f"{in_latex(table.label)}: \\texttt{{{in_latex(table.protocol)}}}, "
         f"$n$ = {table.count}, {table.better} is better, standard errors after $\\pm$."
     )
     scales = " & ".join(table.scales)
@@ -88,10 +77,7 @@ def _latex(table: ProtocolTable) -> str:
         r"\toprule",
         f"guidance scale & {scales} \\\\",
         r"\midrule",
-        *(
-            f"{curve.translate(_LATEX)} & {' & '.join(map(_in_latex, cells))} \\\\"
-            for curve, cells in table.rows
-        ),
+        *(f"{in_latex(curve)} & {' & '.join(map(_in_latex, cells))} \\\\" for curve, cells in table.rows),
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",

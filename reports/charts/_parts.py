@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reports.escaping import in_chart
 from reports.plots.sheet import counts, styles_of
 from reports.runs import Run
 from reports.style import CurveStyle
@@ -85,8 +86,8 @@ class Frame:
 
 
 def legend_name(name: str) -> str:
-    """Shorten a name for a narrow screen to its end, where paths and settings differ."""
-    return name if len(name) <= _NAME_LETTERS else f"…{name[1 - _NAME_LETTERS :]}"
+    """Return a name for plotly, shortened for a narrow screen to its end, where paths and settings differ."""
+    return in_chart(name if len(name) <= _NAME_LETTERS else f"…{name[1 - _NAME_LETTERS :]}")
 
 
 def curve_looks(run: Run) -> dict[str, CurveStyle]:
@@ -128,9 +129,14 @@ def bars(errors: pd.Series, style: CurveStyle) -> Chart:
 def title(rows: pd.DataFrame, log: bool = False) -> str:
     """Return an axis title: label, protocol, n, direction, and "log scale" if the axis is logarithmic."""
     row = rows.iloc[0]
-    lines = textwrap.wrap(str(row["label"]), _TITLE_LETTERS)
-    remarks = [str(row["protocol"]), counts(rows["n"]), f"{row['better']} is better", *(["log scale"] * log)]
-    lines.append(" · ".join(remarks))
+    lines = [in_chart(line) for line in textwrap.wrap(str(row["label"]), _TITLE_LETTERS)]
+    remarks = [
+        str(row["protocol"]),
+        counts(rows["n"]),
+        f"{row['better']} is better",
+        *(["log scale"] * log),
+    ]
+    lines.append(in_chart(" · ".join(remarks)))
     return "<br>".join(lines)
 
 

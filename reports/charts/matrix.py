@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reports.charts._parts import Chart, layout, numbers
+from reports.escaping import in_chart
 from reports.standing import SETTLED
 
 __all__ = ["matrix_chart"]
@@ -37,8 +38,8 @@ def matrix_chart(pairs: pd.DataFrame, order: Sequence[str], names: Sequence[str]
     reach = float(np.nanquantile(np.abs(settled), 0.9)) if np.isfinite(settled).any() else 1.0
     common = {
         "type": "heatmap",
-        "x": list(names),
-        "y": list(names),
+        "x": list(map(in_chart, names)),
+        "y": list(map(in_chart, names)),
         "xgap": 1,
         "ygap": 1,
         "customdata": numbers(fields),

@@ -6,8 +6,6 @@ the points; matplotlib's defaults are used.
 
 from __future__ import annotations
 
-from typing import Any
-
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,10 +13,11 @@ from matplotlib.figure import Figure
 
 from reports.plots.sheet import new_sheet, settle
 from reports.rows import first_protocol, plane
+from reports.style import RC
 
 __all__ = ["published_look"]
 
-_FONT: dict[Any, Any] = {"font.family": ["DejaVu Sans"], "svg.hashsalt": "sdbench", "savefig.dpi": 160}
+_KEPT = ("font.family", "svg.hashsalt", "savefig.dpi", "text.parse_math")
 
 
 def published_look(results: pd.DataFrame) -> Figure:
@@ -30,7 +29,7 @@ def published_look(results: pd.DataFrame) -> Figure:
     points = plane(results)
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_FONT)
+        matplotlib.rcParams.update({name: RC[name] for name in _KEPT})
         figure = new_sheet(8, 6)
         axes = figure.subplots()
         for name, curve in points.groupby("curve", sort=False):

@@ -1,6 +1,7 @@
 """The command line. Each command is a module with `add_parser` and `run`; `run` does the heavy imports.
 
-Exit codes: 0 done, 1 the command failed, 2 bad input, 130 interrupted. Every error is one line on stderr.
+Exit codes: 0 done, 1 the command failed, 2 bad input, 130 interrupted. Every error is one line on stderr; for
+an error that nobody foresaw it names a file with the traceback, which --debug shows.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sdbench.cli import (
     bench,
@@ -32,6 +35,7 @@ from sdbench.cli import (
     verify,
 )
 from sdbench.core.errors import SdbenchError, one_line
+from sdbench.core.terminal import in_terminal, tolerate_encodings
 
 __all__ = ["main"]
 
@@ -59,29 +63,66 @@ INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """A parser whose errors are one line; every command takes --debug."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.add_argument(
+            "--debug",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="show the traceback of an error",
+        )
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"sdbench: {one_line(message)} (see {self.prog} --help)\n")
+        self.exit(2, f"sdbench: {in_terminal(one_line(message))} (see {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command of `argv` (default: the process's arguments) and return the exit code."""
+    tolerate_encodings()
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(arguments)
     try:
         args.run(args)
-    except SdbenchError as error:
-        print(f"sdbench: {one_line(error)}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"sdbench: {one_line(error)}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         again = f"; to resume: {shlex.join(['sdbench', *arguments])}" if args.resumable else ""
-        print(f"\nsdbench: interrupted; completed work is kept{again}", file=sys.stderr)
+        _complain(f"interrupted; completed work is kept{again}", start="\n")
         return INTERRUPTED
+    except Exception as error:
+        if "debug" in args:
+            traceback.print_exc()
+        return _failed(error)
     return 0
+
+
+def _failed(error: Exception) -> int:
+    """Say in one line what ended the command; return its exit code."""
+    if isinstance(error, SdbenchError):
+        _complain(one_line(error))
+        return error.exit_code
+    if isinstance(error, OSError):
+        _complain(one_line(error))
+        return 1
+    what = one_line(f"{type(error).__name__}: {error}")
+    _complain(f"{what}: an error that sdbench did not foresee; please report it{_log()}")
+    return 1
+
+
+def _log() -> str:
+    """Write the traceback of the current error to a file; return where it is, as the end of a message."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="sdbench-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            traceback.print_exc(file=file)
+    except OSError:
+        return " with what --debug shows"
+    return f" with the traceback in {file.name}"
+
+
+def _complain(message: str, start: str = "") -> None:
+    print(f"{start}sdbench: {in_terminal(message)}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from sdbench.core.errors import InputError, SdbenchError, did_you_mean
+from sdbench.core.paths import typed_path
 
 __all__ = ["add_parser", "run"]
 
@@ -48,7 +48,7 @@ def add_parser(commands: Any, name: str) -> None:
         type=float,
         help="stop after N minutes and leave out the remaining parts (default: no limit)",
     )
-    parser.add_argument("--out", metavar="FILE", type=Path, help="save the results as JSON")
+    parser.add_argument("--out", metavar="FILE", type=typed_path, help="save the results as JSON")
     parser.set_defaults(run=run, resumable=False)
 
 

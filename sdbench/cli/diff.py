@@ -7,6 +7,9 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
+from sdbench.core.paths import typed_path
+from sdbench.core.terminal import say
+
 __all__ = ["add_parser", "run"]
 
 
@@ -21,8 +24,8 @@ def add_parser(commands: Any, name: str) -> None:
     )
     parser.add_argument("a", metavar="RUN_A", help="a run folder or its URL")
     parser.add_argument("b", metavar="RUN_B", help="a run folder or its URL")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the comparison as JSON")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="also write the comparison as a page")
+    parser.add_argument("--json", metavar="FILE", type=typed_path, help="also write the comparison as JSON")
+    parser.add_argument("--html", metavar="FILE", type=typed_path, help="also write the comparison as a page")
     parser.set_defaults(run=run, resumable=False)
 
 
@@ -41,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
         _write(args.json, json.dumps(found, indent=2) + "\n")
     if args.html is not None:
         _write(args.html, diff_page(found))
-    print(diff_text(found), end="")
+    say(diff_text(found), end="")
 
 
 def _folder(place: str) -> AbstractContextManager[Path]:

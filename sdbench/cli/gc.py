@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sdbench.core.terminal import say
+
 __all__ = ["add_parser", "run"]
 
 
@@ -31,6 +33,6 @@ def run(args: argparse.Namespace) -> None:
     if args.delete:
         delete(store, keys)
     for key in keys:
-        print(store.where(key))
+        say(store.where(key))
     done = "deleted" if args.delete else "not needed; --delete deletes them"
-    print(f"{len(keys)} files {done}" if keys else "the current spec needs all files")
+    say(f"{len(keys)} files {done}" if keys else "the current spec needs all files")

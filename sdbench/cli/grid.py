@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from sdbench.core.paths import typed_path
+from sdbench.core.terminal import say
+
 __all__ = ["add_parser", "run"]
 
 
@@ -46,7 +49,7 @@ def add_parser(commands: Any, name: str) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE.png",
-        type=Path,
+        type=typed_path,
         default=Path("grid.png"),
         help="the file to write (default: %(default)s)",
     )
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     )
     with ImageProgress(display_for()) as progress:
         path = make_grid(request, progress)
-    print(path)
+    say(path)
 
 
 def _names(text: str, option: str) -> tuple[str, ...]:

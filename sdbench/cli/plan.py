@@ -6,10 +6,11 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdbench.cli.run import RUNS
+from sdbench.core.paths import typed_path
+from sdbench.core.terminal import say
 from sdbench.runs.labels import sampler_label
 from sdbench.tools.compvis.arguments import positive
 
@@ -28,7 +29,9 @@ def add_parser(commands: Any, name: str) -> None:
         "and the images that are already done, then time a few batches to estimate the hours on this "
         "device. Missing weights and data are listed; the rest is planned without them.",
     )
-    parser.add_argument("spec", metavar="SPEC", type=Path, help="a YAML file, such as experiments/steps.yaml")
+    parser.add_argument(
+        "spec", metavar="SPEC", type=typed_path, help="a YAML file, such as experiments/steps.yaml"
+    )
     parser.add_argument("--out", metavar="RUN", help="the run folder or URL (default: runs/NAME OF THE SPEC)")
     parser.add_argument(
         "--count", metavar="N", type=positive, help="number of prompts (default: what the spec says)"
@@ -56,9 +59,9 @@ def run(args: argparse.Namespace) -> None:
     with RunProgress(display_for()) as progress:
         found = forecast(spec, args.out or RUNS / spec.name, progress.note, measure=not args.no_calibrate)
     if args.json:
-        print(json.dumps(asdict(found), indent=2))
+        say(json.dumps(asdict(found), indent=2))
     else:
-        print("\n".join(_lines(found)))
+        say("\n".join(_lines(found)))
 
 
 def _lines(plan: Forecast) -> list[str]:

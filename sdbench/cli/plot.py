@@ -6,6 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from sdbench.core.paths import typed_path
+from sdbench.core.terminal import say
+
 __all__ = ["add_parser", "run"]
 
 PUBLISHED = "published"
@@ -28,7 +31,7 @@ def add_parser(commands: Any, name: str) -> None:
     parser.add_argument(
         "--out",
         metavar="DIR",
-        type=Path,
+        type=typed_path,
         help="folder for the files (default: RUN/report, or the folder of the CSV)",
     )
     parser.add_argument(
@@ -64,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
         look = {"every": args.all, "overlay": args.overlay is not None, "published_look": published_look}
         files = _draw(args.source, args.out, look)
     for file in files:
-        print(file)
+        say(file)
 
 
 def _draw(source: str, out: Path | None, look: dict[str, bool]) -> list[str]:

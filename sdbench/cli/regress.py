@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sdbench.core.paths import typed_path
+
 __all__ = ["add_parser", "run"]
 
 BASELINE = Path("sampler-baseline")
@@ -35,15 +37,21 @@ def add_parser(commands: Any, name: str) -> None:
     )
     _shared(check)
     check.add_argument(
-        "--policy", metavar="YAML", type=Path, help="the worst verdicts that pass (default: rounding)"
+        "--policy", metavar="YAML", type=typed_path, help="the worst verdicts that pass (default: rounding)"
     )
-    check.add_argument("--out", metavar="DIR", type=Path, help="write reports, plots and images to a folder")
+    check.add_argument(
+        "--out", metavar="DIR", type=typed_path, help="write reports, plots and images to a folder"
+    )
     check.set_defaults(run=run, action=_check, resumable=False)
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--baseline", metavar="DIR", type=Path, default=BASELINE, help=f"its folder (default: {BASELINE})"
+        "--baseline",
+        metavar="DIR",
+        type=typed_path,
+        default=BASELINE,
+        help=f"its folder (default: {BASELINE})",
     )
     parser.add_argument("--quick", action="store_true", help="use only closed-form data; takes seconds")
     parser.add_argument(

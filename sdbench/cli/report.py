@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sdbench.core.terminal import say
+
 __all__ = ["add_parser", "run"]
 
 
@@ -26,4 +28,4 @@ def run(args: argparse.Namespace) -> None:
     from sdbench.runs.local_copy import write_page
     from sdbench.runs.store import existing_store
 
-    print(write_page(existing_store(args.run_folder)))
+    say(write_page(existing_store(args.run_folder)))

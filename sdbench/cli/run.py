@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sdbench.core.errors import InputError, SdbenchError, did_you_mean
+from sdbench.core.paths import typed_path
+from sdbench.core.terminal import say
 
 __all__ = ["add_parser", "run"]
 
@@ -24,7 +26,7 @@ def add_parser(commands: Any, name: str) -> None:
         "Completed work in the run folder is kept: to resume after an interruption, run the command again.",
     )
     parser.add_argument(
-        "spec", metavar="SPEC", type=Path, help="a YAML file, such as experiments/shapes-sweep.yaml"
+        "spec", metavar="SPEC", type=typed_path, help="a YAML file, such as experiments/shapes-sweep.yaml"
     )
     parser.add_argument(
         "--out",
@@ -55,7 +57,7 @@ def add_parser(commands: Any, name: str) -> None:
     parser.add_argument(
         "--address", metavar="ADDRESS", help="join this Ray cluster; auto finds the one on this machine"
     )
-    parser.add_argument("--log", metavar="FILE.jsonl", type=Path, help="write progress as JSON lines")
+    parser.add_argument("--log", metavar="FILE.jsonl", type=typed_path, help="write progress as JSON lines")
     parser.set_defaults(run=run, resumable=True)
 
 
@@ -87,9 +89,9 @@ def run(args: argparse.Namespace) -> None:
         with RunProgress(display_for(), log) as progress:
             outcome = run_experiment(spec, place, progress, workforce)
             failures = send_records(place, progress.note) if spec.records else []
-        print(f"{outcome.images_made} images made, {outcome.images_found} reused")
-        print(f"results: {outcome.results}")
-        print(f"report: {outcome.page}")
+        say(f"{outcome.images_made} images made, {outcome.images_found} reused")
+        say(f"results: {outcome.results}")
+        say(f"report: {outcome.page}")
         if outcome.gaps:
             lost = f"{len(outcome.gaps)} units could not be made; the results note the gaps"
             failures.append(f"{lost}; run the command again to retry them")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdbench.core.errors import InputError
+from sdbench.core.paths import typed_path
+from sdbench.core.terminal import say
 
 if TYPE_CHECKING:
     from sdbench.runs.tables import ResultRow
@@ -41,7 +43,9 @@ def add_parser(commands: Any, name: str) -> None:
         "name (the file's stem is the prompt id), sidecar (IMAGE.txt), csv (columns file, prompt), jsonl "
         "(metadata.jsonl of an ImageFolder), coco (the stem is the image id in a captions JSON)",
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for results (default: scores/NAME)")
+    parser.add_argument(
+        "--out", metavar="DIR", type=typed_path, help="folder for results (default: scores/NAME)"
+    )
     parser.set_defaults(run=run, resumable=True)
 
 
@@ -49,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from sdbench.runs.store import is_url
 
-    if is_url(args.images) or (Path(args.images) / "spec.yaml").is_file():
+    if is_url(args.images) or (typed_path(args.images) / "spec.yaml").is_file():
         _score_run(args)
     else:
         _score_images(args)
@@ -58,15 +62,21 @@ def run(args: argparse.Namespace) -> None:
 def _score_run(args: argparse.Namespace) -> None:
     given = [name for name in ("metrics", "reference", "prompts", "mapping", "out") if getattr(args, name)]
     if given:
-        raise InputError(f"{args.images} is a run, so its spec determines the scores: leave out --{given[0]}")
+        from sdbench.runs.store import is_url
+
+        is_run = "URLs are those of runs" if is_url(args.images) else "this is a run"
+        raise InputError(
+            f"{args.images}: {is_run}, whose spec determines the scores: leave out --{given[0]}, or give a "
+            "folder or archive of images on this machine"
+        )
     from sdbench.core.console import display_for
     from sdbench.sweep.progress import RunProgress
     from sdbench.sweep.runner import score_run
 
     with RunProgress(display_for()) as progress:
         page = score_run(args.images, progress)
-    print(f"results: {args.images.rstrip('/')}/results.csv")
-    print(f"report: {page}")
+    say(f"results: {args.images.rstrip('/')}/results.csv")
+    say(f"report: {page}")
 
 
 def _score_images(args: argparse.Namespace) -> None:
@@ -78,12 +88,12 @@ def _score_images(args: argparse.Namespace) -> None:
 
     names = tuple(name.strip() for name in args.metrics.split(","))
     request = ScoringRequest(args.images, args.prompts, args.mapping or MAPPINGS[0], args.reference, names)
-    images = Path(args.images).resolve()
+    images = typed_path(args.images).resolve()
     root = args.out or SCORES / (images.name if images.is_dir() else images.stem)
     with ImageProgress(display_for()) as progress:
         rows = score_images(request, root, progress)
-    print("\n".join(_table(rows) + _what_differs(rows)))
-    print(f"results: {root / 'results.csv'}")
+    say("\n".join(_table(rows) + _what_differs(rows)))
+    say(f"results: {root / 'results.csv'}")
 
 
 def _table(rows: Sequence[ResultRow]) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from sdbench.core.paths import typed_path
 
 __all__ = ["add_parser", "run"]
 
@@ -22,7 +23,7 @@ def add_parser(commands: Any, name: str) -> None:
         "on one machine. To resume after an interruption, run the command again.",
     )
     train.add_argument(
-        "--out", metavar="DIR", type=Path, required=True, help="folder for weights, losses and state"
+        "--out", metavar="DIR", type=typed_path, required=True, help="folder for weights, losses and state"
     )
     train.add_argument(
         "--budget",

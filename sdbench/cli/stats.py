@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
 from typing import Any
+
+from sdbench.core.paths import typed_path
+from sdbench.core.terminal import say
 
 __all__ = ["add_parser", "run"]
 
@@ -32,7 +34,7 @@ def add_parser(commands: Any, name: str) -> None:
     make.add_argument(
         "--out",
         metavar="FILE|DIR",
-        type=Path,
+        type=typed_path,
         required=True,
         help="FILE.safetensors stores everything; FILE.npz stores only mu and sigma, in the format of "
         "pytorch-fid; DIR gets a file EXTRACTOR.safetensors for each extractor of the protocols",
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
         names = [name.strip() for name in args.protocol.split(",")]
         written = make_stats(args.images, names, args.out, args.size, progress)
     for file, stats in written.items():
-        print(f"{stats.n} images, {stats.moments.dim} dimensions: {file}")
+        say(f"{stats.n} images, {stats.moments.dim} dimensions: {file}")
 
 
 def _size(text: str) -> tuple[int, int]:

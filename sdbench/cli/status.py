@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sdbench.core.terminal import say
+
 __all__ = ["add_parser", "run"]
 
 
@@ -28,13 +30,13 @@ def run(args: argparse.Namespace) -> None:
 
     status = status_of(existing_store(args.place))
     for cell in status.cells:
-        print(f"{cell.done:>8} of {cell.total}  {cell.cell}")
-    print(f"{status.done:>8} of {status.total}  images done, {status.total - status.done} left")
+        say(f"{cell.done:>8} of {cell.total}  {cell.cell}")
+    say(f"{status.done:>8} of {status.total}  images done, {status.total - status.done} left")
     session = status.session
     if session is None:
         return
     state = "ended" if session.ended else "last update"
     rate = f", {session.rate:.3g} images/s" if session.rate else ""
-    print(f"last session: {session.images} images by {session.executor}{rate}, {state} {session.updated}")
+    say(f"last session: {session.images} images by {session.executor}{rate}, {state} {session.updated}")
     if status.seconds_left:
-        print(f"{duration(status.seconds_left)} left at that rate")
+        say(f"{duration(status.seconds_left)} left at that rate")

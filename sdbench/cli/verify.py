@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from sdbench.core.errors import StoreError
+from sdbench.core.terminal import say
 
 __all__ = ["add_parser", "run"]
 
@@ -38,8 +39,8 @@ def run(args: argparse.Namespace) -> None:
     finally:
         display.close()
     for line in findings.damage:
-        print(line)
+        say(line)
     read = f"{findings.shards} shards and {findings.images} images read"
     if findings.damage:
         raise StoreError(f"{args.place}: {read}, {len(findings.damage)} findings")
-    print(f"{read}: all intact")
+    say(f"{read}: all intact")

@@ -19,6 +19,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from sdbench.core.terminal import in_terminal
+
 __all__ = ["CellShare", "Display", "LineDisplay", "RichDisplay", "cells_table", "display_for"]
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -59,7 +61,7 @@ class LineDisplay:
         self._ended = False
 
     def note(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(in_terminal(text), file=self._stream, flush=True)
 
     def update(self, words: str, done: float, total: float, cells: Sequence[CellShare] = ()) -> None:
         now = time.monotonic()
@@ -84,7 +86,7 @@ class RichDisplay:
         self._live = Live(get_renderable=self._picture, console=self._console, refresh_per_second=4)
 
     def note(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(in_terminal(text), markup=False, highlight=False)
 
     def update(self, words: str, done: float, total: float, cells: Sequence[CellShare] = ()) -> None:
         self._cells = cells

@@ -11,6 +11,7 @@ Each message is one line: what is wrong, where, and what to do about it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -21,6 +22,7 @@ __all__ = [
     "SpecError",
     "StoreError",
     "did_you_mean",
+    "encodable",
     "one_line",
 ]
 
@@ -52,6 +54,22 @@ class SamplingError(SdbenchError):
 def one_line(message: object) -> str:
     """Return `message` as one line: every run of white space becomes a space."""
     return " ".join(str(message).split())
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def encodable(text: str) -> str:
+    """The text with surrogates, which UTF-8 cannot encode, escaped: as \\xe9 or \\ud83d.
+
+    Python reads the bytes of file names that are not UTF-8 as surrogates; tables and logs cannot hold them.
+    """
+
+    def escaped(match: re.Match[str]) -> str:
+        code = ord(match[0])
+        return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+    return _HALF.sub(escaped, text)
 
 
 _LONGEST = 80

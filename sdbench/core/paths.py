@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 from sdbench.core.errors import InputError
 
-__all__ = ["existing_file", "existing_path"]
+__all__ = ["existing_file", "existing_path", "typed_path"]
 
 
 def existing_file(text: str, what: str) -> Path:
@@ -16,11 +17,9 @@ def existing_file(text: str, what: str) -> Path:
     Raises:
         InputError: It does not exist or is a folder; the message calls it `what`.
     """
-    path = _path(text)
+    path = existing_path(text, what)
     if path.is_dir():
         raise InputError(f"{what}: {path} is a folder; name a file in it")
-    if not path.is_file():
-        raise _missing(what, path)
     return path
 
 
@@ -30,16 +29,31 @@ def existing_path(text: str, what: str) -> Path:
     Raises:
         InputError: It does not exist; the message calls it `what`.
     """
-    path = _path(text)
-    if not path.exists():
-        raise _missing(what, path)
-    return path
+    if not text.strip():
+        raise InputError(f"{what}: the path is empty")
+    path = typed_path(text)
+    try:
+        found = next((each for each in _spellings(path) if each.exists()), None)
+        if found is not None and not (found.is_file() or found.is_dir()):
+            raise InputError(f"{what}: {path} is neither a file nor a folder")
+    except OSError as error:
+        raise InputError(f"{what}: {path}: {error.strerror}") from None
+    if found is None:
+        start = "" if path.is_absolute() else f" (relative paths start at {Path.cwd()})"
+        raise InputError(f"{what}: {path} not found{start}")
+    return found
 
 
-def _path(text: str) -> Path:
-    return Path(os.path.expandvars(text)).expanduser()
+def typed_path(text: str) -> Path:
+    """The path with ~ and ${VARIABLES} filled in; a ~NAME without such a user is a plain name."""
+    path = Path(os.path.expandvars(text))
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
-def _missing(what: str, path: Path) -> InputError:
-    start = "" if path.is_absolute() else f" (relative paths start at {Path.cwd()})"
-    return InputError(f"{what}: {path} not found{start}")
+def _spellings(path: Path) -> list[Path]:
+    """The path in the Unicode forms of other systems too: macOS writes form D, keyboards form C."""
+    forms = [unicodedata.normalize(form, str(path)) for form in ("NFC", "NFD")]
+    return [path, *(Path(form) for form in forms if form != str(path))]

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
-from typing import Any
 
 from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_file
 from sdbench.data import coco
 from sdbench.data.image_sets import ImageSet
 from sdbench.data.prompts import load_prompts
+from sdbench.data.rows import Row, csv_rows, decoded, json_rows, usable
 from sdbench.spec import FilePrompts
 
 __all__ = ["MAPPINGS", "Caption", "captions_of"]
 
 FILE_KEYS, TEXT_KEYS = ("file_name", "file"), ("prompt", "text")
 METADATA = "metadata.jsonl"
+
+NO_FLAGS = frozenset({"0", "1", "false", "nan", "no", "none", "null", "true", "yes"})
+"""Values of tools that write one for every image; as flags they would flag all of them."""
+
+_SETTINGS = re.compile(r"Negative prompt:|Steps: \d+, ")
+"""How the lines after the prompt start in the texts that web interfaces save beside images."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Caption:
 def captions_of(images: ImageSet, mapping: str, prompts: str | None) -> list[Caption]:
     """The captions in the order of the images; `prompts` is the path of the file that the mapping reads.
 
-    InputError where an image has no prompt, a prompt no image, or the file is not what the mapping needs.
+    InputError if an image has no prompt, a prompt no image, or the file is not what the mapping needs.
     """
     return MAPPINGS[mapping](images, prompts)
 
@@ -46,6 +52,7 @@ def _by_index(images: ImageSet, prompts: str | None) -> list[Caption]:
             f"prompts: {prompts} holds {len(lines)} prompts and {images.where.removeprefix('images: ')} "
             f"{len(images.names)} images; mapping index wants one for one"
         )
+    _check_order(images)
     return [Caption(line.text) for line in lines]
 
 
@@ -63,38 +70,33 @@ def _by_sidecar(images: ImageSet, prompts: str | None) -> list[Caption]:
     missing = [name for name in sidecars if name not in there]
     if missing:
         raise InputError(f"{images.where}: {len(missing)} images have no text, the first lacks {missing[0]}")
-    texts = [
-        _text(blob, name).strip() for name, blob in zip(sidecars, images.files.read(sidecars), strict=True)
+    return [
+        Caption(_sidecar(blob, f"{images.where}: {name}"))
+        for name, blob in zip(sidecars, images.read(sidecars), strict=True)
     ]
-    empty = [name for name, text in zip(sidecars, texts, strict=True) if not text]
-    if empty:
-        raise InputError(f"{images.where}: {empty[0]} is empty")
-    return [Caption(" ".join(text.split())) for text in texts]
 
 
 def _by_csv(images: ImageSet, prompts: str | None) -> list[Caption]:
     path = existing_file(_needed(prompts, "csv"), "prompts")
-    records = csv.DictReader(io.StringIO(_text(path.read_bytes(), str(path)), newline=""))
-    return _matched(images, _captions(records, str(path), ""), str)
+    rows = csv_rows(path.read_bytes(), f"prompts: {path}", FILE_KEYS, TEXT_KEYS)
+    return _matched(images, _captions(rows, "", images), str)
 
 
 def _by_jsonl(images: ImageSet, prompts: str | None) -> list[Caption]:
     captions: dict[str, Caption] = {}
-    for name, blob, folder in _metadata(images, prompts):
-        lines = [line for line in _text(blob, name).splitlines() if line.strip()]
-        try:
-            records = [dict(json.loads(line)) for line in lines]
-        except (ValueError, TypeError):
-            raise InputError(f"prompts: {name} is not JSON Lines, an object a line") from None
-        captions |= _captions(records, name, folder)
+    for where, blob, folder in _metadata(images, prompts):
+        for file, caption in _captions(json_rows(blob, where, FILE_KEYS[0]), folder, images).items():
+            if file in captions:
+                raise InputError(f"{where}: {file} already has a prompt in another {METADATA}")
+            captions[file] = caption
     return _matched(images, captions, str)
 
 
 def _by_coco(images: ImageSet, prompts: str | None) -> list[Caption]:
     texts = coco.captions_of_images(_needed(prompts, "coco"), "prompts")
-    captions = {f"{id_:012d}": Caption(text) for id_, text in texts.items()}
+    captions = {str(id_): Caption(text) for id_, text in texts.items()}
     # A captions file describes all of COCO, so images may be fewer.
-    return _matched(images, captions, lambda name: PurePosixPath(name).stem[-12:], all_used=False)
+    return _matched(images, captions, _image_id, all_used=False)
 
 
 MAPPINGS: dict[str, Callable[[ImageSet, str | None], list[Caption]]] = {
@@ -107,33 +109,83 @@ MAPPINGS: dict[str, Callable[[ImageSet, str | None], list[Caption]]] = {
 }
 
 
+def _check_order(images: ImageSet) -> None:
+    """Refuse numbers without zeros: 10.png comes before 2.png by name, so prompts would go astray."""
+    alike: dict[str, list[tuple[list[tuple[int, str]], str]]] = {}
+    for name in images.names:
+        digits = (number.lstrip("0") for number in re.findall(r"[0-9]+", name))
+        numbers = [(len(number), number) for number in digits]
+        alike.setdefault(re.sub(r"[0-9]+", "0", name), []).append((numbers, name))
+    for found in alike.values():
+        for (number, name), (following, after) in pairwise(found):
+            # Names of one length are as their maker wanted them, such as digests.
+            if number > following and len(name) != len(after):
+                raise InputError(
+                    f"{images.where}: by name {name} comes before {after}, by number after it, so the order "
+                    "of the prompts is not clear; write the numbers with leading zeros, or use mapping csv"
+                )
+
+
+def _sidecar(blob: bytes, where: str) -> str:
+    """The prompt of a text beside an image, without the settings that web interfaces write after it."""
+    lines = decoded(blob, where).split("\n")
+    end = next((place for place, line in enumerate(lines) if _SETTINGS.match(line)), len(lines))
+    return " ".join(usable(where, "the prompt", "\n".join(lines[:end])).split())
+
+
+def _image_id(name: str) -> str:
+    """The number that a file's stem ends in, without leading zeros; the stem if it ends in none."""
+    stem = PurePosixPath(name).stem
+    digits = re.search(r"[0-9]+$", stem)
+    return stem if digits is None else digits[0].lstrip("0") or "0"
+
+
 def _metadata(images: ImageSet, prompts: str | None) -> Iterable[tuple[str, bytes, str]]:
-    """(name, bytes, folder that its file names start at) of the file given, or of those in the set."""
+    """(place for messages, bytes, folder of its file names) of the file given, or of those in the set."""
     if prompts is not None:
         path = existing_file(prompts, "prompts")
-        return [(str(path), path.read_bytes(), "")]
+        return [(f"prompts: {path}", path.read_bytes(), "")]
     names = [name for name in images.files.names if PurePosixPath(name).name == METADATA]
     if not names:
         raise InputError(f"{images.where} holds no {METADATA}; give one by --prompts")
     folders = [str(PurePosixPath(name).parent) for name in names]
-    return zip(names, images.files.read(names), folders, strict=True)
+    places = [f"{images.where}: {name}" for name in names]
+    return zip(places, images.read(names), folders, strict=True)
 
 
-def _captions(records: Iterable[Mapping[str, Any]], where: str, folder: str) -> dict[str, Caption]:
-    captions = {}
-    for place, record in enumerate(records, start=1):
-        file, text = (
-            _first(record, keys, f"prompts: {where}, record {place}") for keys in (FILE_KEYS, TEXT_KEYS)
-        )
-        captions[str(PurePosixPath(folder, file))] = Caption(text, str(record.get("flags") or ""))
+def _captions(rows: Iterable[Row], folder: str, images: ImageSet) -> dict[str, Caption]:
+    """The captions of a file's rows by the name of their image; no image may be listed twice."""
+    captions: dict[str, Caption] = {}
+    first: dict[str, str] = {}
+    names = set(images.names)
+    for row in rows:
+        file = _in_set(str(PurePosixPath(folder, row.text(*FILE_KEYS))), names)
+        if file in captions:
+            raise InputError(f"{row.where}: {file} is listed a second time, first in {first[file]}")
+        captions[file] = Caption(row.text(*TEXT_KEYS), _flags(row))
+        first[file] = row.where.rsplit(", ", 1)[-1]
     return captions
 
 
-def _first(record: Mapping[str, Any], keys: tuple[str, ...], where: str) -> str:
-    found = next((record[key] for key in keys if record.get(key)), None)
-    if not isinstance(found, str):
-        raise InputError(f"{where}: has no {' or '.join(keys)}")
-    return found
+def _in_set(file: str, names: set[str]) -> str:
+    """A file's name as the set writes it: in Unicode form C, with slashes for the backslashes of Windows."""
+    file = unicodedata.normalize("NFC", file)
+    return file if file in names else file.replace("\\", "/")
+
+
+def _flags(row: Row) -> str:
+    """The flags of a row, comma-joined: a text or a list of texts."""
+    given = row.values.get("flags")
+    if given is None or given == "" or given == []:
+        return ""
+    each = given if isinstance(given, list) else str(given).split(",") if isinstance(given, str) else [given]
+    flags = [usable(row.where, "flags", flag) for flag in each]
+    for flag in flags:
+        if flag.lower() in NO_FLAGS:
+            raise InputError(
+                f"{row.where}: flags: {flag!r} names no flag; write words such as unsafe, or nothing"
+            )
+    return ",".join(" ".join(flag.split()) for flag in flags)
 
 
 def _matched(
@@ -154,10 +206,3 @@ def _needed(prompts: str | None, mapping: str) -> str:
     if prompts is None:
         raise InputError(f"mapping {mapping} needs --prompts FILE")
     return prompts
-
-
-def _text(blob: bytes, name: str) -> str:
-    try:
-        return blob.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"prompts: {name} is not UTF-8 text") from None

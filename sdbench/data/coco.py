@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import re
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_file
+from sdbench.data.rows import Row, decoded, parsed_json
 
 __all__ = ["Caption", "captions", "captions_of_images", "image_files"]
 
 SOURCE = "http://images.cocodataset.org/annotations/annotations_trainval2017.zip"
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,12 @@ class Caption:
 
 
 def captions(text: str, what: str) -> list[Caption]:
-    """The captions of the file at the path `text` by rising id; empty ones are left out.
+    """The captions of the file at the path `text` by rising id; blank ones are left out, as COCO has some.
 
-    InputError, which calls the file `what`, where it is missing, no COCO captions file, or has two captions
+    InputError, which calls the file `what`, if it is missing, no COCO captions file, or has two captions
     of one id: their images would have one noise.
     """
-    found = _parsed(text, what, _captions)
+    found = sorted(_captions(text, what), key=lambda caption: caption.id)
     for caption, following in pairwise(found):
         if caption.id == following.id:
             raise InputError(f"{what}: {text}: two annotations have the id {caption.id}; give each its own")
@@ -51,29 +50,39 @@ def captions_of_images(text: str, what: str) -> dict[int, str]:
 
 def image_files(text: str, what: str) -> set[str]:
     """The names of the image files that the captions file lists; InputError as above."""
-    return _parsed(text, what, lambda content: {str(image["file_name"]) for image in content["images"]})
+    return {
+        unicodedata.normalize("NFC", row.text("file_name")) for row in _records(text, what, "images", "image")
+    }
 
 
-def _captions(content: Any) -> list[Caption]:
-    given = [
-        Caption(int(a["id"]), int(a["image_id"]), " ".join(a["caption"].split()))
-        for a in content["annotations"]
-    ]
-    return sorted((caption for caption in given if caption.text), key=lambda caption: caption.id)
+def _captions(text: str, what: str) -> Iterator[Caption]:
+    for row in _records(text, what, "annotations", "annotation"):
+        caption = row.values.get("caption")
+        if not isinstance(caption, str) or caption.strip():
+            yield Caption(_id(row, "id"), _id(row, "image_id"), " ".join(row.text("caption").split()))
 
 
-def _parsed(text: str, what: str, read: Callable[[Any], _Result]) -> _Result:
-    path = _existing(text, what)
+def _id(row: Row, key: str) -> int:
+    value = row.values.get(key)
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise InputError(f"{row.where}: {key} is {value!r:.80}, not a whole number")
+
+
+def _records(text: str, what: str, key: str, kind: str) -> Iterator[Row]:
+    """Yield the objects of the list under `key`; messages call each a `kind` and give its number."""
     try:
-        return read(json.loads(path.read_bytes()))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(
-            f"{what}: {path} is not a COCO captions file, such as captions_val2017.json"
-        ) from None
-
-
-def _existing(text: str, what: str) -> Path:
-    try:
-        return existing_file(text, what)
+        path = existing_file(text, what)
     except InputError as error:
         raise InputError(f"{error}: the captions are in {SOURCE}") from None
+    where = f"{what}: {path}"
+    content: Any = parsed_json(decoded(path.read_bytes(), where), where)
+    records = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(records, list):
+        raise InputError(f"{where} is not a COCO captions file, such as captions_val2017.json")
+    for number, record in enumerate(records, start=1):
+        if not isinstance(record, dict):
+            raise InputError(f"{where}, {kind} {number}: not a JSON object")
+        yield Row(f"{where}, {kind} {number}", record, "key")

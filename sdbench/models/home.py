@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sdbench.core.paths import typed_path
+
 __all__ = ["HOME_VARIABLE", "home", "models_folder", "weights_folder"]
 
 HOME_VARIABLE = "SDBENCH_HOME"
@@ -14,8 +16,8 @@ def home() -> Path:
     """Return ${SDBENCH_HOME}, or else ${XDG_CACHE_HOME}/sdbench, or else ~/.cache/sdbench."""
     given = os.environ.get(HOME_VARIABLE)
     if given:
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sdbench"
+        return typed_path(given)
+    return typed_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "sdbench"
 
 
 def weights_folder() -> Path:

@@ -40,7 +40,7 @@ def user_models() -> dict[str, UserModel]:
     Relative paths in a file start at its folder.
     """
     found: dict[str, UserModel] = {}
-    for file in sorted(models_folder().glob("*.yaml")):
+    for file in sorted(models_folder().glob("[!.]*.yaml")):
         model = _read(file)
         if model.name in found or model.name in (*SHAPES, *SD_V1):
             raise InputError(f"{file}: the name {model.name!r} is taken")

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reports.escaping import in_csv
 from reports.result_row import ResultRow
 from sdbench.runs.store import Store
 
@@ -150,4 +151,6 @@ def write_rows(store: Store, name: str, kind: type[_Row], rows: Sequence[_Row]) 
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return in_csv(value)
     return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -14,7 +15,8 @@ from metrics import PROTOCOLS, Protocol
 from metrics.features import Extractor
 from sdbench.core import environment
 from sdbench.core.digest import digest_pixels, digest_value
-from sdbench.core.errors import InputError, did_you_mean
+from sdbench.core.errors import InputError, did_you_mean, encodable
+from sdbench.core.paths import typed_path
 from sdbench.core.precision import full_precision
 from sdbench.core.progress import ImageProgress
 from sdbench.data.captions import Caption, captions_of
@@ -25,6 +27,7 @@ from sdbench.scoring.audit import TRUNCATED, audit, first_sight, thumbnail
 from sdbench.scoring.extract import Features, image_features, text_features
 from sdbench.scoring.extractors import build_extractor, features_identity
 from sdbench.scoring.measure import MetricValue, image_table, measure, protocol_rows
+from sdbench.scoring.place import RECORD, check_place, record
 from sdbench.scoring.references import STATS_SUFFIX, Real, load_reference, prepare_images, prepare_stats
 from sdbench.scoring.sample import Sample
 from sdbench.spec import FEWEST, FolderReference, ShapesReference, StatsReference
@@ -57,7 +60,7 @@ class _Scan:
 
 
 def score_images(request: ScoringRequest, root: Path, progress: ImageProgress) -> list[ResultRow]:
-    """Score the images, write the tables into the folder `root`, and return the rows of the results.
+    """Score the images, write tables and scored.json into the folder `root`, and return the rows of results.
 
     One pass over the images feeds all extractors.
 
@@ -67,7 +70,10 @@ def score_images(request: ScoringRequest, root: Path, progress: ImageProgress) -
     full_precision()
     protocols = find_protocols(request.metrics)
     distances = [p for p in protocols if p.formula.needs_reference]
+    check_place(root, request.images, progress.note)
     images = open_image_set(request.images, "images", FEWEST if distances else 1)
+    if images.about:
+        progress.note(f"{images.where}: {len(images.names)} images; passed over: {images.about}")
     captions = _captions(request, images, protocols)
     reference = _reference_spec(request.reference, distances)
     device = environment.best_device()
@@ -82,12 +88,30 @@ def score_images(request: ScoringRequest, root: Path, progress: ImageProgress) -
     audited = audit(scan.flags, scan.sha256, scan.thumbnails)
     sample = Sample(images.names, prompts, scan.sha256, scan.features, texts, audited)
     values = measure(protocols, sample, reals, request.images)
+    if images.note:
+        values = {
+            name: replace(value, note="; ".join(filter(None, [value.note, images.note])))
+            for name, value in values.items()
+        }
     rows = _rows(request, protocols, values, sample, reals, image_size, environment.device_name(device))
+    store.write(RECORD, record(request.images, _facts(request, images)))
     write_rows(store, "flagged.csv", FlaggedRow, sample.flagged_rows(_name(request)))
     write_rows(store, "protocols.csv", ProtocolRow, protocol_rows(protocols, sample.features))
     write_images(store, image_table(_name(request), None, sample, protocols, values))
     write_results(store, rows)
     return rows
+
+
+def _facts(request: ScoringRequest, images: ImageSet) -> dict[str, Any]:
+    """What was asked, and what the set of images holds."""
+    return {
+        "prompts": request.prompts,
+        "mapping": request.mapping,
+        "reference": request.reference,
+        "metrics": list(request.metrics),
+        "n": len(images.names),
+        "passed_over": images.counts,
+    }
 
 
 def find_protocols(names: Sequence[str]) -> list[Protocol]:
@@ -119,7 +143,7 @@ def _reference_spec(
             return ShapesReference(source="shapes", count=int(count), seed=int(seed))
         except (ValueError, ValidationError):
             raise InputError(f"reference: {text} is not shapes:COUNT:SEED, such as shapes:5000:7") from None
-    if _holds_statistics(Path(text)):
+    if _holds_statistics(typed_path(text)):
         return StatsReference(source="stats", path=text)
     return FolderReference(source="folder", path=text)
 
@@ -130,7 +154,12 @@ _UNREAD = (".npy", ".pkl", ".pickle", ".pt", ".pth")
 
 def _holds_statistics(path: Path) -> bool:
     if path.is_dir():
-        return any(path.glob(f"*{STATS_SUFFIX}"))
+        if not any(path.glob(f"[!.]*{STATS_SUFFIX}")):
+            return False
+        if open_image_set(str(path), "reference", 0).names:
+            both = f"holds both images and statistics ({STATS_SUFFIX})"
+            raise InputError(f"reference: {path} {both}: name the file, or move it elsewhere")
+        return True
     if path.suffix != ".npz" or not zipfile.is_zipfile(path):
         return path.suffix in (STATS_SUFFIX, *_UNREAD)
     with zipfile.ZipFile(path) as archive:
@@ -237,5 +266,5 @@ def _rows(
 
 def _name(request: ScoringRequest) -> str:
     """Return the images' name in the results: the last part of their path."""
-    path = Path(request.images)
-    return path.resolve().name if path.is_dir() else path.stem
+    path = typed_path(request.images)
+    return encodable(path.resolve().name if path.is_dir() else path.stem)

@@ -52,7 +52,12 @@ def make_stats(
         if not protocol.formula.needs_reference:
             raise InputError(f"{protocol.name} compares with no real images, so it has no statistics")
     files = _files(out, sorted(protocols))
+    for file in files.values():
+        if file.exists():
+            progress.note(f"replaces the statistics in {file}")
     images = open_image_set(source, "images", FEWEST)
+    if images.about:
+        progress.note(f"{images.where}: {len(images.names)} images; passed over: {images.about}")
     device = environment.best_device()
     extractors = {name: build_extractor(name, device) for name in files}
     features, size = _measured(images, size, extractors, progress)

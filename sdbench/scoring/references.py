@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -56,10 +56,17 @@ SECONDS_BETWEEN_NOTES = 15
 
 @dataclass(frozen=True)
 class ReferenceSet:
-    """A set of real images: its identity as a JSON value, and a function from batch size to batches."""
+    """A set of real images: its identity as a JSON value, and a function from batch size to batches.
+
+    `passed_over` counts what its folder or archive holds besides, by rule; `about` says it in words, and
+    `note` says what values must say of it.
+    """
 
     identity: dict[str, Any]
     batches: Callable[[int], Iterator[np.ndarray]]
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    about: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,8 @@ def prepare_images(
         InputError: The images or features cannot be used.
     """
     protocols = list(protocols)
+    if reference.about:
+        note(f"reference images: passed over: {reference.about}")
     needed = {name: identities[name] for name in sorted({protocol.extractor for protocol in protocols})}
     features = reference_features(store, reference, needed, build, batch_size, note)
     try:
@@ -160,7 +169,8 @@ def prepare_images(
     except MetricsError as error:
         raise InputError(f"reference: {error}") from None
     digest = digest_value(reference.identity)
-    return {name: Real(real, digest=digest) for name, real in prepared.items()}
+    said = reference.note and f"reference {reference.note}"
+    return {name: Real(real, said, digest) for name, real in prepared.items()}
 
 
 def prepare_stats(
@@ -257,13 +267,20 @@ def _shapes(spec: ShapesReference) -> ReferenceSet:
 def _images(images: ImageSet, image_size: tuple[int, int]) -> ReferenceSet:
     height, width = image_size
     identity = {"source": "folder", "height": height, "width": width, "content": images.digest()}
-    return ReferenceSet(identity, lambda batch_size: images.fitted(height, width, batch_size))
+    return ReferenceSet(
+        identity,
+        lambda batch_size: images.fitted(height, width, batch_size),
+        images.counts,
+        images.about,
+        images.note,
+    )
 
 
 def _coco(spec: CocoReference) -> ImageSet:
     images = open_image_set(spec.path, "reference.path", FEWEST)
     wanted = image_files(spec.captions, "reference.captions")
     chosen = images.only(lambda name: PurePosixPath(name).name in wanted)
+    chosen = replace(chosen, passed_over={})  # the captions name what counts
     missing = wanted - {PurePosixPath(name).name for name in chosen.names}
     if missing:
         lacking = f"{len(missing)} of {len(wanted)} images, the first is {min(missing)}"

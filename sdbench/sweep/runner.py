@@ -104,6 +104,7 @@ def run_experiment(
         **spent.facts,
         **{"executor": workforce.executor, "worker_threads": sorted(work.threads)},
         **{"images_made": work.made, "images_found": found, "images_missing": missed, "started": started},
+        "reference_passed_over": dict(inputs.reference.passed_over) if inputs.reference else {},
     }
     # Written before the page, which shows it; the manifest therefore lacks the time that drawing takes.
     write_manifest(store, facts, seconds, work.seconds, work.throughput)

@@ -1,12 +1,14 @@
-"""Sets of images from elsewhere: a folder with its subfolders, a .zip, a .tar, or an .npz with arr_0.
+"""Sets of images from elsewhere: a folder with its subfolders, a .zip, a .tar, a folder of these, or an .npz
+with arr_0.
 
 Images are read one by one in the order of their names, so a set may be larger than memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -20,13 +22,12 @@ from sdbench.core.digest import digest_bytes, digest_value
 from sdbench.core.errors import InputError, one_line
 from sdbench.core.paths import existing_path
 from sdbench.data.image_sets.containers import Container, container
-from sdbench.data.image_sets.decoding import TruncatedError, decode
+from sdbench.data.image_sets.decoding import SUFFIXES, TruncatedError, decode
+from sdbench.data.image_sets.listing import HARMLESS, by_suffix, in_words
 
 __all__ = ["SUFFIXES", "Batch", "ImageSet", "open_image_set"]
 
 _Item = TypeVar("_Item")
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,31 @@ class ImageSet:
         where: The start of every error message.
         names: Names of the images.
         files: All files of the set, images and others.
+        passed_over: Names of everything found that is no image of the set, by the rule that says why; files
+            of other formats by their suffix.
     """
 
     where: str
     names: tuple[str, ...]
     files: Container
     _decode: Callable[[bytes], Image.Image]
+    passed_over: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def about(self) -> str:
+        """What the set passes over, in words; "" for nothing."""
+        return in_words(self.passed_over)
+
+    @property
+    def note(self) -> str:
+        """What values over the set must say: what it passes over, without what lies beside images anyway."""
+        words = in_words({rule: names for rule, names in self.passed_over.items() if rule not in HARMLESS})
+        return words and f"passed over: {words}"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many entries each rule passes over."""
+        return {rule: len(names) for rule, names in sorted(self.passed_over.items())}
 
     def only(self, wanted: Callable[[str], bool]) -> ImageSet:
         """Return the images whose names are `wanted`, in the order of the set."""
@@ -100,14 +120,17 @@ class ImageSet:
                 self._check_sizes(first, (name, pixels[-1]))
             yield Batch(tuple(name for name, _ in part), np.stack(pixels), frozenset(truncated))
 
-    def _entries(self) -> Iterator[tuple[str, bytes]]:
-        blobs = self.files.read(self.names)
-        for name in self.names:
+    def read(self, names: Sequence[str]) -> Iterator[bytes]:
+        """Yield the bytes of files of the set; raises InputError, which names the file, for a bad one."""
+        blobs = self.files.read(names)
+        for name in names:
             try:
-                blob = next(blobs)
+                yield next(blobs)
             except (OSError, ValueError, MetricsError) as error:
                 raise InputError(f"{self.where}: {name} {one_line(error)}") from None
-            yield name, blob
+
+    def _entries(self) -> Iterator[tuple[str, bytes]]:
+        return zip(self.names, self.read(self.names), strict=True)
 
     def _image(self, name: str, blob: bytes, *, refuse_truncated: bool = True) -> Image.Image:
         try:
@@ -138,22 +161,23 @@ def open_image_set(text: str, what: str, fewest: int) -> ImageSet:
     try:
         images = _array(path, what) if path.suffix.lower() == ".npz" else _files(path, what)
     except OSError as error:
-        raise InputError(f"{what}: {path}: {error.strerror or error}") from None
+        raise InputError(f"{what}: {error.filename or path}: {error.strerror or error}") from None
     except ValueError as error:
         raise InputError(f"{what}: {path} {one_line(error)}") from None
     except MetricsError as error:
         raise InputError(f"{what}: {error}") from None
     if len(images.names) < fewest:
-        kinds = "" if path.suffix == ".npz" else f" ({', '.join(sorted(SUFFIXES))})"
-        found = f"{what}: {path} contains {len(images.names)} images{kinds}"
-        raise InputError(f"{found}, at least {fewest} are needed")
+        found = f"{what}: {path} contains {len(images.names)} images"
+        beside = f"; passed over: {images.about}" if images.about else ""
+        raise InputError(f"{found}, at least {fewest} are needed{beside}")
     return images
 
 
 def _files(path: Path, what: str) -> ImageSet:
     files = container(path)
     names = tuple(name for name in files.names if PurePosixPath(name).suffix.lower() in SUFFIXES)
-    return ImageSet(f"{what}: {path}", names, files, decode)
+    others = by_suffix(name for name in files.names if PurePosixPath(name).suffix.lower() not in SUFFIXES)
+    return ImageSet(f"{what}: {path}", names, files, decode, {**files.passed_over, **others})
 
 
 def _array(path: Path, what: str) -> ImageSet:
@@ -168,7 +192,10 @@ def _array(path: Path, what: str) -> ImageSet:
     def as_image(row: bytes) -> Image.Image:
         return Image.frombytes("RGB", (width, height), row)
 
-    return ImageSet(f"{what}: {path}", names, Container(names, read), as_image)
+    with zipfile.ZipFile(path) as archive:
+        others = [name for name in archive.namelist() if name != "arr_0.npy"]
+    files = Container(names, read, {"other arrays": others} if others else {})
+    return ImageSet(f"{what}: {path}", names, files, as_image, files.passed_over)
 
 
 def _batched(items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:

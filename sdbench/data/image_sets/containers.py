@@ -1,17 +1,30 @@
-"""Folders, .zip and .tar archives as files under names with forward slashes. Nothing is ever extracted.
+"""Folders and archives as files under names with forward slashes.
 
-Names are only compared and shown, never opened, so a name such as ../../x in a malicious archive is harmless.
+A folder whose images all lie in archives, such as the shards of a webdataset, is read as these archives.
 """
 
 from __future__ import annotations
 
-import tarfile
-import zipfile
-import zlib
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sdbench.data.image_sets.archives import list_tar, list_zip, read_tar, read_zip
+from sdbench.data.image_sets.decoding import SUFFIXES
+from sdbench.data.image_sets.listing import (
+    BROKEN_LINK,
+    HIDDEN,
+    INNER_LINK,
+    SPECIAL,
+    Listing,
+    hidden_part,
+    sorted_as_paths,
+)
 
 __all__ = ["CONTAINERS", "Container", "container"]
 
@@ -24,10 +37,16 @@ class Container:
         names: All names, sorted.
         read: Yields the bytes of the files with given names; raises OSError or ValueError if one cannot be
             read.
+        passed_over: Names of entries that are no files of the container, by the rule that says why.
     """
 
     names: tuple[str, ...]
     read: Callable[[Iterable[str]], Iterator[bytes]]
+    passed_over: dict[str, list[str]]
+
+
+_Read = Callable[[Iterable[Any]], Iterator[bytes]]
+_Part = tuple[Listing[Any], _Read]
 
 
 def container(path: Path) -> Container:
@@ -39,6 +58,10 @@ def container(path: Path) -> Container:
     """
     if path.is_dir():
         return _folder(path)
+    return _joined({"": _archive(path)})
+
+
+def _archive(path: Path) -> _Part:
     kind = CONTAINERS.get(path.suffix.lower())
     if kind is None:
         raise ValueError(f"is neither a folder nor one of {', '.join(CONTAINERS)}; unpack it first")
@@ -46,63 +69,96 @@ def container(path: Path) -> Container:
 
 
 def _folder(path: Path) -> Container:
-    files = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file()}
+    found = _walked(path)
+    archives = [name for name in found.files if PurePosixPath(name).suffix.lower() in CONTAINERS]
+    if not archives or any(PurePosixPath(name).suffix.lower() in SUFFIXES for name in found.files):
+        return _joined({"": (found, _read_files)})
+    parts = {}
+    for name in sorted_as_paths(archives):
+        try:
+            parts[f"{name}/"] = _archive(found.files.pop(name))
+        except ValueError as error:
+            raise ValueError(f"holds {name}, which {error}") from None
+    return _joined({"": (found, _read_files), **parts})
+
+
+def _joined(parts: dict[str, _Part]) -> Container:
+    """One container of several listings; the key of each starts its names."""
+    places: dict[str, tuple[str, Any]] = {}
+    passed_over: dict[str, list[str]] = {}
+    for start, (found, _) in parts.items():
+        places.update({start + name: (start, handle) for name, handle in found.files.items()})
+        for rule, names in found.passed_over.items():
+            passed_over.setdefault(rule, []).extend(start + name for name in names)
 
     def read(names: Iterable[str]) -> Iterator[bytes]:
-        return (files[name].read_bytes() for name in names)
+        wanted = (places[name] for name in names)
+        for start, group in groupby(wanted, key=lambda place: place[0]):
+            yield from parts[start][1](handle for _, handle in group)
 
-    return Container(_visible(files), read)
+    return Container(sorted_as_paths(places), read, passed_over)
 
 
-def _zip(path: Path) -> Container:
+def _walked(root: Path) -> Listing[Path]:
+    """The files of a folder; links to folders are followed, but no folder is read twice."""
+    found: Listing[Path] = Listing()
+    folders, links = [("", root)], []
+    seen: set[tuple[int, int]] = set()
+    while folders or links:
+        start, folder = folders.pop() if folders else links.pop(0)
+        identity = _identity(folder.stat())
+        if identity in seen:
+            found.pass_over(INNER_LINK, start.rstrip("/"))
+            continue
+        seen.add(identity)
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if _is_folder(entry, start + entry.name, found):
+                    queue = links if entry.is_symlink() else folders
+                    queue.append((f"{start}{entry.name}/", folder / entry.name))
+    return found
+
+
+def _is_folder(entry: os.DirEntry[str], name: str, found: Listing[Path]) -> bool:
+    """Whether the entry leads to a folder to read; everything else is added to `found`."""
+    status = _status(entry)
+    if hidden_part(name) is not None:
+        found.pass_over(HIDDEN, name)
+    elif status is None:
+        found.pass_over(BROKEN_LINK, name)
+    elif stat.S_ISREG(status.st_mode):
+        found.add(name, Path(entry.path))
+    elif not stat.S_ISDIR(status.st_mode):
+        found.pass_over(SPECIAL, name)
+    else:
+        return True
+    return False
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """The status of what an entry leads to; None for a broken link."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = {entry.filename for entry in archive.infolist() if not entry.is_dir()}
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"is not a readable .zip: {error}") from None
-    return Container(_visible(names), partial(_read_zip, path))
+        return entry.stat()
+    except OSError:
+        if entry.is_symlink():
+            return None
+        raise
 
 
-def _read_zip(path: Path, names: Iterable[str]) -> Iterator[bytes]:
-    with zipfile.ZipFile(path) as archive:
-        for name in names:
-            try:
-                yield archive.read(name)
-            except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # damaged, damaged, encrypted
-                raise ValueError(f"cannot be read from the archive: {error}") from None
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
-def _tar(path: Path) -> Container:
-    try:
-        with tarfile.open(path, "r:") as archive:
-            names = set(_tar_members(archive))
-    except tarfile.TarError as error:
-        raise ValueError(f"is not a readable .tar without compression: {error}") from None
-    return Container(_visible(names), partial(_read_tar, path))
+def _read_files(paths: Iterable[Path]) -> Iterator[bytes]:
+    return (path.read_bytes() for path in paths)
 
 
-def _read_tar(path: Path, names: Iterable[str]) -> Iterator[bytes]:
-    with tarfile.open(path, "r:") as archive:
-        members = _tar_members(archive)
-        for name in names:
-            stream = archive.extractfile(members[name])
-            assert stream is not None  # it is a regular file
-            yield stream.read()
+def _zip(path: Path) -> _Part:
+    return list_zip(path), partial(read_zip, path)
 
 
-def _tar_members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
-    """Return the regular files by name, without the ./ with which tar may start names."""
-    return {member.name.removeprefix("./"): member for member in archive if member.isreg()}
+def _tar(path: Path) -> _Part:
+    return list_tar(path), partial(read_tar, path)
 
 
-def _visible(names: Iterable[str]) -> tuple[str, ...]:
-    """Return names sorted as paths (a/x before a-b/x), without hidden files and macOS resource forks."""
-    visible = (name for name in names if not any(map(_hidden, name.split("/"))))
-    return tuple(sorted(visible, key=lambda name: name.split("/")))
-
-
-def _hidden(part: str) -> bool:
-    return part == "__MACOSX" or (part.startswith(".") and part not in (".", ".."))
-
-
-CONTAINERS: dict[str, Callable[[Path], Container]] = {".zip": _zip, ".tar": _tar}
+CONTAINERS: dict[str, Callable[[Path], _Part]] = {".zip": _zip, ".tar": _tar}

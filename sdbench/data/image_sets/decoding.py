@@ -2,7 +2,8 @@
 
 Greyscale and palette images become RGB; an alpha channel that is opaque everywhere is dropped. Images without
 a unique conversion are refused: transparent pixels (on which background?), CMYK (with which profile?), more
-than 8 bits (scaled how?). EXIF orientation is ignored, as in other FID tools.
+than 8 bits (scaled how?). EXIF orientation is ignored, as in other FID tools. Of an
+animation or a file of several pages the first image counts.
 """
 
 from __future__ import annotations
@@ -10,11 +11,19 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 from sdbench.core.errors import one_line
 
-__all__ = ["TruncatedError", "decode", "pixels_only"]
+__all__ = ["SUFFIXES", "TruncatedError", "decode", "pixels_only"]
+
+SUFFIXES = frozenset(
+    {
+        *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+        *([".avif"] if features.check("avif") else []),
+    }
+)
+"""Suffixes of the files that are taken for images."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from sdbench.core.digest import digest_bytes
 from sdbench.core.errors import InputError
 from sdbench.data.prompts import draws, huggingface, tables
+from sdbench.data.rows import usable
 from sdbench.spec import (
     CocoPrompts,
     CsvPrompts,
@@ -52,7 +53,11 @@ def load_prompts(spec: PromptsSpec) -> tuple[Prompt, ...]:
         case CocoPrompts():
             return _coco(spec)
         case ListPrompts():
-            return _numbered(spec.prompts, spec.count, "prompts")
+            texts = [
+                usable(f"prompts, entry {number}", "the text", text)
+                for number, text in enumerate(spec.prompts, start=1)
+            ]
+            return _numbered(texts, spec.count, "prompts")
         case HuggingFacePrompts():
             return _numbered(huggingface.texts(spec), spec.count, f"prompts.dataset: {spec.dataset}")
         case FilePrompts():

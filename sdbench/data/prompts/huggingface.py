@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdbench.core.errors import InputError, did_you_mean, one_line
-from sdbench.data.prompts.tables import checked
+from sdbench.data.rows import usable
 
 if TYPE_CHECKING:
     from sdbench.spec import HuggingFacePrompts
@@ -28,7 +28,7 @@ def texts(spec: HuggingFacePrompts) -> list[str]:
             f"{where} has no column {spec.column!r}: {did_you_mean(spec.column, rows.column_names)}"
         )
     return [
-        checked(f"{where}, row {number}", f"column {spec.column!r}", value)
+        usable(f"{where}, row {number}", f"column {spec.column!r}", value)
         for number, value in enumerate(rows[spec.column], start=1)
     ]
 

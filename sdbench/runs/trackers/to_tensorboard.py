@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
+from sdbench.core.paths import typed_path
 from sdbench.runs.trackers.scored import Scored
 from sdbench.spec import TensorboardTracker
 
@@ -24,7 +23,7 @@ def send(tracker: TensorboardTracker, scored: Scored) -> str:
     """Write the event files; return their folder."""
     from torch.utils.tensorboard import SummaryWriter
 
-    folder = Path(tracker.folder).expanduser() / scored.spec.name
+    folder = typed_path(tracker.folder) / scored.spec.name
     for curve in dict.fromkeys(cell.curve for cell in scored.cells):
         with SummaryWriter(folder / curve.replace(" ", "_")) as writer:
             for cell in scored.cells:

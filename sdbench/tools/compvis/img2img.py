@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -14,6 +13,7 @@ from reference_model import LatentDiffusion
 from reference_model.image_to_image import encode_init, image_tensor, rounded_down, steps_to_run, vary
 from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError, one_line
+from sdbench.core.paths import typed_path
 from sdbench.core.precision import full_precision
 from sdbench.core.progress import ImageProgress
 from sdbench.data.image_sets.decoding import pixels_only
@@ -63,7 +63,7 @@ def image_to_image(
 
 def _open(path: str) -> Image.Image:
     try:
-        with Image.open(io.BytesIO(pixels_only(Path(path).expanduser().read_bytes()))) as image:
+        with Image.open(io.BytesIO(pixels_only(typed_path(path).read_bytes()))) as image:
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"has mode {image.mode}; convert it to 8 bits per channel first")
             return image.convert("RGB")

@@ -11,6 +11,7 @@ import numpy as np
 
 from sdbench.core.errors import InputError, SamplingError
 from sdbench.core.memory import is_out_of_memory
+from sdbench.core.paths import typed_path
 from sdbench.core.progress import ImageProgress
 from sdbench.tools.compvis.outputs import OutputFolder, image_grid
 from sdbench.tools.compvis.safety import safety_checker
@@ -69,7 +70,7 @@ def write_images(
 
     check = safety_checker(options.safety_checker, device, note)
     mark = watermark(options.watermark, note)
-    folder = OutputFolder(Path(outdir).expanduser())
+    folder = OutputFolder(typed_path(outdir))
     saved = 0
     for_grid: list[np.ndarray] = []
     progress.start(options.n_iter * sum(map(len, batches)))

@@ -80,7 +80,7 @@ def test_sidecar(images: Fill, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"2 images have no text, the first lacks c\.txt"):
         captions(tmp_path, "sidecar")
     images(c=" \n", d="x")
-    with pytest.raises(InputError, match=r"c\.txt is empty"):
+    with pytest.raises(InputError, match=r"c\.txt: the prompt is empty"):
         captions(tmp_path, "sidecar")
     with pytest.raises(InputError, match="leave --prompts away"):
         captions(tmp_path, "sidecar", written(tmp_path, "p.txt", "one"))
@@ -92,12 +92,12 @@ def test_csv(images: Fill, tmp_path: Path) -> None:
         tmp_path, "p.csv", '\ufefffile,prompt,flags\nb/c.png,"two, with a comma",unsafe\na.png,one,\n'
     )
     assert captions(tmp_path, "csv", path) == [Caption("one"), Caption("two, with a comma", "unsafe")]
-    with pytest.raises(InputError, match=r"p\.csv, record 1: has no prompt or text"):
+    with pytest.raises(InputError, match=r"p\.csv has no column 'prompt' or 'text': known: file, words"):
         captions(tmp_path, "csv", written(tmp_path, "p.csv", "file,words\na.png,one\n"))
     with pytest.raises(InputError, match=r"1 images have no prompt, the first is b/c\.png"):
         captions(tmp_path, "csv", written(tmp_path, "p.csv", "file,prompt\na.png,one\n"))
     (tmp_path / "p.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="is not UTF-8 text"):
+    with pytest.raises(InputError, match=r"p\.csv, line 1: not UTF-8 text"):
         captions(tmp_path, "csv", tmp_path / "p.csv")
 
 
@@ -109,9 +109,9 @@ def test_jsonl_of_an_image_folder(images: Fill, tmp_path: Path) -> None:
     expected = [Caption("test a"), Caption("train a"), Caption("train b")]
     assert captions(tmp_path, "jsonl") == expected
     written(tmp_path / "images" / "test", "metadata.jsonl", "not json")
-    with pytest.raises(InputError, match=r"test/metadata\.jsonl is not JSON Lines"):
+    with pytest.raises(InputError, match=r"test/metadata\.jsonl, line 1: not JSON: "):
         captions(tmp_path, "jsonl")
-    with pytest.raises(InputError, match=r"record 1: has no file_name or file"):
+    with pytest.raises(InputError, match=r"m\.jsonl, line 1 has no key 'file_name' or 'file': known: text"):
         captions(tmp_path, "jsonl", written(tmp_path, "m.jsonl", '{"text": "a"}'))
     for split in ("train", "test"):
         (tmp_path / "images" / split / "metadata.jsonl").unlink()

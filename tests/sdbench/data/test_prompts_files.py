@@ -110,7 +110,7 @@ CSV = {
     "a heading of two lines": ('"a\nb",n\n', "has no column 'caption': known: a b, n"),
     "an empty field": (
         "caption,n\na,1\n ,2\n",
-        "line 3: column 'caption' is empty; every row needs a prompt",
+        "line 3: column 'caption' is empty; fill it in or remove the row",
     ),
     "a short row": ("n,caption\n1,a\n2\n", "line 3: column 'caption' is empty"),
     "a comma without quotes": (
@@ -138,7 +138,7 @@ def test_errors_in_tables_name_file_and_line(case: str, tmp_path: Path) -> None:
 JSONL = {
     "no JSON": ('{"p": "a"}\n{"p": \n', "line 2: not JSON: "),
     "no object": ('["a"]\n', 'line 1: not a JSON object such as {"p": ...}'),
-    "no key": ('{"p": "a"}\n\n{"q": "b"}\n', "line 3: no key 'p': "),
+    "no key": ('{"p": "a"}\n\n{"q": "b"}\n', "line 3 has no key 'p': "),
     "no text": ('{"p": 3}\n', "line 1: key 'p' is int, not text"),
     "null": ('{"p": null}\n', "line 1: key 'p' is empty"),
     "half a character": ('{"p": "a \\ud83d"}\n', "line 1: key 'p' contains half a character"),

@@ -1,0 +1,29 @@
+"""What goes to a terminal: text in any encoding, and no control characters from people's names."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+__all__ = ["in_terminal", "say", "tolerate_encodings"]
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line break, and those that turn the direction of writing."""
+
+
+def in_terminal(text: str) -> str:
+    """The text with control characters escaped: a file's name could move the cursor or hide words."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def say(text: object, end: str = "\n") -> None:
+    """Print a text on stdout, safe for a terminal."""
+    print(in_terminal(str(text)), end=end)
+
+
+def tolerate_encodings() -> None:
+    """Let stdout and stderr escape what their encoding lacks, instead of ending the work."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
