@@ -122,7 +122,7 @@ class Level(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Images [B, 3, H, W] -> moments before quantisation [B, 2 z_channels, H/f, W/f]."""
+    """Images [B, 3, H, W] -> moments before ``quant_conv`` [B, 2 z_channels, H/f, W/f]."""
 
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()

@@ -52,7 +52,7 @@ def best_weights(files: Collection[str]) -> list[str]:
 
 
 def is_whole(folder: Path, parts: Collection[str] | None = None, loose: Collection[str] = ()) -> bool:
-    """Whether ``folder`` holds every component that its index names (of ``parts``, if given).
+    """Whether ``folder`` holds every component that its index names; if given, only ``parts`` count.
 
     A model needs a config.json and all pieces of its weights; schedulers and the like have settings under
     another name. For components in ``loose``, any file suffices.

@@ -66,7 +66,7 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
 }
 """Options that change the network or what it predicts, each with the only value implemented here.
 
-The scheduler's other options choose a sampler and are ignored: here, a folder does not decide that.
+The scheduler's other options choose a sampler and are ignored: samplers are chosen apart from models.
 """
 
 

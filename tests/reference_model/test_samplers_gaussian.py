@@ -1,4 +1,4 @@
-"""Samplers on normally distributed data, where the best denoiser and the exact answer are known.
+"""Samplers on normally distributed data, for which the best denoiser and the exact answer are known.
 
 For x_0 ~ N(mu, s^2) latents of signal power a are N(sqrt(a) mu, a s^2 + 1 - a). The best guess of eps is
 linear in x, and the probability-flow ODE leaves each point at its quantile.
