@@ -1,4 +1,4 @@
-"""The transformer that mixes image positions with the text, and its parts.
+"""The transformer that conditions image positions on the text, and its layers.
 
 Rombach et al. 2022, section 3.3: self-attention, cross-attention to the context, gated feed-forward.
 """
@@ -14,7 +14,7 @@ __all__ = ["CrossAttention", "SpatialTransformer"]
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention of x [B, N, C] to context [B, M, D] (to itself when None) -> [B, N, C]."""
+    """Multi-head attention of x [B, N, C] to context [B, M, D] (to itself if None) -> [B, N, C]."""
 
     def __init__(self, channels: int, context_dim: int, heads: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class GEGLU(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Gated feed-forward network of four times the width."""
+    """Gated feed-forward network whose hidden layer is four times as wide."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class FeedForward(nn.Module):
 class TransformerBlock(nn.Module):
     """Pre-norm self-attention, cross-attention and feed-forward over x [B, N, C].
 
-    The context may have k B rows; so has the result then.
+    The context may have k B rows; the result then has k B rows, too.
     """
 
     def __init__(self, channels: int, context_dim: int, heads: int) -> None:
@@ -80,11 +80,11 @@ class TransformerBlock(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """Transformer over the positions of a feature map x [B, C, H, W], residual."""
+    """Transformer over the positions of a feature map x [B, C, H, W], with a residual connection."""
 
     def __init__(self, channels: int, context_dim: int, heads: int, depth: int, groups: int) -> None:
         super().__init__()
-        # Unlike the residual blocks, the original normalises here with eps 1e-6.
+        # As in the original: eps is 1e-6 here, but 1e-5 in the residual blocks.
         self.norm = GroupNorm(groups, channels, eps=1e-6)
         self.proj_in = nn.Conv2d(channels, channels, 1)
         self.transformer_blocks = nn.ModuleList(

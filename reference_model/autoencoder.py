@@ -1,6 +1,6 @@
 """The KL autoencoder between pixels and latents (Rombach et al. 2022, section 3.1).
 
-Module names follow the published checkpoints, so that their state dict loads as it is.
+Module names follow the published checkpoints, so that their state dict loads unchanged.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Posterior:
 
 
 class ResnetBlock(nn.Module):
-    """Two convolutions, residual: [B, C, H, W] -> [B, out, H, W]."""
+    """Residual block of two convolutions: [B, C, H, W] -> [B, out, H, W]."""
 
     def __init__(self, channels: int, out_channels: int, groups: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class ResnetBlock(nn.Module):
 
 
 class AttnBlock(nn.Module):
-    """Single-head self-attention over positions, residual."""
+    """Single-head self-attention over positions, with a residual connection."""
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class AttnBlock(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Halve the image; padded on the right and below only, as the original does."""
+    """Halve the feature map; pads only on the right and at the bottom, as the original does."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Downsample(nn.Module):
 
 
 class Middle(nn.Module):
-    """Residual block, attention, residual block at the lowest resolution."""
+    """Residual block, attention and another residual block at the lowest resolution."""
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Middle(nn.Module):
 
 
 class Level(nn.Module):
-    """Residual blocks at one resolution, each followed by attention if asked for, then a resampling."""
+    """Residual blocks at one resolution, each followed by attention if ``attend``, then resampling layers."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Level(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Images [B, 3, H, W] -> moments before quantisation [B, 2 z_channels, H/f, W/f]."""
+    """Images [B, 3, H, W] -> moments before ``quant_conv`` [B, 2 z_channels, H/f, W/f]."""
 
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
@@ -185,5 +185,5 @@ class Autoencoder(nn.Module):
         return Posterior(mean, logvar.clamp(-30.0, 20.0))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents [B, embed_dim, h, w] -> images [B, 3, f h, f w], about [-1, 1]."""
+        """Latents [B, embed_dim, h, w] -> images [B, 3, f h, f w], in about [-1, 1]."""
         return self.decoder(self.post_quant_conv(latents))

@@ -1,7 +1,7 @@
 """The text transformer of the LAION-400M model, trained together with the denoiser.
 
-Rombach et al. 2022, section 4.3.1. Module names follow the published checkpoint. There is no mask:
-a prompt's padding is attended to like its words.
+Rombach et al. 2022, section 4.3.1. Module names follow the published checkpoint. Attention has no mask:
+it covers a prompt's padding as well as its words.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HEAD_DIM = 64
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention of x [B, L, D] with a head size that does not depend on D -> [B, L, D]."""
+    """Multi-head self-attention with a head size that does not depend on D: [B, L, D] -> [B, L, D]."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class SelfAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with an exact GELU between, four times as wide inside."""
+    """Two linear layers with an exact GELU in between; the hidden layer is four times as wide."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -51,14 +51,14 @@ class FeedForward(nn.Module):
 
 
 class PreNorm(nn.Sequential):
-    """A layer norm and the block behind it, residual."""
+    """A layer norm followed by a block, with a residual connection."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x + super().forward(x)
 
 
 class Layers(nn.Module):
-    """Attention and feed-forward in turn."""
+    """Attention and feed-forward blocks in turn."""
 
     def __init__(self, dim: int, depth: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Transformer(nn.Module):
         self.pos_emb = nn.ModuleDict({"emb": embedding(config.max_seq_len, dim)})
         self.attn_layers = Layers(dim, config.n_layer)
         self.norm = nn.LayerNorm(dim)
-        # Never used here; keeping it lets the keys of the published checkpoint match one to one.
+        # Not used; keeping it lets the keys of the published checkpoint match one to one.
         self.to_logits = nn.Linear(dim, config.vocab_size)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -20,14 +20,15 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
 class BertTokenizer:
-    """Turn prompts into token ids: lower-cased, [CLS] first, cut so that [SEP] stays, padded with [PAD].
+    """Turn prompts into token ids: lower-cased, [CLS] first, truncated before [SEP], padded with [PAD].
 
     Args:
-        vocabulary: a ``vocab.txt``, one token a line; None fetches that of bert-base-uncased from the Hugging
-            Face hub, or takes it from its cache.
+        vocabulary: a ``vocab.txt``, one token per line; None means that of bert-base-uncased, from the cache
+            or the Hugging Face hub.
+        context_length: tokens per prompt, special ones included.
 
     Raises:
-        CheckpointError: the vocabulary is not there or is not one of BERT's.
+        CheckpointError: the vocabulary cannot be read or is not BERT's.
     """
 
     def __init__(self, vocabulary: Path | None = None, context_length: int = 77) -> None:
@@ -45,7 +46,7 @@ class BertTokenizer:
         self._pieces.enable_padding(length=context_length, pad_id=tokens.index("[PAD]"))
 
     def __len__(self) -> int:
-        """The number of tokens in the vocabulary."""
+        """Number of tokens in the vocabulary."""
         return self._pieces.get_vocab_size()
 
     def __call__(self, prompts: Iterable[str]) -> Tensor:
@@ -55,5 +56,5 @@ class BertTokenizer:
 
 
 def _published() -> Path:
-    """The vocabulary from the cache, perhaps under the repository's older name, or from the hub."""
+    """The published vocabulary, from the cache (also under the repository's older name) or the hub."""
     return cached_file(OLDER_NAME, "vocab.txt") or hub_file(PUBLISHED, "vocab.txt")

@@ -1,4 +1,4 @@
-"""In which precision a network computes, and whether it is compiled: the same modules, other settings."""
+"""Precision and compilation of a network: the same modules under other settings."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ Network = Callable[..., Tensor]
 def computed(
     module: nn.Module, network: Network, precision: str, *, compiled: bool, exact: tuple[int, ...] = ()
 ) -> Network:
-    """``network``, a method of ``module``, as a function of float32 that computes otherwise inside.
+    """Wrap ``network``: float32 in and out, ``precision`` inside.
 
-    precision: "full" float32; "fp16", "bf16" convert the module's weights; "autocast" keeps them and lets
-    torch choose for each operation between float32 and bfloat16, on every device.
-    Inputs at the places ``exact`` keep their type: half precision cannot count to 1000. ``compiled``: by
-    torch.compile, with CUDA graphs on a GPU, once for each shape; the module's weights may change in place.
+    Args:
+        module: the module that holds the weights, which may change in place later.
+        network: a method of ``module``.
+        precision: "full" is float32; "fp16" and "bf16" convert the module's weights; "autocast" keeps them
+            and lets torch choose float32 or bfloat16 for each operation, on every device.
+        compiled: whether to use torch.compile, once per input shape, with CUDA graphs on a GPU.
+        exact: positions of inputs that keep their type: half precision would round timesteps.
     """
     dtype = HALVES.get(precision)
     device = next(module.parameters()).device.type
@@ -34,7 +37,7 @@ def computed(
         module.to(dtype)
     if compiled:
         module.to(memory_format=torch.channels_last)
-        # Beyond its limit torch runs the network uncompiled, without an error.
+        # Past this limit, torch silently runs the network uncompiled.
         torch._dynamo.config.recompile_limit = 256
         if device == "cuda":
             use_norm_kernel(module)
@@ -49,14 +52,14 @@ def computed(
             torch.compiler.cudagraph_mark_step_begin()
         given = [x if i in exact or dtype is None else x.to(dtype) for i, x in enumerate(inputs)]
         with _autocast(device, precision):
-            # A copy where it is compiled: the next call of a CUDA graph writes over what this one returns.
+            # Copy if compiled: the next call of a CUDA graph overwrites this output.
             return network(*given).to(torch.float32, copy=compiled)
 
     return run
 
 
 def use_norm_kernel(module: nn.Module) -> None:
-    """Let compiled networks compute the group norms of ``module`` by `group_norm`, where torch has Triton."""
+    """Make compiled networks compute the group norms of ``module`` by `group_norm`, if torch has Triton."""
     try:
         from reference_model.group_norm import group_norm
     except ImportError:

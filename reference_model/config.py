@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 LIMIT = 1_000_000
-"""Far above every number of a real configuration; larger ones would exhaust memory."""
+"""Far above every value in a real configuration; larger ones would exhaust memory."""
 
 STRICT = ConfigDict(strict=True, extra="forbid")
 Whole = Annotated[int, Field(gt=0, le=LIMIT)]
@@ -31,11 +31,11 @@ Number = Annotated[float, Field(gt=0, le=LIMIT)]
 
 
 def describe(error: Exception) -> str:
-    """One line on why a configuration cannot be made; of several faults, the first: field, rule and value."""
+    """One line on why a configuration is invalid: field, rule and value of its first fault."""
     if not isinstance(error, ValidationError):
         return " ".join(str(error).split())
     fault = error.errors()[0]
-    if fault["type"] == "value_error":  # raised by a class below, which names its field
+    if fault["type"] == "value_error":  # raised by a class below, with the field in its text
         return str(fault["ctx"]["error"])
     rule = fault["msg"].lower().removeprefix("input ").replace("tuple", "list")
     return f"'{fault['loc'][0]}': {rule}, not {fault['input']!s:.60}"
@@ -63,10 +63,10 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class UNetConfig:
-    """Topology of the denoiser; the defaults are Stable Diffusion v1 (860 million parameters).
+    """Topology of the denoiser; the defaults are those of Stable Diffusion v1 (860 million parameters).
 
-    ``attention_resolutions`` holds downsampling factors, not sizes. ``norm_groups`` is not part of
-    the original format: 32 there, smaller for narrow networks.
+    ``attention_resolutions`` holds downsampling factors, not sizes. ``norm_groups`` extends the original
+    format, which fixes it at 32; narrow networks need fewer.
     """
 
     in_channels: Whole = 4
@@ -81,7 +81,7 @@ class UNetConfig:
     norm_groups: Whole = 32
 
     def __post_init__(self) -> None:
-        last = len(self.channel_mult) - 1  # the middle of the network attends at this width in any case
+        last = len(self.channel_mult) - 1  # the middle block always attends at this width
         for level, multiple in enumerate(self.channel_mult):
             if level == last or 2**level in self.attention_resolutions:
                 _check_heads("num_heads", self.num_heads, int(multiple * self.model_channels))
@@ -89,7 +89,7 @@ class UNetConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class AutoencoderConfig:
-    """Topology of the KL autoencoder; the defaults are Stable Diffusion v1 (f = 8)."""
+    """Topology of the KL autoencoder; the defaults are those of Stable Diffusion v1 (f = 8)."""
 
     embed_dim: Whole = 4
     z_channels: Whole = 4
@@ -110,7 +110,7 @@ class AutoencoderConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class TextEncoderConfig:
-    """CLIP text transformer; the defaults are ViT-L/14's. ``merges`` of None means CLIP's own BPE."""
+    """CLIP text transformer; the defaults are those of ViT-L/14. ``merges`` None means CLIP's own BPE."""
 
     vocab_size: Whole = 49408
     hidden_size: Whole = 768
@@ -154,7 +154,7 @@ class BertConfig:
 class ModelConfig:
     """A whole latent diffusion model.
 
-    ``use_ema`` says which weights to take from a file that holds both sets.
+    ``use_ema`` selects the weights if a file holds both sets.
     """
 
     schedule: ScheduleConfig = ScheduleConfig()
@@ -166,14 +166,14 @@ class ModelConfig:
 
     @property
     def side_multiple(self) -> int:
-        """What the sides of an image must be multiples of, in pixels: 64 for Stable Diffusion v1."""
+        """Image sides must be multiples of this number of pixels: 64 for Stable Diffusion v1."""
         return self.autoencoder.downsampling * int(2 ** (len(self.unet.channel_mult) - 1))
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """The latents of an image of so many pixels: (channels, height / f, width / f).
+        """Shape of the latents of an image of height x width pixels: (channels, height / f, width / f).
 
         Raises:
-            ValueError: a side that the autoencoder and the UNet cannot halve as often as they have to.
+            ValueError: a side is not a multiple of `side_multiple`.
         """
         f, multiple = self.autoencoder.downsampling, self.side_multiple
         if height < 1 or width < 1 or height % multiple or width % multiple:
@@ -192,4 +192,4 @@ def _content_digest(path: Path) -> str:
 
 
 LAION_400M = ModelConfig(unet=UNetConfig(context_dim=1280), text_encoder=BertConfig())
-"""The text-to-image model trained on LAION-400M (Rombach et al. 2022, section 4.3.1): 1.5 billion weights."""
+"""The text-to-image model trained on LAION-400M (Rombach et al. 2022, section 4.3.1); 1.5 billion weights."""

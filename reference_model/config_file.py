@@ -1,4 +1,4 @@
-"""Configurations in the original YAML format; class names in a file are compared, never imported."""
+"""Read configurations in the original YAML format; class names in a file are compared, never imported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reference_model.errors import CheckpointError
 
 __all__ = ["load_config"]
 
-# Options of the original code that change the result, and the only values that are implemented here.
+# Options of the original code that change the result, each with the only value implemented here.
 IMPLEMENTED: dict[str, dict[str, Any]] = {
     "params": {
         "parameterization": "eps",
@@ -74,7 +74,7 @@ def load_config(path: Path) -> ModelConfig:
     """Read an original-format YAML file.
 
     Raises:
-        CheckpointError: the file is missing, is not YAML, or describes a model of another kind.
+        CheckpointError: the file is missing, is not YAML, or describes an unsupported model.
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -113,7 +113,7 @@ def _parse(model: dict[str, Any], path: Path) -> ModelConfig:
 
 
 def _refuse_options(path: Path, section: str, values: dict[str, Any], options: dict[str, Any]) -> None:
-    """``options``: name -> the value that is implemented; where that is off, all ways to say so are."""
+    """Refuse values other than ``options`` (name -> implemented value); any false value counts as False."""
     for key, supported in options.items():
         value = values.get(key, supported)
         on = any(value) if isinstance(value, list) else value  # a list has one flag per level
@@ -124,7 +124,7 @@ def _refuse_options(path: Path, section: str, values: dict[str, Any], options: d
 
 
 def _text_encoder(section: dict[str, Any], path: Path) -> TextEncoderConfig | BertConfig:
-    """``version`` names a folder beside the file, for small encoders with a vocabulary of their own."""
+    """Small encoders with their own vocabulary keep it beside the file, in the folder ``version``."""
     params, place = section.get("params") or {}, "params.cond_stage_config.params"
     if section["target"] == BERT:
         _refuse_options(path, place, params, {"use_tokenizer": True})
@@ -139,7 +139,7 @@ def _text_encoder(section: dict[str, Any], path: Path) -> TextEncoderConfig | Be
 
 
 def _clip(params: dict[str, Any], path: Path) -> TextEncoderConfig:
-    """The head count cannot be inferred from weights, so small encoders name a Hugging Face folder."""
+    """Weights do not reveal the number of heads, so small encoders name a Hugging Face folder."""
     if params.get("version", PUBLISHED_CLIP) == PUBLISHED_CLIP:
         return TextEncoderConfig()
     folder = path.parent / params["version"]
@@ -154,12 +154,12 @@ def _clip(params: dict[str, Any], path: Path) -> TextEncoderConfig:
 
 
 def _known(cls: type[T], values: dict[str, Any]) -> T:
-    """Keep the entries that ``cls`` has; original files also carry training settings."""
+    """Keep the entries that ``cls`` defines; original files also hold training settings."""
     return cls(**{field.name: _read(values[field.name]) for field in fields(cls) if field.name in values})
 
 
 def _read(value: Any) -> Any:
-    """A number that YAML 1.1 takes for text, such as 85e-5, as the number; anything else unchanged."""
+    """Convert numbers that YAML 1.1 reads as text, such as 85e-5; return anything else unchanged."""
     if isinstance(value, list):
         return tuple(_read(item) for item in value)
     if isinstance(value, str):

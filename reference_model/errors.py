@@ -1,7 +1,7 @@
-"""What can go wrong with a model that a user brings or trains. The messages are one line.
+"""Errors in a model that a user loads or trains. Each message is one line.
 
 CheckpointError -- a checkpoint or its configuration cannot be used
-TrainingError -- a training cannot start or go on
+TrainingError -- a training cannot start or resume
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ __all__ = ["CheckpointError", "TrainingError"]
 
 
 class CheckpointError(Exception):
-    """A checkpoint or configuration is missing, damaged, or of another kind than expected."""
+    """A checkpoint or configuration is missing, damaged or of an unexpected kind."""
 
 
 class TrainingError(Exception):
-    """The folder of a training cannot be used."""
+    """The folder of a training run cannot be used."""

@@ -1,4 +1,4 @@
-"""Which files of a diffusers folder, or of a repository on the hub, make up a model."""
+"""Which files of a diffusers folder or of a hub repository make up a model."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SETTINGS = (".json", ".txt", ".model", ".jinja")
 WEIGHTS = ((".safetensors", False), (".bin", False), (".safetensors", True), (".bin", True))
 """Kinds of weights, best first: (suffix, whether they are a variant such as half precision)."""
 UNUSED = "safety_checker"
-"""Judges images after they are made. Nothing here runs it, and it is as large as the text encoder."""
+"""Checks generated images. Nothing here runs it, and it is as large as the text encoder."""
 REFERENCE_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-"""What the reference model reads of a folder."""
+"""Components that the reference model reads from a folder."""
 
 
 def file_names(folder: Path) -> list[str]:
@@ -25,9 +25,9 @@ def file_names(folder: Path) -> list[str]:
 
 
 def needed_files(names: Iterable[str], parts: Collection[str] | None = None) -> list[str]:
-    """The files among ``names`` that a model is loaded from, sorted.
+    """Select from ``names`` the files that loading a model needs, sorted.
 
-    They are the index and, for each component (or each of ``parts``), its settings and its best weights.
+    These are the index and, for each component (or each of ``parts``), its settings and its best weights.
     """
     names = list(names)
     components: dict[str, list[str]] = {}
@@ -42,7 +42,7 @@ def needed_files(names: Iterable[str], parts: Collection[str] | None = None) -> 
 
 
 def best_weights(files: Collection[str]) -> list[str]:
-    """The weights of one component, in the best kind that it has; several files if they are split."""
+    """The weight files of one component, of the best kind available; several if the weights are split."""
     for suffix, variant in WEIGHTS:
         # The name of a variant has a second dot: model.fp16.safetensors.
         found = [f for f in files if f.endswith(suffix) and (f.rpartition("/")[2].count(".") > 1) == variant]
@@ -52,10 +52,10 @@ def best_weights(files: Collection[str]) -> list[str]:
 
 
 def is_whole(folder: Path, parts: Collection[str] | None = None, loose: Collection[str] = ()) -> bool:
-    """Whether ``folder`` holds every component that its index names, or every one of ``parts`` among them.
+    """Whether ``folder`` holds every component that its index names; if given, only ``parts`` count.
 
-    A model has a config.json and weights, all pieces of them; schedulers and the like have settings of
-    another name. Of the components in ``loose``, any settings are enough.
+    A model needs a config.json and all pieces of its weights; schedulers and the like have settings under
+    another name. For components in ``loose``, any file suffices.
 
     Raises:
         OSError, ValueError: the index cannot be read.

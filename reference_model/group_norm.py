@@ -1,10 +1,10 @@
-"""Group normalisation (Wu and He 2018) of feature maps in channels_last, for networks compiled on a GPU.
+"""Group normalisation (Wu and He 2018) of channels_last feature maps, for networks compiled on a GPU.
 
-torch's compiler cuts a sum over the channels of a group and all positions badly where channels lie innermost.
-Here an image is a matrix of positions and channels, cut into tiles: a Triton kernel takes the moments of each
-channel in each tile in one pass over memory. Merging them, normalising and what follows, such as SiLU, are
-torch's operations, of which its compiler makes one small kernel and one that passes over memory once more.
-Importing this module raises ImportError where Triton, or torch's way to it, is missing.
+torch's compiler splits a sum over a group's channels and all positions badly if channels are innermost.
+Here an image is a matrix of positions and channels, split into tiles: a Triton kernel computes the moments of
+each channel in each tile in one pass over memory. Merging the moments, normalising and what follows (such as
+SiLU) are torch operations, which the compiler fuses into one small kernel and one more pass over memory.
+Importing this module raises ImportError if Triton, or torch's support for it, is missing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from triton import language as tl
 __all__ = ["group_norm", "tile_moments"]
 
 ROWS, COLUMNS = 128, 64
-"""Positions and channels of a tile: powers of two, as Triton wants."""
+"""Positions and channels per tile: powers of two, as Triton requires."""
 
 
 @triton.jit
@@ -39,9 +39,10 @@ def _tile_moments(x, means, squares, positions, channels, rows: tl.constexpr, co
 
 @triton_op("reference_model::tile_moments", mutates_args=())
 def tile_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Moments of each channel of x [B, C, H, W] over every ROWS positions; the last may be fewer.
+    """Moments of each channel of x [B, C, H, W] per tile of ROWS positions; the last may have fewer.
 
-    Returns means and sums of the squared deviations from them, float32 [B, ceil(H W / ROWS), C].
+    Returns:
+        Means and sums of the squared deviations from them, each float32 [B, ceil(H W / ROWS), C].
     """
     x = x.contiguous(memory_format=torch.channels_last)
     images, channels, height, width = x.shape
@@ -54,10 +55,10 @@ def tile_moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def group_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """Group norm of x [B, C, H, W] with weight and bias [C], in float32, rounded to x's type; no gradients.
+    """Group norm of x [B, C, H, W], computed in float32, rounded to x's type; weight, bias [C]; no gradients.
 
-    The moments of tiles and channels are merged by the formula of Chan, Golub and LeVeque (1983), which takes
-    no difference of large sums.
+    The formula of Chan, Golub and LeVeque (1983) merges the moments of tiles and channels without
+    subtracting large sums.
     """
     positions = x.shape[2] * x.shape[3]
     means, squares = (moments.unflatten(2, (groups, -1)) for moments in tile_moments(x))

@@ -1,4 +1,4 @@
-"""Classifier-free guidance as a wrapper round the denoiser (Ho and Salimans 2022, equation 6)."""
+"""Classifier-free guidance as a wrapper around the denoiser (Ho and Salimans 2022, equation 6)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 __all__ = ["Denoise", "guided"]
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
-"""(x [B, C, h, w], timesteps [B], integer or not) -> eps [B, C, h, w]."""
+"""(x [B, C, h, w], timesteps [B], integer or fractional) -> eps [B, C, h, w]."""
 
 
 def guided(
@@ -21,11 +21,11 @@ def guided(
     *,
     shared: bool = False,
 ) -> Denoise:
-    """Close the UNet over its context: eps = eps(empty) + s (eps(text) - eps(empty)).
+    """Bind the UNet to its context: eps = eps(empty) + s (eps(text) - eps(empty)).
 
     Shapes: context [B, L, D]; uncond_context [1, L, D] or [B, L, D]. Both halves go through the UNet
-    in one batch, the empty one first. At a scale of 1 the empty half has no effect and is left out.
-    ``shared``: the UNet is one that takes x and timesteps once for both halves of the context.
+    in one batch, the empty one first. At a scale of 1 the empty half has no effect and is skipped.
+    ``shared``: the UNet takes x and timesteps only once for both halves of the context.
     """
     if guidance_scale == 1.0:
         return lambda x, t: unet(x, t, context)

@@ -1,4 +1,4 @@
-"""The Hugging Face hub: what is in its cache, what a repository holds, and downloads."""
+"""The Hugging Face hub: its local cache, the contents of repositories, and downloads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Listing", "cached_file", "download", "hub_file", "hub_folder", "is_h
 
 @dataclass(frozen=True)
 class Listing:
-    """A repository at one commit: its files, each with the sha256 that the hub knows, or None."""
+    """A repository at one commit: its files, each with the sha256 that the hub reports, or None."""
 
     repository: str
     commit: str
@@ -32,7 +32,7 @@ def is_hub_id(text: str) -> bool:
 
 
 def cached_file(repository: str, file: str) -> Path | None:
-    """A file in the Hugging Face cache; None if it is not there."""
+    """Path of a file in the Hugging Face cache, or None if it is not cached."""
     found = huggingface_hub.try_to_load_from_cache(repository, file)
     return Path(found) if isinstance(found, str) else None
 
@@ -41,7 +41,7 @@ def list_files(repository: str) -> Listing:
     """Ask the hub for the files of a repository.
 
     Raises:
-        CheckpointError: the hub does not answer; the line says why.
+        CheckpointError: the hub does not answer.
     """
     with _one_line(repository):
         info = huggingface_hub.HfApi().model_info(repository, files_metadata=True)
@@ -50,12 +50,12 @@ def list_files(repository: str) -> Listing:
 
 
 def download(listing: Listing, file: str, folder: Path) -> None:
-    """Fetch one file of a repository into ``folder``; a file that is complete there is not fetched again.
+    """Download one file of a repository into ``folder``, unless it is complete there.
 
-    A download that breaks off is resumed several times.
+    An interrupted download is resumed several times.
 
     Raises:
-        CheckpointError: the hub refuses the file or cannot be reached; the line says why.
+        CheckpointError: the hub refuses the file or cannot be reached.
     """
     with _one_line(listing.repository):
         huggingface_hub.HfApi().hf_hub_download(
@@ -64,7 +64,7 @@ def download(listing: Listing, file: str, folder: Path) -> None:
 
 
 def hub_file(repository: str, file: str) -> Path:
-    """One file of a repository in the cache, downloaded if it is not there. Raises as `list_files`."""
+    """Path of a repository's file in the cache, downloaded if missing. Raises as `list_files` does."""
     cached = cached_file(repository, file)
     if cached is not None:
         return cached
@@ -73,12 +73,12 @@ def hub_file(repository: str, file: str) -> Path:
 
 
 def hub_folder(repository: str, parts: Collection[str]) -> Path:
-    """A diffusers folder in the cache with these components; what it lacks is downloaded.
+    """A diffusers folder in the cache with these components; missing files are downloaded.
 
-    If the cache holds them, the hub is not asked for a newer version.
+    If the cache holds all components, the hub is not asked for a newer version.
 
     Raises:
-        CheckpointError: the repository is of another kind, or as `list_files`.
+        CheckpointError: the repository is not a diffusers folder, or as in `list_files`.
     """
     index = cached_file(repository, INDEX)
     if index is not None and _is_whole(index.parent, parts):
@@ -105,7 +105,7 @@ def _is_whole(folder: Path, parts: Collection[str]) -> bool:
 
 @contextmanager
 def _one_line(repository: str) -> Iterator[None]:
-    """Turn whatever goes wrong with the hub into one line, and silence its log of retries."""
+    """Turn any error of the hub into one line, and silence its log of retries."""
     if huggingface_hub.constants.HF_HUB_OFFLINE:
         raise CheckpointError(
             f"{repository}: HF_HUB_OFFLINE is set, so nothing is downloaded; unset it, or give a local path"
@@ -115,7 +115,7 @@ def _one_line(repository: str) -> Iterator[None]:
     log.setLevel(logging.ERROR)
     try:
         yield
-    except Exception as error:  # the HTTP libraries' errors have no base in common
+    except Exception as error:  # the HTTP libraries' errors share no base class
         raise CheckpointError(f"{repository}: {_reason(repository, error)}") from error
     finally:
         log.setLevel(level)

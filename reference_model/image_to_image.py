@@ -1,6 +1,6 @@
-"""From an image to variations of it: SDEdit (Meng et al. 2022) with DDIM as the way back.
+"""Generate variations of an image: SDEdit (Meng et al. 2022), denoising with DDIM.
 
-The image is encoded, noised to a timestep that the strength chooses, and denoised from there.
+The image is encoded, noised to a timestep that depends on the strength, and denoised from there.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ __all__ = [
 
 
 def rounded_down(size: tuple[int, int], multiple: int) -> tuple[int, int]:
-    """Both sides of ``size`` cut to the next lower multiple."""
+    """Round both sides of ``size`` down to multiples of ``multiple``."""
     first, second = size
     return first - first % multiple, second - second % multiple
 
 
 def image_tensor(image: Image.Image, size: tuple[int, int]) -> Tensor:
-    """A picture resized to ``size`` (width, height) with Lanczos' filter -> [1, 3, H, W] in [-1, 1]."""
+    """Resize an image to ``size`` (width, height) with a Lanczos filter -> [1, 3, H, W] in [-1, 1]."""
     resized = image.convert("RGB").resize(size, resample=Image.Resampling.LANCZOS)
     unit = torch.from_numpy(np.asarray(resized, dtype=np.float32) / 255.0)
     return 2.0 * unit.permute(2, 0, 1)[None] - 1.0
@@ -48,17 +48,17 @@ def image_tensor(image: Image.Image, size: tuple[int, int]) -> Tensor:
 def encode_init(model: LatentDiffusion, images: Tensor, posterior_noise: Tensor) -> Tensor:
     """Images [B, 3, H, W] in [-1, 1] -> scaled latents [B, C, h, w], sampled from the posterior.
 
-    ``posterior_noise`` [B, C, h, w] is standard normal; it weighs little, since the posterior is narrow.
+    ``posterior_noise`` [B, C, h, w] is standard normal; it matters little, because the posterior is narrow.
     """
     posterior = model.encode(images.to(model.device))
     return model.config.scale_factor * (posterior.mean + posterior.std * posterior_noise.to(model.device))
 
 
 def steps_to_run(strength: float, steps: int) -> int:
-    """How many of the last ``steps`` are run at a strength in [0, 1]; fractions are cut off.
+    """Number of steps, out of ``steps``, to run at a strength in [0, 1]; rounded down.
 
     Raises:
-        ValueError: a strength outside [0, 1].
+        ValueError: the strength is outside [0, 1].
     """
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"strength must lie in 0..1, got {strength:g}")
@@ -66,15 +66,15 @@ def steps_to_run(strength: float, steps: int) -> int:
 
 
 def first_steps(grid: Grid, count: int) -> Grid:
-    """The ``count`` lowest timesteps of a grid: the part that is walked last."""
+    """The ``count`` lowest timesteps of a grid: the last part of the walk."""
     return replace(grid, **{field.name: getattr(grid, field.name)[:count] for field in fields(grid)})
 
 
 def stochastic_encode(z: Tensor, grid: Grid, count: int, noise: Tensor) -> Tensor:
-    """Noise latents z [B, C, h, w] to where ``count`` steps of the grid begin (Song et al. 2021, equation 4).
+    """Noise latents z [B, C, h, w] for the last ``count`` steps of the walk (Song et al. 2021, equation 4).
 
-    The original takes the grid point above the one where denoising begins. At the full count there is
-    none (it fails there), and the last point is taken.
+    As in the original, the noise level is one grid point above the one at which denoising begins. At the full
+    count, no such point exists: the original fails, and this function uses the last point.
     """
     index = min(count, len(grid.timesteps) - 1)
     return grid.alphas[index].sqrt() * z + grid.sqrt_one_minus_alphas[index] * noise
@@ -94,14 +94,14 @@ def vary(
     eta: float = 0.0,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """Variations of scaled latents z [B, C, h, w] -> uint8 [B, H, W, 3], on the model's device.
+    """Generate variations of scaled latents z [B, C, h, w] -> uint8 [B, H, W, 3], on the model's device.
 
     Shapes: context [B, L, D]; uncond_context [1, L, D]. ``draw`` gives standard normal tensors of z's
-    shape: the one that z is noised with, then one per step where ``eta`` is positive. ``on_step`` is
-    told (steps done, steps in all) after each step.
+    shape: first the one that noises z, then one per step if ``eta`` is positive. ``on_step`` is called with
+    (steps done, total steps) after each step.
 
     Raises:
-        ValueError: a strength outside [0, 1], steps that the schedule does not offer, images that are
+        ValueError: the strength is outside [0, 1], the schedule does not support these steps, or an image is
             not finite.
     """
     grid = model.schedule.grid(steps, eta)

@@ -47,21 +47,21 @@ class LatentDiffusion(nn.Module):
     def compute_in(self, precision: str, *, compiled: bool) -> None:
         """Choose how denoiser and autoencoder compute; see `computed`. The text encoder stays in float32.
 
-        Half precision rounds the weights: only loading brings them back.
+        Half precision rounds the weights: only loading them again restores them.
         """
         unet, autoencoder = self.unet, self.first_stage_model
-        # Not the module itself, which would be registered under a second name.
+        # Methods, because assigning a module would register it under a second name.
         self._denoise = computed(unet, unet.__call__, precision, compiled=compiled, exact=(1,))
         self._decode = computed(autoencoder, autoencoder.decode, precision, compiled=compiled)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return next(self.parameters()).device
 
     @cached_property
     def tokenizer(self) -> Tokenizer | BertTokenizer:
-        """The tokenizer that the text encoder was trained with."""
+        """The tokenizer with which the text encoder was trained."""
         text = self.config.text_encoder
         if isinstance(text, BertConfig):
             return BertTokenizer(text.vocabulary_file, text.max_seq_len)
@@ -70,12 +70,12 @@ class LatentDiffusion(nn.Module):
 
     @cached_property
     def weights_digest(self) -> str:
-        """sha256 over names, shapes, types and values of all weights: the identity of the checkpoint."""
+        """sha256 over names, shapes, types and values of all weights: identifies the checkpoint."""
         return _digest(self)
 
     @property
     def text_digest(self) -> str:
-        """The same of the text encoder with its tokenizer's vocabulary: equal ones encode alike."""
+        """Digests of the tokenizer's vocabulary and the text encoder's weights: equal ones encode alike."""
         vocabulary = hashlib.sha256(self.config.text_encoder.vocabulary).hexdigest()
         return f"{vocabulary} {_digest(self.cond_stage_model)}"
 
@@ -85,14 +85,14 @@ class LatentDiffusion(nn.Module):
         return self.cond_stage_model(self.tokenizer(prompts).to(self.device))
 
     def denoise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
-        """The UNet's noise; its rows are added to ``evaluations``."""
+        """Predict the noise with the UNet; adds the number of rows to ``evaluations``."""
         eps = self._denoise(x, timesteps, context)
         self.evaluations += len(eps)
         return eps
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        """Scaled latents [B, C, h, w] -> images [B, 3, f h, f w], about [-1, 1], not clamped."""
+        """Scaled latents [B, C, h, w] -> images [B, 3, f h, f w], in about [-1, 1], not clamped."""
         return self._decode(latents / self.config.scale_factor)
 
     @torch.inference_mode()
@@ -102,20 +102,20 @@ class LatentDiffusion(nn.Module):
 
 
 class WeightsDigest:
-    """sha256 over names, shapes, types and values of weights that are added in order of name."""
+    """sha256 over names, shapes, types and values of weights, to be added in order of name."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
 
     def add(self, name: str, tensor: Tensor) -> None:
-        """Take in one more tensor."""
+        """Add one tensor."""
         self._digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         values = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
         self._digest.update(values.numpy().data)
 
     @property
     def value(self) -> str:
-        """In hexadecimal."""
+        """The digest in hexadecimal."""
         return self._digest.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What several networks share."""
+"""Layers that several networks share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["GroupNorm", "Upsample", "embedding", "tiled"]
 
 
 class GroupNorm(nn.GroupNorm):
-    """torch's; ``when_compiled``, of the form of `F.group_norm`, takes its place in compiled networks."""
+    """torch's GroupNorm; compiled networks call ``when_compiled`` (like `F.group_norm`) if it is set."""
 
     when_compiled: Callable[..., Tensor] | None = None
 
@@ -34,7 +34,7 @@ class Upsample(nn.Module):
 
 
 def embedding(count: int, dim: int) -> nn.Embedding:
-    """nn.Embedding with the same weights; on the meta device it does without importing torch's compiler."""
+    """nn.Embedding with its usual initial weights; on the meta device, avoids importing torch's compiler."""
     weight = torch.empty(count, dim)
     if not weight.is_meta:
         nn.init.normal_(weight)
@@ -42,5 +42,5 @@ def embedding(count: int, dim: int) -> nn.Embedding:
 
 
 def tiled(x: Tensor, rows: int) -> Tensor:
-    """The batch x [B, ...] one time after the other until it has ``rows``, a multiple of B."""
+    """Repeat the whole batch x [B, ...] until it has ``rows`` rows, a multiple of B."""
     return x if len(x) == rows else torch.cat([x] * (rows // len(x)))

@@ -1,4 +1,4 @@
-"""From prompts, or from their context and start noise, to pixels."""
+"""Generate images from prompts, or from their context and start noise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def to_pixels(images: Tensor) -> Tensor:
     Values are clamped, scaled by 255 and truncated (not rounded), as the original script does.
 
     Raises:
-        ValueError: a value is not finite, so there is no pixel for it.
+        ValueError: a value is not finite and so has no pixel.
     """
     if not torch.isfinite(images).all():
         raise ValueError("the decoded images hold values that are not finite")
@@ -46,18 +46,18 @@ def sample(
 ) -> Tensor:
     """Sample a batch -> images [B, 3, H, W] in [-1, 1] or a little beyond, on the model's device.
 
-    Shapes: context [B, L, D]; uncond_context [1, L, D]; x_T [B, C, h, w]. ``sampler`` is a name of
-    ``SAMPLERS`` or a record like those. Only stochastic samplers call ``step_noise``. ``on_step`` is called
-    with (steps done, total steps) after each step.
+    Shapes: context [B, L, D]; uncond_context [1, L, D]; x_T [B, C, h, w]. ``sampler`` is a name in
+    ``SAMPLERS`` or a `Sampler`. Only stochastic samplers call ``step_noise``. ``on_step`` is called with
+    (steps done, total steps) after each step.
 
     Raises:
-        KeyError: an unknown sampler.
-        ValueError: steps or eta that the sampler cannot use.
+        KeyError: the sampler is unknown.
+        ValueError: the sampler does not support these steps or this eta.
     """
     if isinstance(sampler, str):
         sampler = SAMPLERS[sampler]
     grid = sampler.grid(model.schedule, steps, eta)
-    # On the device at once: a copy at each step would wait for the GPU.
+    # Move them to the device once: a copy at each step would wait for the GPU.
     grid = replace(grid, timesteps=grid.timesteps.to(model.device))
     denoise = guided(model.denoise, context, uncond_context, guidance_scale, shared=True)
     x = x_T.to(model.device)
@@ -82,10 +82,10 @@ def generate(
     step_noise: Draw | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """Do as `sample` does, then convert to pixels: uint8 [B, H, W, 3].
+    """Sample a batch like `sample`, then convert it to pixels: uint8 [B, H, W, 3].
 
     Raises:
-        KeyError, ValueError: as `sample` and `to_pixels`.
+        KeyError, ValueError: as in `sample` and `to_pixels`.
     """
     images = sample(
         model,
@@ -114,13 +114,13 @@ def generate_images(
     guidance_scale: float = 7.5,
     eta: float = 0.0,
 ) -> Tensor:
-    """Make one image for each prompt, as one batch -> uint8 [B, height, width, 3].
+    """Generate one image per prompt, as one batch -> uint8 [B, height, width, 3].
 
-    The noise of an image depends on the seed and the prompt, not on the batch; a prompt that is repeated gets
-    another image each time.
+    The noise of an image depends on the seed and the prompt, not on the batch; a repeated prompt gets a new
+    image each time.
 
     Raises:
-        KeyError, ValueError: as `generate`; ValueError also for sides that the model cannot make.
+        KeyError, ValueError: as in `generate`; ValueError also for sizes that the model cannot generate.
     """
     prompts = list(prompts)
     shape = model.config.latent_shape(height, width)

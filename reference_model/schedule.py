@@ -1,4 +1,4 @@
-"""The noise schedule and the grids of timesteps that samplers walk along."""
+"""The noise schedule, and the grids of timesteps along which samplers walk."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["Grid", "Schedule"]
 class Grid:
     """A sampler's path, in ascending time; samplers walk it from the end.
 
-    All of shape [N]. Step i leads from ``timesteps[i]``, where the signal power is ``alphas[i]``, to the
-    power ``alphas_prev[i]``: that of timestep i-1, or where the walk ends. ``sigmas`` is the fresh noise of
-    each step. ``timesteps`` int64 in 0..T-1, or float32 where they lie between those of the schedule;
+    All have shape [N]. Step i leads from ``timesteps[i]``, with signal power ``alphas[i]``, to the power
+    ``alphas_prev[i]``: that of timestep i-1, or the one at the end of the walk. ``sigmas`` is the fresh noise
+    of each step. Types: ``timesteps`` int64 in 0..T-1, or float32 if they lie between those of the schedule;
     ``alphas_prev`` and ``sigmas`` float64; ``alphas`` and ``sqrt_one_minus_alphas`` float32 on the DDIM
-    grid, as the original keeps them, else float64.
+    grid, as in the original, else float64.
     """
 
     timesteps: Tensor
@@ -34,7 +34,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Scaled-linear variance schedule (Rombach et al. 2022, the square roots of beta are linear)."""
+    """Scaled-linear variance schedule: the square roots of beta are linear (Rombach et al. 2022)."""
 
     config: ScheduleConfig
 
@@ -53,10 +53,10 @@ class Schedule:
         """Uniform DDIM grid (Song et al. 2021, appendix D.3), with the original's offset of one.
 
         The stride is T // steps, so a number of steps that does not divide T gives more points than
-        asked for (30 gives 31 for T = 1000). ``eta`` in [0, 1] scales the noise of each step (equation 16).
+        requested (30 gives 31 for T = 1000). ``eta`` in [0, 1] scales the noise of each step (equation 16).
 
         Raises:
-            ValueError: steps outside 1..T, or a stride whose last point lies past the schedule.
+            ValueError: steps are outside 1..T, or the last point lies past the end of the schedule.
         """
         total = self.config.timesteps
         if not 1 <= steps <= total:
@@ -69,7 +69,7 @@ class Schedule:
                 f"end {total - 1}; the nearest number of steps that fits is {nearest}"
             )
         timesteps = torch.arange(0, total, total // steps) + 1
-        # The original indexes its float32 buffer, takes this reciprocal in float32 and goes on in float64.
+        # The original indexes its float32 buffer, takes this reciprocal in float32 and continues in float64.
         cumprod = self.alphas_cumprod.to(torch.float32)
         alphas = cumprod[timesteps]
         alphas_prev = torch.cat([cumprod[:1], alphas[:-1]]).double()
@@ -83,5 +83,5 @@ class Schedule:
 
 
 def _sqrt(values: Tensor) -> Tensor:
-    """NumPy's root is correctly rounded on every CPU; torch's vectorised one is not."""
+    """Square root by NumPy: correctly rounded on every CPU, unlike torch's vectorised one."""
     return torch.from_numpy(np.sqrt(values.numpy()))

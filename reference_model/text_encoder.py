@@ -18,7 +18,7 @@ __all__ = ["TextEncoder"]
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """Sigmoid approximation of GELU that OpenAI trained CLIP with (Hendrycks and Gimpel 2016)."""
+    """Sigmoid approximation of GELU (Hendrycks and Gimpel 2016), with which OpenAI trained CLIP."""
     return x * torch.sigmoid(1.702 * x)
 
 
@@ -46,7 +46,7 @@ class SelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Two linear layers with CLIP's activation between."""
+    """Two linear layers with CLIP's activation in between."""
 
     def __init__(self, config: TextEncoderConfig) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Embeddings(nn.Module):
         super().__init__()
         self.token_embedding = embedding(config.vocab_size, config.hidden_size)
         self.position_embedding = embedding(config.max_position_embeddings, config.hidden_size)
-        # Published checkpoints carry this buffer; keeping it lets their keys match one to one.
+        # Published checkpoints hold this buffer; keeping it lets their keys match one to one.
         self.register_buffer("position_ids", torch.tensor([range(config.max_position_embeddings)]))
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
 """CLIP's byte-pair tokenizer, with the conventions of Stable Diffusion v1.
 
-Text is repaired by ftfy, its white space collapsed, lower-cased, split into words and encoded by
-byte-pair merges (Radford et al. 2021, section 2.4). Prompts are cut so that the end token stays, and
-padded with the end token.
+It repairs text with ftfy, collapses white space, lower-cases, splits into words and encodes them by byte-pair
+merges (Radford et al. 2021, section 2.4). Prompts are truncated before the end token and padded with it.
 """
 
 from __future__ import annotations
@@ -29,15 +28,15 @@ WORDS = regex.compile(
     r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+""",
     regex.IGNORECASE,
 )
-CLIP_MERGE_COUNT = 49152 - 256 - 2  # the vocabulary: 256 bytes, 256 closing a word, merges, 2 specials
+CLIP_MERGE_COUNT = 49152 - 256 - 2  # vocabulary: 256 bytes, 256 bytes ending a word, merges, 2 specials
 
 Merge = tuple[str, str]
 
 
 def byte_symbols() -> dict[int, str]:
-    """One printable character per byte, in the order that GPT-2 gave them (Radford et al. 2019).
+    """One printable character per byte, in GPT-2's order (Radford et al. 2019).
 
-    Printable Latin-1 bytes stand for themselves and come first; the others take code points from 256.
+    Printable Latin-1 bytes come first and map to themselves; the others map to code points from 256 on.
     """
     printable = [
         *range(ord("!"), ord("~") + 1),
@@ -50,14 +49,14 @@ def byte_symbols() -> dict[int, str]:
 
 
 def read_merges(path: Path) -> list[Merge]:
-    """Read a Hugging Face ``merges.txt``: one merge a line, lines that start with #version skipped."""
+    """Read a Hugging Face ``merges.txt``: one merge per line; skips lines that start with #version."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return [_pair(line) for line in lines if line and not line.startswith("#version")]
 
 
 @lru_cache(maxsize=1)
 def clip_merges() -> list[Merge]:
-    """CLIP's own 48,894 merges, from the data file that the open_clip package carries."""
+    """CLIP's own 48,894 merges, from the data file in the open_clip package."""
     spec = find_spec("open_clip")
     if spec is None or spec.origin is None:
         raise CheckpointError("CLIP's vocabulary is missing: install it with 'pip install open-clip-torch'")
@@ -75,7 +74,7 @@ def _pair(line: str) -> Merge:
 class Tokenizer:
     """Turn prompts into token ids.
 
-    Ids number the bytes, the bytes that close a word, the merges in order, start and end.
+    Ids are assigned in this order: bytes, bytes that end a word, merges, start, end.
     """
 
     def __init__(self, merges: Sequence[Merge], context_length: int = 77) -> None:
@@ -95,11 +94,11 @@ class Tokenizer:
         self._word = lru_cache(maxsize=65536)(self._encode_word)
 
     def __len__(self) -> int:
-        """The number of tokens in the vocabulary."""
+        """Number of tokens in the vocabulary."""
         return self.end + 1
 
     def __call__(self, prompts: Iterable[str]) -> Tensor:
-        """Prompts -> int64 [B, context_length]: start, tokens cut to fit, end, padded with end."""
+        """Prompts -> int64 [B, context_length]: start, tokens truncated to fit, end, padding with end."""
         rows = []
         for prompt in prompts:
             ids = [self.start, *self.encode(prompt)[: self.context_length - 2]]
@@ -125,7 +124,7 @@ class Tokenizer:
 
 
 def merge_pair(symbols: list[str], pair: Merge) -> list[str]:
-    """Join every occurrence of the pair, from the left."""
+    """Join every occurrence of the pair, from left to right."""
     out: list[str] = []
     i = 0
     while i < len(symbols):

@@ -1,7 +1,7 @@
 """The denoising UNet with cross-attention (Rombach et al. 2022, figure 3).
 
-Module names follow the published checkpoints, so that their state dict loads as it is. Activations are
-written over the norm that nothing else reads: a tensor more costs time on a CPU.
+Module names follow the published checkpoints, so that their state dict loads unchanged. SiLU runs in place
+on the GroupNorm output, which nothing else reads: this saves an allocation and, on a CPU, time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["UNet", "timestep_embedding"]
 
 
 def timestep_embedding(timesteps: Tensor, dim: int, max_period: float = 10000.0) -> Tensor:
-    """Sinusoidal embedding of timesteps [B], integer or not -> float32 [B, dim], cosines first.
+    """Sinusoidal embedding of timesteps [B], integer or fractional -> float32 [B, dim], cosines first.
 
     Vaswani et al. 2017, section 3.5, as used by Ho et al. 2020.
     """
@@ -30,7 +30,7 @@ def timestep_embedding(timesteps: Tensor, dim: int, max_period: float = 10000.0)
 
 
 class ResBlock(nn.Module):
-    """Two convolutions with the timestep embedding added between them, residual."""
+    """Residual block: two convolutions with the timestep embedding added between them."""
 
     def __init__(self, channels: int, emb_channels: int, out_channels: int, groups: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Downsample(nn.Module):
 
 
 class Stage(nn.Sequential):
-    """Layers in a row; each takes what it needs of the timestep embedding and the context."""
+    """Layers in sequence; each receives the timestep embedding or the context if it uses it."""
 
     def forward(self, x: Tensor, emb: Tensor, context: Tensor) -> Tensor:  # type: ignore[override]
         for layer in self:
@@ -83,8 +83,8 @@ class UNet(nn.Module):
     """Predict the noise in latents.
 
     Shapes: x [B, in_channels, h, w]; timesteps [B]; context [B, L, context_dim] -> [B, out_channels, h, w].
-    The context may have k B rows, the images one time after the other: what lies before the first
-    cross-attention is computed once for all k, and the result has k B rows.
+    The context may have k B rows, one block of B rows per condition: the layers before the first
+    cross-attention then run once for all conditions, and the result has k B rows.
     """
 
     def __init__(self, config: UNetConfig) -> None:

@@ -1,4 +1,4 @@
-"""Load a latent diffusion model from the files that people have."""
+"""Load a latent diffusion model from the formats in common use."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def load_checkpoint(
     device: str = "cpu",
     use_ema: bool | None = None,
 ) -> LatentDiffusion:
-    """Build the model that ``config`` describes and fill it from ``source``, float32, ready to sample.
+    """Build the model that ``config`` describes and load ``source`` into it: float32, ready to sample.
 
     Nothing in a file is executed.
 
@@ -39,13 +39,13 @@ def load_checkpoint(
         source: a file in the original key layout (.ckpt or .safetensors), a diffusers folder, or a hub id
             "organisation/name", whose files are downloaded to the Hugging Face cache.
         config: an original-format YAML file or a configuration; None means Stable Diffusion v1. A folder
-            brings its own.
-        device: where the model goes.
-        use_ema: True takes the EMA weights of a file that holds both sets, False the plain ones; None takes
-            what the config says, and the EMA weights of a file that holds no others.
+            has its own.
+        device: the model's device.
+        use_ema: if a file holds both sets of weights, True takes the EMA ones and False the plain ones; None
+            follows the config, or takes the EMA weights if the file holds no others.
 
     Raises:
-        CheckpointError: one line that says what does not fit.
+        CheckpointError: one line on what does not fit.
     """
     path = locate(source)
     settings = read_config(path, config)
@@ -57,16 +57,16 @@ def load_checkpoint(
 
 
 def reload_checkpoint(model: LatentDiffusion, source: str | Path, use_ema: bool | None = None) -> None:
-    """Write the weights of ``source`` over those of ``model``, whose configuration they must have.
+    """Overwrite the weights of ``model`` with those of ``source``, which must have the same configuration.
 
-    What was compiled stays so, and no second model is in memory. Raises CheckpointError as
-    `load_checkpoint`; the model is of no use afterwards.
+    Compiled networks stay compiled, and memory never holds a second model. Raises CheckpointError as
+    `load_checkpoint` does; the model is unusable afterwards.
     """
     refill(model, _stored(locate(source), model, use_ema, str(source)), str(source))
 
 
 def _stored(path: Path, model: LatentDiffusion, use_ema: bool | None, label: str) -> dict[str, StoredTensor]:
-    """The tensors of a file or folder by the names of the model's weights, which they fit."""
+    """The tensors of a file or folder under the names of the model's weights; checks that they fit."""
     wanted, settings = model.state_dict(), model.config
     if path.is_dir():
         if use_ema:
@@ -82,10 +82,10 @@ def _stored(path: Path, model: LatentDiffusion, use_ema: bool | None, label: str
 
 
 def locate(source: str | Path) -> Path:
-    """The file or folder that ``source`` means; a hub id is downloaded, or found in the cache.
+    """The file or folder that ``source`` refers to; a hub id is downloaded unless it is cached.
 
     Raises:
-        CheckpointError: there is nothing, or the hub cannot be reached.
+        CheckpointError: the source does not exist, or the hub cannot be reached.
     """
     path = Path(source)
     if path.exists():
@@ -96,10 +96,10 @@ def locate(source: str | Path) -> Path:
 
 
 def read_config(path: Path, config: str | Path | ModelConfig | None = None) -> ModelConfig:
-    """The configuration that the weights at ``path`` are loaded with; see `load_checkpoint`.
+    """The configuration for loading the weights at ``path``; see `load_checkpoint`.
 
     Raises:
-        CheckpointError: it cannot be read, or a folder is given another one than its own.
+        CheckpointError: it cannot be read, or ``config`` is given for a folder, which has its own.
     """
     if path.is_dir():
         settings = read_folder_config(path)
@@ -112,7 +112,7 @@ def read_config(path: Path, config: str | Path | ModelConfig | None = None) -> M
 
 
 def _skeleton(settings: ModelConfig, label: str) -> LatentDiffusion:
-    """The model without memory for its weights, its tokenizer read."""
+    """The model without memory for its weights, but with its tokenizer loaded."""
     try:
         with torch.device("meta"):
             model = LatentDiffusion(settings)

@@ -1,4 +1,4 @@
-"""Read a diffusers folder's json files as the configuration of this model, or refuse what differs."""
+"""Read a diffusers folder's JSON files as a configuration of this model; refuse unsupported options."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
         "trained_betas": None,
     },
 }
-"""Options that change the network or what it predicts, and the only values that are implemented here.
+"""Options that change the network or what it predicts, each with the only value implemented here.
 
-The scheduler's other options choose a sampler, which a folder does not decide here.
+The scheduler's other options choose a sampler and are ignored: samplers are chosen apart from models.
 """
 
 
@@ -74,7 +74,7 @@ def read_folder_config(folder: Path) -> ModelConfig:
     """The configuration of the model in ``folder``.
 
     Raises:
-        CheckpointError: a json file is missing or damaged, or describes a model of another kind.
+        CheckpointError: a JSON file is missing or damaged, or describes an unsupported model.
     """
     _refuse_other_pipelines(folder)
     try:
@@ -149,7 +149,7 @@ def _unet(values: Mapping[str, Any], latent_channels: int) -> UNetConfig:
         num_res_blocks=_uniform(values, "layers_per_block", 2),
         attention_resolutions=tuple(2**i for i in reversed(range(len(attends))) if attends[i]),
         channel_mult=tuple(_ratio(width, widths[0]) for width in widths),
-        # What diffusers calls attention_head_dim is the number of heads in these models.
+        # In these models, what diffusers calls attention_head_dim is the number of heads.
         num_heads=values.get("num_attention_heads") or _uniform(values, "attention_head_dim", 8),
         transformer_depth=_uniform(values, "transformer_layers_per_block", 1),
         context_dim=_uniform(values, "cross_attention_dim", 768),
@@ -175,7 +175,7 @@ def _autoencoder(values: Mapping[str, Any]) -> AutoencoderConfig:
 
 
 def _uniform(values: Mapping[str, Any], option: str, default: int) -> int:
-    """An option that may be a list of one number per level; only equal numbers are implemented."""
+    """Read an option that may list one number per level; only equal numbers are supported."""
     value = values.get(option, default)
     numbers = set(value) if isinstance(value, Sequence) else {value}
     if len(numbers) != 1:
@@ -191,15 +191,15 @@ def _text_encoder(folder: Path) -> TextEncoderConfig:
     values = _read(folder, "text_encoder/config.json")
     names = {field.name for field in fields(TextEncoderConfig)} - {"merges"}
     known = {key: value for key, value in values.items() if key in names}
-    # The defaults of transformers, where a file leaves them out, are those of this class.
+    # For options missing from the file, this class has the same defaults as transformers.
     return TextEncoderConfig(**known, merges=_merges(folder / "tokenizer"))
 
 
 def _merges(folder: Path) -> Path | None:
-    """The merges of a tokenizer of CLIP's kind; None for CLIP's own.
+    """Path of the merges of a CLIP-like tokenizer; None means CLIP's own merges.
 
     Raises:
-        CheckpointError: another kind of tokenizer, other numbers for the same tokens, another padding.
+        CheckpointError: the tokenizer is of another kind, or numbers or pads its tokens differently.
     """
     if not folder.is_dir():
         return None

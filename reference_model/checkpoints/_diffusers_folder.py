@@ -14,10 +14,10 @@ __all__ = ["open_folder"]
 
 
 def open_folder(folder: Path) -> dict[str, StoredTensor]:
-    """ "component/key" -> tensor of all weights in a folder.
+    """All weights in a folder, as a mapping from "component/key" to tensor.
 
     Raises:
-        CheckpointError: a component has no weights, damaged ones, or weights in several files.
+        CheckpointError: a component has no weights, damaged ones, or weights split into several files.
     """
     tensors: dict[str, StoredTensor] = {}
     for component in COMPONENTS.values():

@@ -1,4 +1,4 @@
-"""Open a file of weights, whatever its format, or say in one line what is wrong with it."""
+"""Open a file of weights in any supported format, or report in one line what is wrong with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAMAGE = (
     ValueError,
     zipfile.BadZipFile,
 )
-"""What reading a damaged or foreign file may raise."""
+"""Exceptions that reading a damaged or foreign file may raise."""
 
 FOREIGN = {
     b"<": "a web page, not weights; download it again",
@@ -35,16 +35,17 @@ FOREIGN = {
     b"7z\xbc\xaf": "a 7z archive; unpack it",
     b"GGUF": "a GGUF file, which is not supported",
 }
-"""First bytes of files that people take for weights."""
+"""First bytes of files that people mistake for weights."""
 
 
 def open_weights(path: Path) -> dict[str, StoredTensor]:
-    """Name -> tensor of a file in the format of safetensors or of torch.save; nothing in it is executed.
+    """Tensors by name from a file in the format of safetensors or torch.save; executes nothing in it.
 
-    The content decides, not the suffix. An entry "state_dict" is unwrapped; what is no tensor is ignored.
+    The content decides on the format, not the suffix. An entry "state_dict" is unwrapped; objects other than
+    tensors are ignored.
 
     Raises:
-        CheckpointError: a missing, damaged or foreign file, or one without tensors.
+        CheckpointError: the file is missing, damaged or foreign, or holds no tensors.
     """
     if not path.exists():
         raise CheckpointError(f"no checkpoint at {path}")
@@ -61,7 +62,7 @@ def open_weights(path: Path) -> dict[str, StoredTensor]:
 
 
 def _reader(head: bytes) -> Callable[[Path], dict[str, StoredTensor]]:
-    """The function that reads a file that begins with ``head``."""
+    """The function for reading a file that begins with ``head``."""
     if not head:
         raise ValueError("it is empty")
     for start, kind in FOREIGN.items():

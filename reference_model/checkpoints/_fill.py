@@ -1,4 +1,4 @@
-"""Check stored tensors against a model, one by one, and make them its weights."""
+"""Check stored tensors against a model and load them one by one as its weights."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def check_fit(
     is_extra: Callable[[str], bool],
     label: str,
 ) -> None:
-    """Every wanted tensor is there with its shape, and nothing else but known extras is.
+    """Check that every wanted tensor is stored in its shape, and nothing else except known extras.
 
     Raises:
-        CheckpointError: names keys and the likely cause.
+        CheckpointError: some tensors do not fit; the line names keys and the likely cause.
     """
     missing = sorted(wanted.keys() - stored.keys() - {POSITION_IDS})
     unexpected = sorted(key for key in stored.keys() - wanted.keys() if not is_extra(key))
@@ -49,12 +49,12 @@ def check_fit(
 
 
 def check_schedule(stored: Mapping[str, StoredTensor], schedule: Schedule, label: str) -> None:
-    """The signal powers in a file, which the original samples with, are those of the configuration.
+    """Check that the signal powers in a file, with which the original samples, match the configuration.
 
-    Files in half precision have rounded ones, in bfloat16 by 0.4 % at most.
+    Files in half precision hold rounded values; bfloat16 changes them by at most 0.4%.
 
     Raises:
-        CheckpointError: names the largest difference.
+        CheckpointError: they differ; the line names the largest difference.
     """
     if "alphas_cumprod" not in stored:
         return
@@ -73,14 +73,14 @@ def check_schedule(stored: Mapping[str, StoredTensor], schedule: Schedule, label
 
 
 def fill(model: LatentDiffusion, stored: Mapping[str, StoredTensor], device: str, label: str) -> None:
-    """Give ``model`` its weights on ``device``, reading one tensor at a time.
+    """Load the weights of ``model`` onto ``device``, reading one tensor at a time.
 
     Raises:
-        CheckpointError: a damaged file, or weights that are not finite.
+        CheckpointError: the file is damaged, or a weight is not finite.
     """
     weights = {}
     for name, tensor in _tensors(stored, model.state_dict(), label):
-        # A third faster on a CPU. The decoder keeps its layout, since it amplifies rounding.
+        # Makes the UNet a third faster on a CPU. The decoder keeps its layout, because it amplifies rounding.
         last = device == "cpu" and name.startswith(UNET_PREFIX) and tensor.dim() == 4
         layout = torch.channels_last if last else torch.preserve_format
         weights[name] = tensor.to(device, memory_format=layout)
@@ -89,9 +89,9 @@ def fill(model: LatentDiffusion, stored: Mapping[str, StoredTensor], device: str
 
 @torch.no_grad()
 def refill(model: LatentDiffusion, stored: Mapping[str, StoredTensor], label: str) -> None:
-    """Write other weights over those of ``model``, which keep their place, device, layout and precision.
+    """Overwrite the weights of ``model`` in place: they keep their device, layout and precision.
 
-    Its digest is that of the weights before they are rounded to the model's precision. Raises as `fill`.
+    The new digest is that of the weights before rounding to the model's precision. Raises as `fill` does.
     """
     digest = WeightsDigest()
     targets = model.state_dict()
@@ -104,10 +104,10 @@ def refill(model: LatentDiffusion, stored: Mapping[str, StoredTensor], label: st
 def _tensors(
     stored: Mapping[str, StoredTensor], targets: Mapping[str, Tensor], label: str
 ) -> Iterator[tuple[str, Tensor]]:
-    """The wanted tensors in order of name, floating ones in float32."""
+    """The wanted tensors in order of name, all weights in float32."""
     for name, target in sorted(targets.items()):
         if name == POSITION_IDS:
-            # A constant, which newer writers leave out.
+            # A constant that newer files leave out.
             yield name, torch.arange(target.shape[1])[None]
             continue
         tensor = _read(stored, name, label)
@@ -124,7 +124,7 @@ def _read(stored: Mapping[str, StoredTensor], name: str, label: str) -> Tensor:
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Whether all values are: the least and the largest tell, in one pass and without a copy."""
+    """Whether all values are finite; testing the minimum and maximum takes one pass and no copy."""
     return all(bool(value.isfinite()) for value in tensor.aminmax()) if tensor.numel() else True
 
 

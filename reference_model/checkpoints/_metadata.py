@@ -1,4 +1,4 @@
-"""What a .safetensors file says of itself, where that contradicts the model it is loaded as."""
+"""Refuse .safetensors files whose metadata contradict the model that they are loaded as."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ CLAIMS: tuple[tuple[str, str, str], ...] = (
     (r"ss_v2", r"true|1", _OTHER),
     (r"ss_base_model_version", r"(?!sd_v1|sd_1).+", _OTHER),
 )
-"""Keys of the Stability AI model specification and of kohya's trainers, values not supported, and why.
+"""Keys of the Stability AI model specification and of kohya's trainers, unsupported values, and why.
 
-Keys and values are patterns of the whole text, in small letters.
+Keys and values are patterns for the whole text in lower case.
 """
 
 
 def check_metadata(path: Path, metadata: Mapping[str, str]) -> None:
-    """Raise CheckpointError if the file says that it is of a kind that is not supported."""
+    """Raise CheckpointError if the metadata declare an unsupported kind of model."""
     for key, value in metadata.items():
         for keys, values, cause in CLAIMS:
             if re.fullmatch(keys, key.lower()) and re.fullmatch(values, value.strip().lower()):

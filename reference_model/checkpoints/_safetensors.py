@@ -18,11 +18,11 @@ HEADER = 8
 """Offset of the JSON header."""
 FLOATS = ("F64", "F32", "F16")
 MAPPED = 32 * 2**20
-"""Bytes to read before the file is mapped anew: what was read of a mapping stays in memory as long as it."""
+"""Bytes to read before mapping the file again: what was read stays in memory as long as its mapping."""
 
 
 def looks_like_safetensors(head: bytes) -> bool:
-    """Whether a file that starts with ``head`` (at least nine bytes) is one."""
+    """Whether a file that starts with ``head`` (at least nine bytes) looks like a .safetensors file."""
     return head[HEADER : HEADER + 1] == b"{"
 
 
@@ -30,13 +30,13 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     """The tensors by name.
 
     Raises:
-        CheckpointError: a kind or a floating type of weights that is not supported, such as F8_E4M3.
-        SafetensorError: a damaged file.
+        CheckpointError: the weights are of an unsupported kind or floating type, such as F8_E4M3.
+        SafetensorError: the file is damaged.
     """
     reader, tensors = _Reader(path), {}
     with safe_open(path, "pt") as file:
         check_metadata(path, file.metadata() or {})
-        for name in file.keys():  # noqa: SIM118 - no mapping
+        for name in file.keys():  # noqa: SIM118 - not a mapping
             entry = file.get_slice(name)
             dtype, shape = entry.get_dtype(), tuple(entry.get_shape())
             if dtype.startswith("F") and dtype not in FLOATS:

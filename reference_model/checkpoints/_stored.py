@@ -1,4 +1,4 @@
-"""A tensor that is still in its file."""
+"""A tensor that has not been read from its file yet."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["StoredTensor", "read_span", "unsupported_type"]
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """The shape of a tensor, and a function that reads it, row-major, into memory of its own.
+    """The shape of a tensor, and a function that reads it, row-major, into its own memory.
 
-    Tensors are read one at a time, and only those that are wanted, so that loading takes little more memory
-    than the weights.
+    Reading one tensor at a time, and only those that are wanted, keeps memory during loading little above
+    the size of the weights.
     """
 
     shape: tuple[int, ...]
@@ -25,10 +25,10 @@ class StoredTensor:
 
 
 def read_span(path: Path, offset: int, nbytes: int) -> Tensor:
-    """Bytes of a file as a uint8 tensor [nbytes].
+    """Read ``nbytes`` bytes of a file as a uint8 tensor [nbytes].
 
     Raises:
-        EOFError: the file ends before them.
+        EOFError: the file ends before the last of them.
     """
     content = torch.empty(nbytes, dtype=torch.uint8)
     with open(path, "rb", buffering=0) as file:
@@ -43,5 +43,5 @@ def read_span(path: Path, offset: int, nbytes: int) -> Tensor:
 
 
 def unsupported_type(path: Path, dtype: str) -> str:
-    """The error line for a file whose weights have a type that is not read."""
+    """The error line for a file whose weights have an unsupported type."""
     return f"{path} holds weights of type {dtype}, which is not supported: convert them to float16 first"

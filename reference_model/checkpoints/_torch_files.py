@@ -1,7 +1,7 @@
-"""Find the tensors in files that `torch.save` wrote, without running anything that they hold.
+"""Find the tensors in files that `torch.save` wrote, without executing anything in them.
 
-There are two formats: since torch 1.6 a zip archive with a pickle and one record for each storage; before
-that, five pickles in a row and then the storages.
+Two formats exist: since torch 1.6, a zip archive with a pickle and one record per storage; before that, five
+consecutive pickles followed by the storages.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class Storage:
-    """A storage as the pickle names it; ``dtype`` is None for types that no weights have."""
+    """A storage as the pickle names it; ``dtype`` is None for types that weights never have."""
 
     key: str
     dtype: torch.dtype | None
 
 
 WRAPPERS = ("module", "model", "model_state_dict", "weights")
-"""Entries that trainers such as DeepSpeed keep the weights in; state_dict comes before them."""
+"""Entries in which trainers such as DeepSpeed keep the weights; state_dict takes precedence."""
 
 Places = dict[str, tuple[int, int]]
-"""Offset and length in bytes of each storage in its file, by its key."""
+"""Storage key -> offset and length in bytes of the storage in its file."""
 
 
 def read_zip(path: Path) -> dict[str, StoredTensor]:
     """The tensors of a zip archive by name.
 
     Raises:
-        CheckpointError: weights in float8.
-        ValueError, LookupError, zipfile.BadZipFile: no such archive, or a damaged one.
+        CheckpointError: the weights are in float8.
+        ValueError, LookupError, zipfile.BadZipFile: torch.save did not write the file, or it is damaged.
     """
     if not zipfile.is_zipfile(path):
         raise ValueError(f"a zip archive, but {CUT_OFF}")
@@ -85,7 +85,7 @@ def read_zip(path: Path) -> dict[str, StoredTensor]:
 
 
 def _record_offset(file: IO[bytes], header_offset: int) -> int:
-    """Where a record's bytes start: behind its local header, whose padding the directory does not know."""
+    """Offset of a record's bytes, after its local header, whose padding the directory does not give."""
     file.seek(header_offset)
     header = file.read(LOCAL_HEADER)
     if len(header) < LOCAL_HEADER or not header.startswith(b"PK\x03\x04"):
@@ -95,10 +95,10 @@ def _record_offset(file: IO[bytes], header_offset: int) -> int:
 
 
 def read_legacy(path: Path) -> dict[str, StoredTensor]:
-    """The tensors of a file from before torch 1.6 by name.
+    """The tensors, by name, of a file from before torch 1.6.
 
     Raises:
-        ValueError, LookupError: no such file, or a damaged one.
+        ValueError, LookupError: torch.save did not write the file, or it is damaged.
     """
     itemsizes: dict[str, int] = {}
 
@@ -124,7 +124,7 @@ def read_legacy(path: Path) -> dict[str, StoredTensor]:
 
 
 def _storage(id_: Any) -> Storage | None:
-    """The storage that a persistent id means: ("storage", type, key, device, length, ...)."""
+    """The storage to which a persistent id refers: ("storage", type, key, device, length, ...)."""
     match id_:
         case ("storage", Global(module="torch", name=name), str(key), *_):
             return Storage(key, DTYPES.get(name))
@@ -132,10 +132,10 @@ def _storage(id_: Any) -> Storage | None:
 
 
 def _tensors(content: Any, path: Path, places: Places) -> dict[str, StoredTensor]:
-    """The tensors of ``content``, or of the entry that holds the weights, by name; the rest is ignored.
+    """The tensors, by name, of ``content`` or of its entry that holds the weights; ignores the rest.
 
     Raises:
-        CheckpointError: there are none; the line says what there is.
+        CheckpointError: it holds no tensors; the line names what it holds instead.
     """
     if not isinstance(content, dict):
         return {}
@@ -183,7 +183,7 @@ def _stored(
     shape: tuple[Any, ...],
     strides: tuple[Any, ...],
 ) -> StoredTensor:
-    """A view of a storage: ``start`` and ``strides`` count elements."""
+    """A view of a storage; ``start`` and ``strides`` are in elements."""
     numbers = (start, *shape, *strides)
     if len(shape) != len(strides) or not all(isinstance(n, int) and n >= 0 for n in numbers):
         raise ValueError("a tensor of impossible shape")

@@ -1,14 +1,13 @@
-"""Read a pickle as data: what it would import or call is written down, never imported or called.
+"""Read a pickle as data: what it would import or call is recorded, never imported or called.
 
 Why this is safe. A pickle is a program for a small stack machine. Python's own machine runs it here, but
 every instruction that reaches code is replaced: a name becomes a `Global`, which holds two strings; a call
 becomes a `Call`, which holds what would have been called; BUILD, which calls `__setstate__`, does nothing.
 `Global` is therefore the only thing on the stack that can be called.
 
-Why this stays small. The machine is the one that is written in Python: its memo is a dictionary, so an index
-of two billion costs nothing. Its tuples hash by identity, because hashing deeply nested ones would overflow
-the stack of C. Each instruction adds at most one value, so memory is linear in the size of the pickle, which
-`LIMIT` bounds.
+Why this stays small. The machine is the pure-Python one: its memo is a dictionary, so an index of two billion
+costs nothing. Tuples hash by identity, because hashing deeply nested ones would overflow the C stack. Each
+instruction adds at most one value, so memory is linear in the size of the pickle, which `LIMIT` bounds.
 
 Why not `torch.load(weights_only=True)`. It refuses a file that mentions a name from `os` or `sys`, an object
 of an unknown class that was filled like a list, or a pickle protocol other than 2; deeply nested keys crash
@@ -25,24 +24,24 @@ from typing import IO, Any, ClassVar, NoReturn
 __all__ = ["LIMIT", "Call", "Global", "read_pickle"]
 
 LIMIT = 16 * 2**20
-"""Largest pickle that is read, in bytes. A Stable Diffusion file with its optimizer has about one million."""
+"""Largest pickle to read, in bytes. That of a Stable Diffusion file with optimizer has about one million."""
 
 
 @dataclass(frozen=True, eq=False)
 class Global:
-    """A name that the pickle wants imported."""
+    """A name that the pickle asks to import."""
 
     module: str
     name: str
 
     def __call__(self, *args: Any) -> Any:
-        """Write down a call; an ordered dictionary is read as a plain one."""
+        """Record a call; an ordered dictionary becomes a plain one."""
         return {} if (self.module, self.name) == ("collections", "OrderedDict") else Call(self, args)
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A call that the pickle wants made. What it would add to the result is dropped."""
+    """A call that the pickle asks to make. Items that the pickle adds to its result are dropped."""
 
     target: Global
     args: tuple[Any, ...]
@@ -108,15 +107,14 @@ class _Replay(pickle._Unpickler):
 
 
 def read_pickle(file: IO[bytes], persistent: Callable[[Any], Any] = lambda id_: None) -> Any:
-    """What one pickle describes: plain data, with `Global` and `Call` for the rest.
+    """Read one pickle as plain data, with `Global` and `Call` for everything else.
 
     Args:
-        file: is left just behind the pickle.
-        persistent: turns the id of something outside the pickle (in torch's files, a storage) into the value
-            that stands for it.
+        file: its position moves to the end of the pickle.
+        persistent: turns the id of something outside the pickle (in torch's files, a storage) into a value.
 
     Raises:
-        ValueError: the bytes are no whole pickle.
+        ValueError: the bytes are not a complete pickle.
     """
     try:
         return _Replay(file, persistent).load()

@@ -21,7 +21,7 @@ __all__ = [
 UNET_PREFIX = "model.diffusion_model."
 EMA_PREFIX = "model_ema."
 
-# Stored in the original files, but derived from the schedule's configuration here.
+# Original files store these; here they are derived from the schedule's configuration.
 BUFFERS = frozenset(
     {
         "betas",
@@ -54,23 +54,23 @@ KNOWN_EXTRAS: dict[str, str] = {
     r"(epoch|global_step|pytorch-lightning_version|callbacks|optimizer_states|lr_schedulers|loops|"
     r"hyper_parameters|hparams_name|(native_)?amp_scaling_state)(\..*)?": "state of the training",
 }
-"""Keys (as patterns) that files carry beyond the weights and `BUFFERS`, and what they are. None is read."""
+"""Keys (as patterns) that files hold besides the weights and `BUFFERS`, and what they are; never read."""
 
 
 def is_known_extra(key: str) -> bool:
-    """Whether files of this layout may carry the key although no model wants it."""
+    """Whether files of this layout may hold the key although no model needs it."""
     return key in BUFFERS or any(re.fullmatch(pattern, key) for pattern in KNOWN_EXTRAS)
 
 
 def ema_name(name: str) -> str:
-    """The key of the exponential moving average of a denoiser's weight: "model." goes, and so do all dots."""
+    """Key of the moving average of the denoiser's weight ``name``: without "model." and without dots."""
     return EMA_PREFIX + name.removeprefix("model.").replace(".", "")
 
 
 def _with_text_model(stored: Mapping[str, StoredTensor]) -> Mapping[str, StoredTensor]:
-    """Some files leave the module `text_model` out of the text encoder's keys; put it in.
+    """Insert the module `text_model` into the text encoder's keys, because some files leave it out.
 
-    Where a file has both, its keys stay, and are refused as unexpected.
+    If a file has both forms, its keys stay unchanged and are refused later as unexpected.
     """
     modules = r"^cond_stage_model\.transformer\.(?=(embeddings|encoder|final_layer_norm)\.)"
     renamed = {re.sub(modules, r"\g<0>text_model.", key): tensor for key, tensor in stored.items()}
@@ -84,13 +84,13 @@ def choose_weights(
     configured: bool,
     label: str,
 ) -> dict[str, StoredTensor]:
-    """The tensors of a file by the model's names, the denoiser from the weight set that was asked for.
+    """The tensors of a file under the model's names, with the denoiser from the requested set of weights.
 
-    ``use_ema`` None takes what the config says (``configured``), and the only set where there is only one
-    under `model_ema.`.
+    ``use_ema`` None follows the config (``configured``), or takes the set under `model_ema.` if it is the
+    only one.
 
     Raises:
-        CheckpointError: the set that was asked for is not there.
+        CheckpointError: the file does not hold the requested set.
     """
     stored = _with_text_model(stored)
     has_ema = any(key.startswith(f"{EMA_PREFIX}diffusion_model") for key in stored)

@@ -1,4 +1,4 @@
-"""Say what a set of weights most likely is when it does not fit the model."""
+"""Guess what a set of weights is if it does not fit the model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SIGNS: tuple[tuple[str, str], ...] = (
         "this is a denoiser alone, its keys without 'model.diffusion_model.'",
     ),
 )
-"""Keys that give away another kind of file, and what to say of it; the first that matches counts."""
+"""Keys that reveal another kind of file, and what to report about it; the first match counts."""
 
 BERT_SIGN = "cond_stage_model.transformer.attn_layers."
 PARTS = {
@@ -48,9 +48,9 @@ PARTS = {
 
 
 def likely_cause(found: Mapping[str, Shape], wanted: Mapping[str, Shape], only_gaps: bool) -> str:
-    """One clause on why the tensors ``found`` (name -> shape) do not fit those that are ``wanted``.
+    """One clause on why the tensors ``found`` (name -> shape) do not fit those ``wanted``.
 
-    ``only_gaps``: all that was found fits, and something is missing.
+    ``only_gaps``: everything found fits, but something is missing.
     """
     return (
         sign_of(found) or _by_shape(found) or _by_encoder(found, wanted) or _by_gap(found, wanted, only_gaps)
@@ -58,13 +58,13 @@ def likely_cause(found: Mapping[str, Shape], wanted: Mapping[str, Shape], only_g
 
 
 def sign_of(keys: Iterable[str]) -> str:
-    """What the keys give away, "" for nothing."""
+    """The kind of file that the keys reveal, or "" if they reveal nothing."""
     names = list(keys)
     return next((cause for pattern, cause in SIGNS if any(re.search(pattern, key) for key in names)), "")
 
 
 def _by_shape(found: Mapping[str, Shape]) -> str:
-    """What the denoiser's context width and input channels tell."""
+    """The kind of model that the denoiser's context width and input channels reveal."""
     for key, shape in found.items():
         if key.endswith("attn2.to_k.weight") and shape[1:] == (1024,):
             return "this is Stable Diffusion 2.x (context of 1024 channels), which is not supported"

@@ -1,7 +1,7 @@
-"""The key layout of diffusers folders, told as renamings of the original one.
+"""The key layout of diffusers folders, expressed as renamings of the original one.
 
-The weights are the same numbers. The layouts differ in names, in the order of the decoder's levels, and in
-attention layers that are linear on one side and 1x1 convolutions on the other.
+The weights have the same values. The layouts differ in names, in the order of the decoder's levels, and in
+attention layers that are linear in one and 1x1 convolutions in the other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COMPONENTS = {
     "first_stage_model.": "vae",
     "cond_stage_model.transformer.": "text_encoder",
 }
-"""Where the parts of the model lie in a folder, by the prefix of their keys."""
+"""Key prefix of each part of the model -> its component in a folder."""
 
 UNET_LAYERS = {
     "in_layers.0": "norm1",
@@ -71,13 +71,13 @@ def unet_modules(config: UNetConfig) -> dict[str, str]:
         for i in range(blocks + 1):
             names[f"output_blocks.{first + i}.0"] = f"up_blocks.{level}.resnets.{i}"
             names[f"output_blocks.{first + i}.1"] = f"up_blocks.{level}.attentions.{i}"
-        for place in (1, 2):  # behind the attention, where there is one
+        for place in (1, 2):  # after the attention, if any
             names[f"output_blocks.{first + blocks}.{place}.conv"] = f"up_blocks.{level}.upsamplers.0.conv"
     return names
 
 
 def vae_modules(config: AutoencoderConfig) -> dict[str, str]:
-    """Module of the autoencoder -> its name in diffusers, whose decoder counts levels the other way."""
+    """Module of the autoencoder -> its name in diffusers, whose decoder counts levels in reverse."""
     names = {}
     for half in ("encoder", "decoder"):
         names[f"{half}.mid.block_1"] = f"{half}.mid_block.resnets.0"
@@ -96,12 +96,12 @@ def vae_modules(config: AutoencoderConfig) -> dict[str, str]:
 
 
 def their_names(name: str, config: ModelConfig) -> tuple[str, ...]:
-    """The names "component/key" under which a folder may hold the weight ``name`` of the model."""
+    """The names "component/key" that the model's weight ``name`` may have in a folder."""
     prefix = next(prefix for prefix in COMPONENTS if name.startswith(prefix))
     component, key = COMPONENTS[prefix], name.removeprefix(prefix)
     keys: tuple[str, ...]
     if component == "text_encoder":
-        # transformers 5 leaves out the outer module.
+        # transformers 5 omits the outer module.
         keys = (key, key.removeprefix("text_model."))
     elif component == "unet":
         keys = (_renamed(key, unet_modules(config.unet), UNET_LAYERS),)
@@ -125,7 +125,7 @@ def _renamed(key: str, modules: Mapping[str, str], layers: Mapping[str, str]) ->
 def original_layout(
     folder: Mapping[str, StoredTensor], wanted: Mapping[str, Tensor], config: ModelConfig
 ) -> dict[str, StoredTensor]:
-    """The tensors of a folder ("component/key") by the model's names; what no weight wants keeps its name."""
+    """The tensors of a folder under the model's names; those that the model does not need keep theirs."""
     rest = {key: tensor for key, tensor in folder.items() if key not in KNOWN_EXTRAS}
     tensors = {}
     for name, target in wanted.items():
@@ -136,7 +136,7 @@ def original_layout(
 
 
 def _as_convolution(tensor: StoredTensor, shape: tuple[int, ...]) -> StoredTensor:
-    """A linear layer's weight [out, in] as that of the 1x1 convolution [out, in, 1, 1] that it equals."""
+    """Reshape a linear layer's weight [out, in] to that of the equivalent 1x1 convolution [out, in, 1, 1]."""
     if (*tensor.shape, 1, 1) != shape:
         return tensor
     return StoredTensor(shape, lambda: tensor.read().reshape(shape))

@@ -1,7 +1,7 @@
 """Samplers: each walks a grid of timesteps and yields its state after every step.
 
-A sampler is one function ``(denoise, x, grid, draw) -> Iterator[Step]`` with the grid that it is made
-for. It knows nothing of prompts, guidance or progress. A new one is a new file and a line in ``SAMPLERS``.
+A sampler is one function ``(denoise, x, grid, draw) -> Iterator[Step]`` and the grid that it is made for.
+It knows nothing of prompts, guidance or progress. To add one, add a file and a line in ``SAMPLERS``.
 """
 
 from __future__ import annotations
@@ -42,5 +42,5 @@ SAMPLERS: dict[str, Sampler] = {
     "euler": Sampler(euler, linspace_grid, order=1),
     "euler-ancestral": Sampler(euler_ancestral, linspace_grid),
     "heun": Sampler(heun, linspace_grid, order=2),
-    "unipc": Sampler(unipc, rounded_grid, order=3),  # the corrector adds one to the predictor's two
+    "unipc": Sampler(unipc, rounded_grid, order=3),  # the corrector adds one to the predictor's order
 }

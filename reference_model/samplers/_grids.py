@@ -1,6 +1,6 @@
-"""The grids of samplers whose timesteps lie evenly between both ends of the schedule.
+"""Grids whose timesteps are evenly spaced between both ends of the schedule.
 
-The number of steps is always the one asked for. All are deterministic: eta must be 0.
+Each has exactly the requested number of steps. All are deterministic: eta must be 0.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ __all__ = ["interpolated_grid", "linspace_grid", "rounded_grid"]
 def interpolated_grid(schedule: Schedule, steps: int, eta: float = 0.0) -> Grid:
     """T-1, ..., 0 in ``steps`` equal strides, not rounded; the walk ends at timestep 0.
 
-    Between two timesteps of the schedule the logarithm of alpha is linear (Lu et al. 2022, "DPM-Solver",
+    Between two timesteps of the schedule, log alpha is interpolated linearly (Lu et al. 2022, "DPM-Solver",
     on discrete-time models). The continuous times of that paper are (timestep + 1) / T.
 
     Raises:
-        ValueError: steps outside 1..T, or eta that is not 0.
+        ValueError: steps are outside 1..T, or eta is not 0.
     """
     total = _checked(schedule, steps, eta, schedule.config.timesteps)
     nodes = np.linspace(0, total - 1, steps + 1)
@@ -30,10 +30,10 @@ def interpolated_grid(schedule: Schedule, steps: int, eta: float = 0.0) -> Grid:
 
 
 def rounded_grid(schedule: Schedule, steps: int, eta: float = 0.0) -> Grid:
-    """Like `interpolated_grid` with rounded timesteps, and the walk ends at latents without noise.
+    """Like `interpolated_grid` with rounded timesteps, but the walk ends at latents without noise.
 
     Raises:
-        ValueError: steps outside 1..T-1 (more would round to a timestep twice), or eta that is not 0.
+        ValueError: steps are outside 1..T-1 (more would repeat a timestep), or eta is not 0.
     """
     total = _checked(schedule, steps, eta, schedule.config.timesteps - 1) + 1
     timesteps = np.linspace(0, total - 1, steps + 1).round().astype(np.int64)[1:]
@@ -41,13 +41,13 @@ def rounded_grid(schedule: Schedule, steps: int, eta: float = 0.0) -> Grid:
 
 
 def linspace_grid(schedule: Schedule, steps: int, eta: float = 0.0) -> Grid:
-    """``steps`` even timesteps from T-1 to 0, both included, not rounded; then latents without noise.
+    """``steps`` evenly spaced timesteps from T-1 to 0 inclusive, not rounded; then latents without noise.
 
-    Between two timesteps of the schedule sigma = sqrt((1 - alpha) / alpha) is linear. A single step
-    starts at T-1.
+    Between two timesteps of the schedule, sigma = sqrt((1 - alpha) / alpha) is interpolated linearly. A
+    single step starts at T-1.
 
     Raises:
-        ValueError: steps outside 1..T, or eta that is not 0.
+        ValueError: steps are outside 1..T, or eta is not 0.
     """
     total = _checked(schedule, steps, eta, schedule.config.timesteps)
     timesteps = np.linspace(total - 1, 0, steps)[::-1]

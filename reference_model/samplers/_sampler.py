@@ -1,4 +1,4 @@
-"""What a sampler is: how it walks and along which grid."""
+"""What a sampler is: a function that walks, and the grid that it walks along."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ Walk = Callable[[Denoise, Tensor, Grid, Draw | None], Iterator[Step]]
 class Sampler:
     """A sampler with the grid that it is made for.
 
-    ``grid`` makes the timesteps of (schedule, steps, eta); it raises ValueError where they cannot be
-    had. ``takes_eta``: eta, the share of fresh noise at each step, may differ from 0. ``order``: the order of
-    convergence at eta = 0 that its method promises; None if it follows no ODE or promises nothing.
+    Attributes:
+        run: yields the state after every step.
+        grid: makes the grid for (schedule, steps, eta), or raises ValueError if they do not fit.
+        takes_eta: whether eta, the share of fresh noise at each step, may differ from 0.
+        order: order of convergence at eta = 0; None if the method follows no ODE or promises no order.
     """
 
     run: Walk
@@ -36,7 +38,7 @@ class Sampler:
 def nfe(sampler: Sampler, grid: Grid) -> int:
     """Number of denoiser calls per image along a grid; guidance doubles the UNet evaluations.
 
-    Counted by walking the grid with a denoiser that finds no noise.
+    Walks the grid with a denoiser that always predicts zero noise.
     """
     calls = 0
 

@@ -1,4 +1,4 @@
-"""What every sampler yields, and the arithmetic that DDIM and PLMS share."""
+"""The state that every sampler yields, and the arithmetic that DDIM and PLMS share."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from reference_model.schedule import Grid
 __all__ = ["Draw", "Step", "ddim_update", "timestep_batch"]
 
 Draw = Callable[[], Tensor]
-"""Draws the next standard normal tensor, of the shape of the latents."""
+"""Draws the next standard normal tensor, in the shape of the latents."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """State after one sampler step: latents, the clean latents they point to, the eps of the denoiser.
-
-    All [B, C, h, w].
-    """
+    """State after one step: latents, predicted clean latents and the denoiser's eps, all [B, C, h, w]."""
 
     x: Tensor
     pred_x0: Tensor
@@ -39,7 +36,7 @@ def ddim_update(
     """One step along the grid -> (x at the previous timestep, predicted x_0).
 
     Song et al. 2021, equation 12. Coefficients are rounded to float32 before their roots are taken,
-    as in the original. ``draw`` is called only where sigma is positive.
+    as in the original. ``draw`` is called only if sigma is positive.
     """
     alpha, alpha_prev, sigma = (
         table[index].to(torch.float32) for table in (grid.alphas, grid.alphas_prev, grid.sigmas)

@@ -14,7 +14,7 @@ __all__ = ["ddim"]
 
 
 def ddim(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None = None) -> Iterator[Step]:
-    """Walk the grid from noise x [B, C, h, w] to latents, one denoiser call a step (equation 12)."""
+    """Walk the grid from noise x [B, C, h, w] to latents, one denoiser call per step (equation 12)."""
     for index in reversed(range(len(grid.timesteps))):
         eps = denoise(x, timestep_batch(grid, index, x))
         x, pred_x0 = ddim_update(grid, index, x, eps, draw)

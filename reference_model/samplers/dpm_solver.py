@@ -1,7 +1,7 @@
 """DPM-Solver++(2M) (Lu, Zhou, Bao et al. 2022, "DPM-Solver++: fast solver for guided sampling").
 
-It is also what the original scripts run as DPM-Solver (Lu et al. 2022): the multistep solver of second
-order that predicts x_0. The two differ in their grids alone.
+The original scripts run it under the name DPM-Solver (Lu et al. 2022): the second-order multistep solver
+that predicts x_0. The two differ only in their grids.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from reference_model.schedule import Grid
 __all__ = ["dpm_solver"]
 
 FEW = 15
-"""With fewer steps the last one is of first order, for stability, as the authors have it."""
+"""With fewer steps, the last one is of first order for stability, as in the authors' code."""
 
 
 def dpm_solver(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None = None) -> Iterator[Step]:
-    """Walk the grid from noise x [B, C, h, w] to latents, one denoiser call a step (algorithm 2).
+    """Walk the grid from noise x [B, C, h, w] to latents, one denoiser call per step (algorithm 2).
 
-    The first step is of first order, and so is the last one where it ends without noise, which lies
-    infinitely far away in log-SNR. ``draw`` is not used.
+    The first step is of first order, and so is the last one if it ends without noise, because the log-SNR
+    is infinite there. ``draw`` is not used.
     """
     starts, ends = half_log_snr(grid.alphas), half_log_snr(grid.alphas_prev)
     x0_before: Tensor | None = None

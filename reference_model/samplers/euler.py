@@ -15,10 +15,10 @@ __all__ = ["euler"]
 
 
 def euler(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None = None) -> Iterator[Step]:
-    """Walk the grid from noise x [B, C, h, w] to latents, one denoiser call a step.
+    """Walk the grid from noise x [B, C, h, w] to latents, one denoiser call per step.
 
-    Karras et al.'s algorithm 1 without its correction. The start noise is taken as noise alone at the
-    first sigma: y = sigma x, latents sqrt(1 - alpha) x. ``draw`` is not used.
+    Karras et al.'s algorithm 1 without its correction. The start is pure noise at the first sigma:
+    y = sigma x, latents sqrt(1 - alpha) x. ``draw`` is not used.
     """
     y = noise_levels(grid, -1)[0] * x
     for index in reversed(range(len(grid.timesteps))):

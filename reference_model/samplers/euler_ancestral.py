@@ -15,13 +15,13 @@ __all__ = ["euler_ancestral"]
 
 
 def euler_ancestral(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None = None) -> Iterator[Step]:
-    """Walk the grid from noise x [B, C, h, w] to latents, one denoiser call a step.
+    """Walk the grid from noise x [B, C, h, w] to latents, one denoiser call per step.
 
-    Each step goes below the next sigma and comes back with fresh noise, so that both variances add up
-    to the one of the forward process (appendix F, variance exploding). The start is that of `euler`.
+    Each step goes below the next sigma and returns to it with fresh noise, so that both variances add up
+    to that of the forward process (appendix F, variance exploding). The start is that of `euler`.
 
     Raises:
-        ValueError: there is no ``draw``.
+        ValueError: ``draw`` is None.
     """
     if draw is None:
         raise ValueError("ancestral sampling needs step noise")

@@ -17,7 +17,7 @@ __all__ = ["heun"]
 def heun(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None = None) -> Iterator[Step]:
     """Walk the grid from noise x [B, C, h, w] to latents (Karras et al., algorithm 1).
 
-    Each step averages eps at both of its ends, but for the last one, whose end has no timestep: N steps
+    Each step averages eps at both of its ends, except the last one, whose end has no timestep: N steps
     make 2 N - 1 denoiser calls. The start is that of `euler`. ``draw`` is not used.
     """
     y = noise_levels(grid, -1)[0] * x

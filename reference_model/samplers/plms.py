@@ -23,11 +23,11 @@ WEIGHTS: dict[int, tuple[float, ...]] = {
 def plms(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None = None) -> Iterator[Step]:
     """Walk a deterministic grid from noise x [B, C, h, w] to latents.
 
-    The first step averages eps at both of its ends (improved Euler), which costs one call more: N
+    The first step averages eps at both of its ends (improved Euler), which costs one extra call: N
     steps make N + 1 denoiser calls. ``draw`` is not used.
 
     Raises:
-        ValueError: the grid is stochastic (eta > 0), for which multistep history has no meaning.
+        ValueError: the grid is stochastic (eta > 0), which makes the multistep history meaningless.
     """
     if (grid.sigmas > 0).any():
         raise ValueError("PLMS is deterministic: eta must be 0")

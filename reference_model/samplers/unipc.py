@@ -15,11 +15,11 @@ __all__ = ["unipc"]
 
 
 def unipc(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None = None) -> Iterator[Step]:
-    """Walk the grid from noise x [B, C, h, w] to latents, one denoiser call a step.
+    """Walk the grid from noise x [B, C, h, w] to latents, one denoiser call per step.
 
     Data prediction with B(h) = exp(h) - 1 (section 3). The prediction at the end of a step first corrects
-    the step that led there (UniC) and then makes the next one (UniP, which then is DPM-Solver++(2M)). The
-    first and the last step are of first order. ``draw`` is not used.
+    that step (UniC), then drives the next one (UniP, which at this order is DPM-Solver++(2M)). The first and
+    the last step are of first order. ``draw`` is not used.
     """
     lambdas, ends = half_log_snr(grid.alphas), half_log_snr(grid.alphas_prev)
     x_start = x
@@ -40,10 +40,10 @@ def unipc(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None = None) -> 
 
 
 def _corrected(lambdas: Tensor, x0: Tensor, history: list[Tensor]) -> Tensor:
-    """The x_0 to step towards, once the prediction at the step's end is known too.
+    """The x_0 to step towards, once the prediction at the end of the step is known, too.
 
-    ``lambdas`` and the predictions (x0, *history) belong together: at the end of the step, at its start
-    and before. The weights solve the order conditions (section 3) for one or two differences.
+    ``lambdas`` and the predictions (x0, *history) correspond: at the end of the step, at its start and
+    before it. The weights solve the order conditions (section 3) for one or two differences.
     """
     start = history[0]
     if len(history) == 1:

@@ -16,7 +16,7 @@ GOLDENS = Path(__file__).parents[1] / "goldens"
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Name -> tensor of a whole file of weights."""
+    """All tensors in a file of weights, by name."""
     return {name: tensor.read() for name, tensor in open_weights(path).items()}
 
 
@@ -45,7 +45,7 @@ def tiny() -> LatentDiffusion:
 
 @pytest.fixture(scope="session")
 def peer(tmp_path_factory):
-    """The same kind of model by another implementation, saved as a diffusers folder."""
+    """The same kind of model from another implementation, saved as a diffusers folder."""
     from .diffusers_peer import Peer
 
     return Peer(tmp_path_factory.mktemp("peer"))

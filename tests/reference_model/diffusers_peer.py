@@ -38,7 +38,7 @@ TEXT = {
 
 
 class Peer:
-    """A tiny pipeline of random weights as diffusers builds it, saved to a folder."""
+    """A tiny pipeline with random weights, built by diffusers and saved to a folder."""
 
     def __init__(self, folder: Path, **unet) -> None:
         torch.manual_seed(0)
@@ -48,7 +48,7 @@ class Peer:
         self.text = CLIPTextModel(CLIPTextConfig(**TEXT)).eval()
         for module in (self.unet, self.vae, self.text):
             for parameter in module.parameters():
-                # Norms start as ones and zeros, which would hide a wrong name.
+                # Norms are initialised to ones and zeros, which would hide a wrong name.
                 parameter.data += 0.05 * torch.randn_like(parameter)
         scheduler = PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
         for module, name in ((self.unet, "unet"), (self.vae, "vae"), (self.text, "text_encoder")):

@@ -1,4 +1,4 @@
-"""The LAION-400M model's text transformer and tokenizer, and its checkpoint's layout in small."""
+"""The LAION-400M model's text transformer and tokenizer, and the layout of a small checkpoint of it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_the_published_vocabulary_comes_from_the_hub_or_its_cache(monkeypatch, v
 
 @pytest.fixture
 def small(vocabulary):
-    """The LAION-400M model with everything small."""
+    """A small version of the LAION-400M model."""
     tiny = load_config(GOLDENS / "tiny" / "v1-tiny-full.yaml")
     unet = UNetConfig(
         model_channels=32,
@@ -150,5 +150,5 @@ def test_the_digest_sees_the_vocabulary_and_not_its_place(small, tmp_path):
 
 
 def test_the_library_takes_a_vocabulary_as_a_mapping():
-    """BERT's class of the tokenizers package is used by one call; say so early when that changes."""
+    """`BertTokenizer` calls tokenizers' class in this way; this test fails first if the class changes."""
     assert BertWordPieceTokenizer({"[UNK]": 0, "[SEP]": 1, "[CLS]": 2}).encode("x").ids == [2, 0, 1]

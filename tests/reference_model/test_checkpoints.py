@@ -58,7 +58,7 @@ def test_weights_are_float32_frozen_and_equal_to_the_file(tiny, state):
 
 
 def test_loading_does_without_torchs_compiler():
-    # Importing these takes longer than loading; they come with what torch does on the meta device in Python.
+    # Importing these takes longer than loading; torch imports them for some operations on the meta device.
     code = f"""
 import sys
 from reference_model import load_checkpoint

@@ -1,4 +1,4 @@
-"""Files of other kinds are recognised for what they are, and spellings of this kind too."""
+"""Files of other kinds are recognised, and so are variants of the supported kind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ATTENTION = f"{UNET}input_blocks.1.1"
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The tiny checkpoint as tensors that tests may copy and change."""
+    """Tensors of the tiny checkpoint, which tests may copy and change."""
     path = tmp_path_factory.mktemp("whole") / "m.safetensors"
     save_file(read_tensors(CKPT), path)
     return load_file(path)

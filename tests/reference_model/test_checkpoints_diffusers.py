@@ -1,4 +1,4 @@
-"""Diffusers folders: the same weights in diffusers' and transformers' own code give the same numbers."""
+"""Diffusers folders: the same weights give the same values in diffusers' and transformers' own code."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_config_is_read_from_the_folder(model):
 
 
 def test_names_of_the_full_size_model_are_those_of_diffusers():
-    """Every weight has one place in diffusers' modules of the published size, and none is left over."""
+    """Every weight maps to exactly one in diffusers' modules of the published size, and none is left over."""
     with torch.device("meta"):
         ours = LatentDiffusion(ModelConfig()).state_dict()
         parts = {

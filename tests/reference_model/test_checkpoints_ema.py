@@ -1,4 +1,4 @@
-"""Files with two sets of the denoiser's weights, against what the original makes of either."""
+"""Files with two sets of the denoiser's weights, compared with the original's results for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hub ids: which files are fetched, and what is said where none can be."""
+"""Hub ids: which files are downloaded, and what is reported if none can be."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_only_the_needed_files_of_a_repository_are_fetched():
 
 
 def listed(names: list[str]):
-    """What the hub's client returns for a repository of these files."""
+    """What the hub's client returns for a repository with these files."""
     siblings = [SimpleNamespace(rfilename=name, lfs=None) for name in names]
     return lambda *_, **__: SimpleNamespace(sha="c0ffee", siblings=siblings)
 
@@ -68,7 +68,7 @@ def test_a_repository_of_single_files_is_named_with_its_file(hub_without_network
 
 @pytest.fixture
 def hub_without_network(monkeypatch, tmp_path):
-    """A cache of its own, and a hub that cannot be reached."""
+    """An empty cache, and a hub that cannot be reached."""
 
     def unreachable(*_, **__):
         raise ConnectionError("no route\nto host")

@@ -55,7 +55,7 @@ def size(tensors: dict[str, torch.Tensor]) -> int:
 
 
 def peak(path: Path) -> int:
-    """Bytes of memory that loading takes at most, mapped pages of the file counted in."""
+    """Peak memory of loading in bytes, including mapped pages of the file."""
     tiny = GOLDENS / "tiny" / "v1-tiny-full"
     arguments = [path, tiny.with_suffix(".ckpt"), tiny.with_suffix(".yaml"), repr(CONFIG)]
     command = [sys.executable, "-c", MEASURE, *map(str, arguments)]
@@ -64,7 +64,7 @@ def peak(path: Path) -> int:
 
 
 def need(path: Path, limit: float) -> int:
-    """The least of up to three peaks, the first below the limit: what else the system does can only add."""
+    """The lowest of up to three peaks, stopping below ``limit``: other system activity can only add."""
     peaks = [peak(path)]
     while len(peaks) < 3 and peaks[-1] >= limit:
         peaks.append(peak(path))

@@ -1,4 +1,4 @@
-"""Files that nobody should trust: no code runs, and what is wrong fits on one line."""
+"""Untrusted files: no code in them runs, and every fault is reported in one line."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def refused(path: Path) -> str:
 
 
 def outcome(path: Path) -> str:
-    """What reading says: nothing, or the error's message. Any other exception is a failure."""
+    """The error line of reading the file, or "" if it is read. Any other exception is a failure."""
     try:
         read_tensors(path)
     except CheckpointError as error:
@@ -103,7 +103,7 @@ def test_bombs_without_weights_are_refused_unexploded(tmp_path, protocol, conten
 
 
 def test_bombs_in_every_pickle_of_the_old_format(tmp_path):
-    """Magic number, version, system and the list of storages are pickles of their own."""
+    """Magic number, version, system and the list of storages are separate pickles."""
     fired = tmp_path / "fired"
     good = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, {"x": 1}, []]
     for i in range(len(good)):
@@ -182,12 +182,12 @@ def zip_with(path: Path, pickled: bytes, compression: int = zipfile.ZIP_STORED) 
 
 
 def nested(depth: int) -> bytes:
-    """Tuples in tuples as a dictionary's key: hashing it would overflow the stack of C."""
+    """Nested tuples as a dictionary's key: hashing it would overflow the C stack."""
     return b"\x80\x02}(" + b")" + b"\x85" * depth + b"K\x01u."
 
 
 def doubled(times: int) -> bytes:
-    """A list of a list twice, and so on: printing or copying it would take 2 to the power of ``times``."""
+    """A pair of the same pair, and so on down: printing or copying it would take 2 ** ``times`` steps."""
     return b"\x80\x02]" + b"2\x86" * times + b"\x93."
 
 
@@ -196,7 +196,7 @@ def doubled(times: int) -> bytes:
     [
         nested(300_000),
         doubled(200),
-        b"\x80\x02r\xff\xff\xff\x7f.",  # a memo of two thousand million entries
+        b"\x80\x02r\xff\xff\xff\x7f.",  # a memo of two billion entries
         b"\x80\x04\x8d" + (2**62).to_bytes(8, "little") + b"x.",  # a text longer than any memory
         b"\x80\x04X\x00\x00\x10\x00" + b"m" * 2**20 + b"\x94" + b"h\x00h\x00\x93" * 100_000 + b".",
         b"\x80\x02" + b"(" * 300_000 + b".",

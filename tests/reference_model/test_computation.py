@@ -1,4 +1,4 @@
-"""The same modules in other precisions, compiled, and with other weights written over them."""
+"""The same modules in other precisions, compiled, and with overwritten weights."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_lower_precision_moves_images_a_little(precision: str, error: float, exa
     difference = float((images - exact).square().mean().sqrt())
     assert 0 < difference < error
     assert images.dtype == torch.float32
-    assert model.weights_digest == digest  # the weights as published, not as rounded
+    assert model.weights_digest == digest  # of the published weights, not the rounded ones
 
 
 def test_timesteps_are_not_rounded() -> None:
@@ -65,7 +65,7 @@ def test_timesteps_are_not_rounded() -> None:
     hook = model.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[1]))
     model.denoise(torch.zeros(1, *SHAPE), torch.tensor([980.37]), model.encode_prompts([""]))
     hook.remove()
-    assert seen[0].item() == pytest.approx(980.37)  # bfloat16 knows 980 and 984
+    assert seen[0].item() == pytest.approx(980.37)  # bfloat16 can only hold 980 or 984
 
 
 @pytest.mark.parametrize("precision", ["full", "bf16"])
@@ -88,7 +88,7 @@ def test_weights_are_exchanged_in_place(precision: str, tmp_path, exact: torch.T
 
 
 def test_a_compiled_model_sees_new_weights(tmp_path) -> None:
-    """Compiled without its compiler, which takes a minute: what is traced is the same."""
+    """Traces without torch's code generator, which takes a minute: the traced graph is the same."""
     torch.compiler.reset()
     model, traced = load(), 0
 

@@ -1,4 +1,4 @@
-"""The original YAML files, as published: same keys, same values, nothing taken out."""
+"""The original YAML files, as published: same keys, same values, nothing omitted."""
 
 from __future__ import annotations
 
@@ -266,7 +266,7 @@ def test_values_of_another_type_or_range_are_named(read, place, key, value, expe
     ],
 )
 def test_configurations_check_themselves(config, values, expected):
-    """However they are made; only levels that attend need a width that the heads divide."""
+    """In whatever way they are built; the heads must divide only the widths of levels with attention."""
     if expected is None:
         assert config(**values)
     else:

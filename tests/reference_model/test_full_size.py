@@ -1,4 +1,4 @@
-"""The model at its real size, with random weights: 1.07 billion parameters, 4.3 GB in float32."""
+"""The model at full size with random weights: 1.07 billion parameters, 4.3 GB in float32."""
 
 from __future__ import annotations
 

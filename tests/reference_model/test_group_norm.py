@@ -1,4 +1,4 @@
-"""Group norm by tiles: the kernel in Triton's interpreter on the CPU, and as it is where there is a GPU."""
+"""Group norm by tiles: the kernel in Triton's interpreter on the CPU, and compiled if a GPU is available."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def norm_inputs(case: tuple[Any, ...]) -> tuple[Tensor, int, Tensor, Tensor, flo
     channels, groups, height, width, dtype, mean = case
     random = torch.Generator().manual_seed(channels)
     x = mean + torch.randn(2, channels, height, width, generator=random)
-    x[1] *= 0.1  # images have moments of their own, as have groups
+    x[1] *= 0.1  # each image has its own moments, and so has each group
     x *= torch.linspace(0.5, 2, groups).repeat_interleave(channels // groups)[:, None, None]
     weight, bias = torch.rand(2, channels, generator=random)
     return x.to(dtype, memory_format=torch.channels_last), groups, weight.to(dtype), bias.to(dtype), 1e-5
@@ -69,14 +69,14 @@ def norm_inputs(case: tuple[Any, ...]) -> tuple[Tensor, int, Tensor, Tensor, flo
 
 @pytest.fixture(scope="module")
 def block() -> tuple[nn.Module, tuple[Tensor, Tensor]]:
-    """With two norms, and inputs for it."""
+    """A block with two norms, and inputs for it."""
     torch.manual_seed(0)
     return ResBlock(32, 16, 64, 8), (torch.randn(2, 32, 12, 12), torch.randn(2, 16))
 
 
 @pytest.fixture(scope="module")
 def interpreted(tmp_path_factory: pytest.TempPathFactory, block) -> tuple[list[Tensor], list[int]]:
-    """What CASES and the block give, and the kernels in the block's graph, by a process that interprets."""
+    """Results of CASES and the block, and the kernels in the block's graph, from an interpreting process."""
     given, found = (tmp_path_factory.mktemp("norm") / name for name in ("given.pt", "found.pt"))
     calls = [norm_inputs(case) for case in CASES]
     torch.save((calls, *block), given)
@@ -88,7 +88,7 @@ def interpreted(tmp_path_factory: pytest.TempPathFactory, block) -> tuple[list[T
 
 @needs_triton
 def test_the_compiler_hands_kernels_their_inputs_as_they_were_traced() -> None:
-    """The kernel reads channels_last; a compiler free to choose would hand it another order of memory."""
+    """The kernel reads channels_last; if free to choose, the compiler would pass another memory layout."""
     from torch._inductor import config
 
     assert config.triton_kernel_default_layout_constraint == "needs_fixed_stride_order"
@@ -102,7 +102,7 @@ def test_it_is_group_norm_to_rounding(case: tuple[Any, ...], interpreted) -> Non
     exact = F.group_norm(x.double(), groups, weight.double(), bias.double(), eps)
     assert found.dtype == x.dtype
     assert found.is_contiguous(memory_format=torch.channels_last)
-    # Half a unit in the last place, and what float32 keeps of numbers near the mean.
+    # Half a unit in the last place, plus float32's rounding of values near the mean.
     rounding, mean = torch.finfo(x.dtype).eps / 2, case[-1]
     torch.testing.assert_close(found.double(), exact, rtol=1.01 * rounding, atol=1e-5 + 1e-6 * mean)
 

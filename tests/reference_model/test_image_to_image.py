@@ -1,4 +1,4 @@
-"""Variations of a picture: the original's arrays, and both ends of the strength."""
+"""Variations of an image: the original's arrays, and strengths 0 and 1."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_posterior(tiny, goldens):
     posterior = tiny.encode(images)
     for field in ("mean", "logvar", "std"):
         close(getattr(posterior, field), goldens[f"img2img/{field}"], 2e-5)
-    moments = goldens["img2img/moments"]  # before the logarithm of the variance is clamped
+    moments = goldens["img2img/moments"]  # before the log-variance is clamped
     close(tiny.first_stage_model.quant_conv(tiny.first_stage_model.encoder(images)), moments, 2e-5)
     wide = tiny.encode(goldens["img2img/init_150x70_resized"])
     close(wide.mean, goldens["img2img/mean_150x70"], 2e-5)

@@ -22,7 +22,7 @@ def test_start_noise_is_standard_normal():
 
 
 def test_start_noise_is_pinned():
-    """Stored images can only be made again while this stream stays as it is."""
+    """Stored images can be reproduced only as long as this stream does not change."""
     values = start_noise(42, "00000", (4, 8, 8)).flatten()[:3].tolist()
     assert values == [-0.24805940687656403, 0.20569658279418945, 0.5978218913078308]
 

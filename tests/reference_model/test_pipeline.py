@@ -63,7 +63,7 @@ def test_images_of_prompts_do_not_depend_on_their_batch(tiny):
     both = images(["a cat", "a dog"], sampler="euler-ancestral")
     assert both.shape == (2, 64, 64, 3)
     alone = images(["a dog"], sampler="euler-ancestral")[0]
-    assert (both[1].int() - alone.int()).abs().max() <= 1  # a batch may round otherwise
+    assert (both[1].int() - alone.int()).abs().max() <= 1  # a batch may round differently
     first, again = images(["a dog", "a dog"])
     assert not torch.equal(first, again)
     assert not torch.equal(first, images(["a dog"], seed=1)[0])

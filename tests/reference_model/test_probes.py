@@ -1,4 +1,4 @@
-"""Some weights scaled, so that wrong normalisation epsilons and activations show."""
+"""Scale some weights, so that wrong normalisation epsilons and activations show."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _moments(model, goldens):
 
 
 def test_epsilons_of_all_normalisations(tiny):
-    """The probes reach the first layers; where activations are large, a wrong epsilon would not show."""
+    """The probes reach only the first layers: a wrong epsilon does not show if activations are large."""
     groups = {
         name: layer.eps for name, layer in tiny.named_modules() if isinstance(layer, torch.nn.GroupNorm)
     }

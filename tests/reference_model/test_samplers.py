@@ -16,12 +16,12 @@ NOISY = [f"ddim/S{s}/eta1/scale7.5" for s in (50, 20, 10)] + ["ddim/S10/eta0.5/s
 
 
 def close(actual, expected, atol=5e-4):
-    """Absolute near one, relative to the largest value beyond: early x_0 predictions reach hundreds."""
+    """Scale ``atol`` by the largest value, if above 1: early x_0 predictions reach hundreds."""
     torch.testing.assert_close(actual, expected, rtol=0, atol=atol * float(expected.abs().max().clamp(min=1)))
 
 
 class Counting:
-    """Wraps the UNet and writes down its calls."""
+    """Wrap the UNet and record its calls."""
 
     def __init__(self, unet):
         self.unet, self.timesteps, self.batches = unet, [], set()
@@ -67,7 +67,7 @@ def test_trajectory_is_the_original_one(tiny, goldens, name):
         assert len(unet.timesteps) == int(goldens[f"{name}/unet_calls"])
     assert len(unet.timesteps) == nfe(SAMPLERS[sampler], grid)
     if not eta:
-        # The original drew noise at every evaluation and gave it no weight, so drawing none changes nothing.
+        # The original drew noise at every evaluation with weight 0, so drawing none changes nothing.
         assert goldens[f"{name}/noise_draws"] == len(unet.timesteps)
 
 
@@ -80,7 +80,7 @@ def test_dpm_solver_is_the_original_one(tiny, goldens, name):
     *_, last = SAMPLERS["dpm-solver"].run(denoise, goldens["samp/x_T"], grid, None)
     torch.testing.assert_close(last.x, goldens[f"{name}/final"], rtol=0, atol=5e-4)
     assert len(unet.timesteps) == int(goldens[f"{name}/unet_calls"]) == nfe(SAMPLERS["dpm-solver"], grid)
-    # The original's float32 arithmetic puts some timesteps off by the last bit.
+    # The original's float32 arithmetic changes the last bit of some timesteps.
     expected = goldens[f"{name}/unet_t"].double()
     torch.testing.assert_close(torch.tensor(unet.timesteps).double(), expected, rtol=0, atol=7e-5)
 

@@ -1,4 +1,4 @@
-"""The same checkpoint here and in diffusers: its UNet and schedulers against ours, from the same noise."""
+"""The same checkpoint here and in diffusers: its UNet and schedulers, compared from the same noise."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SCHEDULERS = {
 
 @pytest.fixture(scope="module")
 def their_unet(tiny):
-    """The denoiser of the tiny checkpoint as diffusers builds it, every weight filled."""
+    """The denoiser of the tiny checkpoint, built by diffusers, with every weight loaded."""
     c = tiny.config.unet
     levels = len(c.channel_mult)
     unet = diffusers.UNet2DConditionModel(
@@ -45,7 +45,7 @@ def their_unet(tiny):
         down_block_types=("CrossAttnDownBlock2D",) * (levels - 1) + ("DownBlock2D",),
         up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * (levels - 1),
         layers_per_block=c.num_res_blocks,
-        attention_head_dim=c.num_heads,  # the library's name for the number of heads
+        attention_head_dim=c.num_heads,  # diffusers' name for the number of heads
         cross_attention_dim=c.context_dim,
     ).eval()
     targets = unet.state_dict()

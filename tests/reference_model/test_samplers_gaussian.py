@@ -1,4 +1,4 @@
-"""Samplers on normally distributed data, where the best denoiser and the exact answer are known.
+"""Samplers on normally distributed data, for which the best denoiser and the exact answer are known.
 
 For x_0 ~ N(mu, s^2) latents of signal power a are N(sqrt(a) mu, a s^2 + 1 - a). The best guess of eps is
 linear in x, and the probability-flow ODE leaves each point at its quantile.
@@ -35,7 +35,7 @@ def denoiser(grid):
 
 
 def powers(grid):
-    """Signal power where the walk starts and after each of its steps."""
+    """Signal power at the start of the walk and after each step."""
     return torch.cat([grid.alphas.double().flip(0), grid.alphas_prev[:1]])
 
 
@@ -55,7 +55,7 @@ def errors(name, steps):
 
 @pytest.mark.parametrize("name", ORDERS)
 def test_order_of_convergence(name):
-    """Taken half-way: the timesteps near the data lie so far apart in log-SNR that no order shows there."""
+    """Measured half-way: timesteps near the data are too far apart in log-SNR to show any order."""
     coarse, fine = (errors(name, steps)[steps // 2 - 1] for steps in (40, 200))
     order = math.log(coarse / fine) / math.log(200 / 40)
     assert ORDERS[name] - 0.12 < order < ORDERS[name] + 0.35
@@ -81,6 +81,6 @@ def test_mean_and_spread_of_many_samples(name, eta):
     noise = draw()
     *_, last = SAMPLERS[name].run(denoiser(grid), noise, grid, draw)
     standard_error = STD / math.sqrt(noise.numel())
-    # What is left is that 250 steps are not infinitely many, and that x_T has the mean 0.
+    # The remaining error: 250 steps are finitely many, and x_T has mean 0.
     assert float(last.x.mean()) == pytest.approx(MU, abs=4 * standard_error + 0.01)
     assert float(last.x.std()) == pytest.approx(STD, abs=4 * standard_error + 0.01)

@@ -43,7 +43,7 @@ def test_everything_that_files_store_follows_from_the_schedule(goldens):
     }
     assert set(stored) | {"alphas_cumprod"} == BUFFERS | {"lvlb_weights"}
     for name, values in stored.items():
-        rtol = 1e-4 if name == "lvlb_weights" else 1e-6  # those were computed in float32
+        rtol = 1e-4 if name == "lvlb_weights" else 1e-6  # these were computed in float32
         torch.testing.assert_close(values.float(), goldens[f"sched/{name}"], rtol=rtol, atol=0)
 
 
@@ -65,7 +65,7 @@ def test_grid_is_the_original_bit_for_bit(goldens, steps, eta):
 
 
 def test_every_number_of_steps_runs_as_in_the_original():
-    """Steps that do not divide 1000 run more points; where the original crashes there is one clear line."""
+    """Steps that do not divide 1000 give more points; one clear error line replaces the original's crash."""
     table = json.loads((GOLDENS / "tiny" / "ddim-step-table.json").read_text())
     works = {int(asked): entry for asked, entry in table.items() if entry["error"] is None}
     assert len(table) == 1001

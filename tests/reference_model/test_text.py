@@ -25,7 +25,7 @@ def test_token_ids_are_the_original_ones(tiny, goldens, row):
 
 @pytest.mark.parametrize("row", range(len(PROMPTS)))
 def test_token_ids_of_the_fast_tokenizer(tiny, goldens, row):
-    """It skips ftfy's repairs, hence other ids for some prompts, as the goldens say."""
+    """It skips ftfy's repairs, so its ids differ for some prompts, which the goldens list."""
     agrees = torch.equal(tiny.tokenizer([PROMPTS[row]])[0], goldens["tok/ids_fast"][row])
     assert agrees == bool(goldens["tok/fast_agrees"][row])
 
