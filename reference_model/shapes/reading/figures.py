@@ -37,7 +37,7 @@ _BLACK = Background("black", "plain", (0.0, 0.0, 0.0), 0.0, False)
 
 @dataclass(frozen=True)
 class Match:
-    """A shape that fits: its outline, whose colour and texture mean nothing.
+    """A shape that fits: its outline, a plain white figure.
 
     ``misfit`` is the squared error that the outline leaves, as a share of the squares of the mask.
     """
@@ -91,11 +91,10 @@ def match_figures(contrast: Pixels) -> list[Match]:
     return min(found, key=lambda item: item[0])[1] if found else []
 
 
-def coverage(figures: list[Figure]) -> Pixels:
-    """Return the share of every pixel that each figure covers, [n, 64, 64]."""
-    white = [_outline(f.shape, f.size, f.centre, f.radius, f.angle) for f in figures]
-    pixels: Pixels = paint([Scene((figure,), None, _BLACK) for figure in white])[:, 0]
-    return pixels
+def coverage(outlines: list[Figure]) -> Pixels:
+    """Return the share of every pixel that each outline covers, [n, 64, 64]."""
+    white_on_black = paint([Scene((outline,), None, _BLACK) for outline in outlines])
+    return np.asarray(white_on_black[:, 0])
 
 
 def _mask(contrast: Pixels, rows: slice, columns: slice) -> Pixels | None:

@@ -67,7 +67,7 @@ def _views(images: NDArray[np.uint8]) -> Iterator[View]:
 def _sightings(picture: NDArray[np.float32], backdrop: Backdrop) -> Iterator[Sighting]:
     contrast = np.sqrt(((picture - backdrop.pixels) ** 2).sum(axis=0))
     matches = match_figures(contrast)
-    covers = coverage([match.outline for match in matches]) if matches else []
+    covers = coverage([match.outline for match in matches])
     for match, cover in zip(matches, covers, strict=True):
         outline = match.outline
         colour, texture = read_tones(picture, outline, cover)

@@ -71,7 +71,7 @@ def _loss(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Ten
 
 
 @torch.inference_mode()
-def psnr(model: Autoencoder, device: str, count: int = 256) -> float:
+def psnr(model: Autoencoder, device: str, count: int) -> float:
     """Peak signal-to-noise ratio in dB of ``count`` reconstructed clean scenes, over all their pixels."""
     images = to_float(torch.from_numpy(reference_set(count, seed=0)[0])).to(device)
     error = (model.decode(model.encode(images).mean).clamp(-1, 1) - images) / 2

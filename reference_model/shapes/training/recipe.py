@@ -39,6 +39,7 @@ __all__ = ["train"]
 
 # A few captions are empty on the web; v1-3 and v1-4 drop them on purpose.
 WEB_DROP, GUIDANCE_DROP = 0.01, 0.10
+PSNR_SCENES = 256
 
 
 def train(out: Path, budget: str, report: Report, *, seed: int = 0, device: str = "cpu") -> Path:
@@ -107,7 +108,7 @@ def _train_all(
     base.first_stage_model, base.cond_stage_model = autoencoder, text
     _train_checkpoints(base, legs, work, weights, seed, made)
     return made, {
-        "autoencoder_psnr_db": round(psnr(autoencoder, device), 2),
+        "autoencoder_psnr_db": round(psnr(autoencoder, device, min(PSNR_SCENES, work.scenes)), 2),
         "latent_std": round(1.0 / legs.scale_factor, 4),
     }
 
