@@ -6,11 +6,22 @@ from typing import Any
 
 import yaml
 
+from sdbench.core.errors import encodable
+
 __all__ = ["load_yaml"]
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a mapping with the same key twice, as YAML demands and the library does not."""
+    """Refuses a key given twice, by YAML's own rule, and half characters, which no file can hold."""
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+        value = super().construct_scalar(node)
+        if isinstance(value, str) and encodable(value) != value:
+            line = node.start_mark.line + 1
+            raise yaml.constructor.ConstructorError(
+                problem=f"half a character (a lone surrogate), line {line}; write it in full"
+            )
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: list[Any] = []

@@ -27,10 +27,10 @@ def test_markdown_and_latex_mark_the_best_and_show_gaps(results: pd.DataFrame, t
     _, markdown, latex = write_tables(gap, tmp_path, "table")
     lines = markdown.read_text(encoding="utf-8").splitlines()
     assert "| v2 | 1.200 ± 0.050 | **1.000 ± 0.050** | 1.400 ± 0.050 | 2.000 ± 0.050 |  |" in lines
-    assert any(line.startswith(r"| my_model\|50% | 9.000") for line in lines)
+    assert any(line.startswith(r"| my\_model\|50% | 9.000") for line in lines)
     text = latex.read_text(encoding="utf-8")
     assert r"v2 & $1.200 \pm 0.050$ & $\mathbf{1.000} \pm 0.050$ & $1.400 \pm 0.050$" in text
-    assert r"my\_model|50\% &" in text
+    assert r"my\_model\textbar{}50\% &" in text
     assert r"$\mathbf{4.000} \pm 0.050$" in text
     assert r"& -- \\" in text
     assert text.count(r"\begin{tabular}{lrrrrr}") == text.count(r"\end{tabular}") == 2

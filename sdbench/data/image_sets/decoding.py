@@ -9,6 +9,7 @@ animation or a file of several pages the first image counts.
 from __future__ import annotations
 
 import io
+import warnings
 
 import numpy as np
 from PIL import Image, features
@@ -51,14 +52,20 @@ def decode(blob: bytes) -> Image.Image:
         raise ValueError("is empty (0 bytes)")
     if blob.startswith(_PNG) and blob[_PNG_DEPTH : _PNG_DEPTH + 1] == b"\x10":
         raise ValueError("has 16 bits per channel; convert it to 8 bits first")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on damaged metadata, which no pixel depends on
+        return _decoded(blob)
+
+
+def _decoded(blob: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(pixels_only(blob)))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # damaged files end Pillow's readers in many ways
         raise ValueError(f"cannot be read as an image: {_without_object(error)}") from None
     with image:
         try:
             image.load()
-        except (OSError, SyntaxError, ValueError) as error:
+        except Exception as error:
             message = f"cannot be read as an image: {one_line(error)}"
             if "truncated" in str(error):
                 raise TruncatedError(message, (image.height, image.width)) from None

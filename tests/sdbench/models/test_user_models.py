@@ -213,3 +213,10 @@ def test_a_callable_that_cannot_serve(
     install(tmp_path, monkeypatch, code)
     with pytest.raises(error, match=expected):
         run_tiny({**tiny, "checkpoints": ["drawn"]}, tmp_path / "run")
+
+
+def test_hidden_files_are_no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDBENCH_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "._mine.yaml").write_bytes(b"\x00\x05\x16\x07Mac OS X\xff\xfe")
+    assert user_models.user_models() == {}
