@@ -17,7 +17,7 @@ __all__ = ["looks_like_safetensors", "read_safetensors"]
 HEADER = 8
 """Offset of the JSON header."""
 FLOATS = ("F64", "F32", "F16")
-MAPPED = 32 * 2**20
+MAPPED = 16 * 2**20
 """Bytes to read before mapping the file again: what was read stays in memory as long as its mapping."""
 
 

@@ -6,6 +6,8 @@ the points; matplotlib's defaults are used.
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,7 +19,9 @@ from reports.style import RC
 
 __all__ = ["published_look"]
 
-_KEPT = ("font.family", "svg.hashsalt", "savefig.dpi", "text.parse_math")
+_KEPT: dict[Any, Any] = {
+    name: RC[name] for name in ("font.family", "svg.hashsalt", "savefig.dpi", "text.parse_math")
+}
 
 
 def published_look(results: pd.DataFrame) -> Figure:
@@ -29,7 +33,7 @@ def published_look(results: pd.DataFrame) -> Figure:
     points = plane(results)
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({name: RC[name] for name in _KEPT})
+        matplotlib.rcParams.update(_KEPT)
         figure = new_sheet(8, 6)
         axes = figure.subplots()
         for name, curve in points.groupby("curve", sort=False):

@@ -75,9 +75,7 @@ def run_experiment(
     """
     workforce.check_place(place)
     seconds: dict[str, float] = {}
-    started = now()
-    # Decided here and stored in spec.yaml, so that the spec means the same on another kind of machine.
-    spec = spec.model_copy(update={"compile": "on" if spec.compiled_on(best_device()) else "off"})
+    started, spec = now(), _compile_decided(spec)
     with progress.stage(seconds, "prepare"):
         prepared = prepare(spec, str(place), progress.note)
     store, plan, inputs = prepared.store, prepared.plan, prepared.inputs
@@ -108,8 +106,8 @@ def run_experiment(
     }
     # Written before the page, which shows it; the manifest therefore lacks the time that drawing takes.
     write_manifest(store, facts, seconds, work.seconds, work.throughput)
-    page, results = write_page(store, draw), store.where("results.csv")
-    return RunOutcome(page, results, work.made, found, tuple(work.gaps))
+    page = write_page(store, draw)
+    return RunOutcome(page, store.where("results.csv"), work.made, found, tuple(work.gaps))
 
 
 def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_report) -> str:
@@ -136,6 +134,11 @@ def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_re
     spent = spend(spec, stored.whole, samples, reference, refuse_missing, progress.note)
     _score(spec, store, samples, spent, reference, progress)
     return write_page(store, draw)
+
+
+def _compile_decided(spec: ExperimentSpec) -> ExperimentSpec:
+    """Return the spec that spec.yaml keeps: it means the same on another kind of machine."""
+    return spec.model_copy(update={"compile": "on" if spec.compiled_on(best_device()) else "off"})
 
 
 def _plan_file(spec: ExperimentSpec, prepared: PreparedRun) -> PlanFile:

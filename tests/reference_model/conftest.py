@@ -9,15 +9,26 @@ import numpy as np
 import pytest
 import torch
 
-from reference_model import LatentDiffusion, load_checkpoint
+from reference_model import CheckpointError, LatentDiffusion, load_checkpoint
 from reference_model.checkpoints._files import open_weights
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
+TINY_CKPT, TINY_YAML = GOLDENS / "tiny" / "v1-tiny.ckpt", GOLDENS / "tiny" / "v1-tiny.yaml"
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """All tensors in a file of weights, by name."""
     return {name: tensor.read() for name, tensor in open_weights(path).items()}
+
+
+def refused(path: Path, config: Path | None = TINY_YAML) -> str:
+    """The one line with which loading the file is refused; it names the file or its config."""
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path, config)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert path.name in message or (config and str(config) in message)
+    return message
 
 
 class Goldens:
@@ -40,7 +51,7 @@ def goldens() -> Goldens:
 
 @pytest.fixture(scope="session")
 def tiny() -> LatentDiffusion:
-    return load_checkpoint(GOLDENS / "tiny" / "v1-tiny.ckpt", GOLDENS / "tiny" / "v1-tiny.yaml")
+    return load_checkpoint(TINY_CKPT, TINY_YAML)
 
 
 @pytest.fixture(scope="session")

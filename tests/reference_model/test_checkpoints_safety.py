@@ -13,27 +13,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from reference_model import CheckpointError, load_checkpoint
+from reference_model import CheckpointError
 from reference_model.checkpoints._files import open_weights
 from reference_model.checkpoints._unpickle import LIMIT, Call, Global, read_pickle
 
-from .conftest import GOLDENS, read_tensors
+from .conftest import GOLDENS, read_tensors, refused
 
-CKPT, YAML = GOLDENS / "tiny" / "v1-tiny.ckpt", GOLDENS / "tiny" / "v1-tiny.yaml"
 WEIGHTS = {
     "a.weight": torch.arange(6.0).reshape(2, 3),
     "b": torch.tensor([1, 2]),
     "half": torch.ones(3).half(),
 }
-
-
-def refused(path: Path) -> str:
-    with pytest.raises(CheckpointError) as caught:
-        load_checkpoint(path, YAML)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert path.name in message
-    return message
 
 
 def outcome(path: Path) -> str:
@@ -274,40 +264,3 @@ def test_flipped_bytes_give_tensors_or_one_line(small, tmp_path, name):
             content[at] = value
         (tmp_path / name).write_bytes(content)
         assert "\n" not in outcome(tmp_path / name)
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", "it is empty"),
-        (b"<!DOCTYPE html><html>not found</html>", "a web page"),
-        (b"\n  <html>", "a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
-        (b"\x1f\x8b\x08", "unpack it"),
-        (b"hello", "neither safetensors nor"),
-        (b"PK\x03\x04" + b"\0" * 100, "end is missing"),
-        (b"\x05\0\0\0\0\0\0\0{nope", "damaged"),
-        (pickle.dumps({"a": 1}), "not one that torch.save wrote"),
-    ],
-)
-@pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
-def test_files_that_are_no_checkpoints(tmp_path, content, expected, suffix):
-    (tmp_path / f"m{suffix}").write_bytes(content)
-    assert expected in refused(tmp_path / f"m{suffix}")
-
-
-def test_a_zip_that_is_no_checkpoint(tmp_path):
-    with zipfile.ZipFile(tmp_path / "zip.ckpt", "w") as archive:
-        archive.writestr("readme.txt", "hello")
-    assert "not one that torch.save wrote" in refused(tmp_path / "zip.ckpt")
-
-
-def test_nowhere_and_folders(tmp_path):
-    assert "no checkpoint at" in refused(tmp_path / "nowhere.ckpt")
-    (tmp_path / "folder.ckpt").mkdir()
-    assert "no diffusers folder" in refused(tmp_path / "folder.ckpt")
-
-
-def test_the_suffix_does_not_decide(tiny, tmp_path):
-    (tmp_path / "m.safetensors").write_bytes(CKPT.read_bytes())
-    assert load_checkpoint(tmp_path / "m.safetensors", YAML).weights_digest == tiny.weights_digest

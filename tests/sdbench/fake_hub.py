@@ -60,63 +60,64 @@ def _lfs(data: bytes) -> dict[str, object]:
     return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
 
 
+class _Handler(BaseHTTPRequestHandler):
+    hub: Hub
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: object) -> None: ...
+
+    def do_HEAD(self) -> None:
+        self.answer(body=False)
+
+    def do_GET(self) -> None:
+        self.answer(body=True)
+
+    def answer(self, *, body: bool) -> None:
+        path = self.path.split("?")[0].strip("/")
+        self.hub.requests.append((self.command, path, self.headers.get("Range")))
+        if path.startswith("api/models/"):
+            repository = path.removeprefix("api/models/").split("/revision/")[0]
+            if repository not in self.hub.repositories:
+                return self.refuse(401, "RepoNotFound")
+            return self.send(self.hub.info(repository), {"Content-Type": "application/json"}, body=body)
+        repository, _, rest = path.partition("/resolve/")
+        if repository in self.hub.gated:
+            return self.refuse(403, "GatedRepo")
+        file = rest.partition("/")[2]
+        data = self.hub.repositories[repository][file]
+        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{hashlib.sha256(data).hexdigest()}"'}
+        self.send(self.hub.lies.get(file, data), headers, body=body)
+
+    def send(self, data: bytes, headers: dict[str, str], *, body: bool) -> None:
+        given = self.headers.get("Range")
+        first = int(given.removeprefix("bytes=").split("-")[0]) if given else 0
+        self.send_response(206 if given else 200)
+        self.send_header("Content-Length", str(len(data) - first))
+        if given:
+            self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if not body:
+            return
+        if self.hub.breaks and "resolve" in self.path:
+            self.wfile.write(data[first : self.hub.breaks.pop(0)])
+            self.wfile.flush()
+            self.close_connection = True
+            return
+        self.wfile.write(data[first:])
+
+    def refuse(self, status: int, code: str) -> None:
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
 @contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
     """Answer at `hub.endpoint` while the block runs."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *args: object) -> None: ...
-
-        def do_HEAD(self) -> None:
-            self.answer(body=False)
-
-        def do_GET(self) -> None:
-            self.answer(body=True)
-
-        def answer(self, *, body: bool) -> None:
-            path = self.path.split("?")[0].strip("/")
-            hub.requests.append((self.command, path, self.headers.get("Range")))
-            if path.startswith("api/models/"):
-                repository = path.removeprefix("api/models/").split("/revision/")[0]
-                if repository not in hub.repositories:
-                    return self.refuse(401, "RepoNotFound")
-                return self.send(hub.info(repository), {"Content-Type": "application/json"}, body=body)
-            repository, _, rest = path.partition("/resolve/")
-            if repository in hub.gated:
-                return self.refuse(403, "GatedRepo")
-            file = rest.partition("/")[2]
-            data = hub.repositories[repository][file]
-            headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{hashlib.sha256(data).hexdigest()}"'}
-            self.send(hub.lies.get(file, data), headers, body=body)
-
-        def send(self, data: bytes, headers: dict[str, str], *, body: bool) -> None:
-            given = self.headers.get("Range")
-            first = int(given.removeprefix("bytes=").split("-")[0]) if given else 0
-            self.send_response(206 if given else 200)
-            self.send_header("Content-Length", str(len(data) - first))
-            if given:
-                self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if not body:
-                return
-            if hub.breaks and "resolve" in self.path:
-                self.wfile.write(data[first : hub.breaks.pop(0)])
-                self.wfile.flush()
-                self.close_connection = True
-                return
-            self.wfile.write(data[first:])
-
-        def refuse(self, status: int, code: str) -> None:
-            self.send_response(status)
-            self.send_header("X-Error-Code", code)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
     hub.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()

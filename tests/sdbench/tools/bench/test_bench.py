@@ -67,7 +67,7 @@ def test_a_sweep_is_measured_from_prompts_to_shards(monkeypatch: pytest.MonkeyPa
     assert (written.count("images"), written.count("shards")) == (6, 3)
     assert row.seconds > 0
     shares = dict(part.split(" ") for part in row.note.split(", "))
-    assert set(shares) == {"load", "generate", "write", "extract", "audit"}
+    assert set(shares) == {"load", "generate", "write", "read", "extract", "audit"}
     assert 90 < sum(float(share.rstrip("%")) for share in shares.values()) <= 100.1
 
 
