@@ -7,6 +7,8 @@ in for them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,7 +20,7 @@ from reports.style import RC
 
 __all__ = ["published_look"]
 
-_KEPT = ("font.family", "svg.hashsalt", "savefig.dpi", "text.parse_math")
+_KEPT: tuple[Any, ...] = ("font.family", "svg.hashsalt", "savefig.dpi", "text.parse_math")
 
 
 def published_look(results: pd.DataFrame) -> Figure:
