@@ -14,7 +14,7 @@ __all__ = ["load_yaml"]
 class _Loader(yaml.SafeLoader):
     """Refuses a key given twice, by YAML's own rule, and half characters, which no file can hold."""
 
-    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         value = super().construct_scalar(node)
         if isinstance(value, str) and encodable(value) != value:
             line = node.start_mark.line + 1
