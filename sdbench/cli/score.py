@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from sdbench.runs.store import is_url
 
-    if is_url(args.images) or (typed_path(args.images) / "spec.yaml").is_file():
+    if is_url(args.images) or os.path.isfile(typed_path(args.images) / "spec.yaml"):
         _score_run(args)
     else:
         _score_images(args)

@@ -193,7 +193,10 @@ def _matched(
 ) -> list[Caption]:
     missing = [name for name in images.names if key(name) not in captions]
     if missing:
-        raise InputError(f"{images.where}: {len(missing)} images have no prompt, the first is {missing[0]}")
+        names = f"; the prompts name {min(captions)}" if captions else ""
+        raise InputError(
+            f"{images.where}: {len(missing)} images have no prompt, the first is {missing[0]}{names}"
+        )
     unused = sorted(set(captions) - {key(name) for name in images.names})
     if unused and all_used:
         raise InputError(

@@ -85,7 +85,7 @@ def csv_rows(blob: bytes, where: str, *wanted: Sequence[str], tabs: bool = False
         rows = csv.reader(stream, strict=True)
     start = 1
     try:
-        heading = next(rows, [])
+        heading = [name.strip() for name in next(rows, [])]
         for columns in wanted:
             place_of(where, heading, *columns)
         start = rows.line_num + 1

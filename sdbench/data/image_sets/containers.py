@@ -102,7 +102,7 @@ def _joined(parts: dict[str, _Part]) -> Container:
 def _walked(root: Path) -> Listing[Path]:
     """The files of a folder; links to folders are followed, but no folder is read twice."""
     found: Listing[Path] = Listing()
-    folders = [("", root)]
+    folders: list[tuple[str, Path]] = [("", root)]
     links: list[tuple[str, Path]] = []
     seen: set[tuple[int, int]] = set()
     while folders or links:

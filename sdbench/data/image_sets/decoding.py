@@ -50,6 +50,8 @@ def decode(blob: bytes) -> Image.Image:
     """
     if not blob:
         raise ValueError("is empty (0 bytes)")
+    if blob.startswith(b"version https://git-lfs"):
+        raise ValueError("is a Git LFS pointer, not the image; fetch it with: git lfs pull")
     if blob.startswith(_PNG) and blob[_PNG_DEPTH : _PNG_DEPTH + 1] == b"\x10":
         raise ValueError("has 16 bits per channel; convert it to 8 bits first")
     with warnings.catch_warnings():

@@ -178,6 +178,10 @@ def broken_pixels() -> bytes:
     [
         (b"", "is empty (0 bytes)"),
         (b"\x89PNG\r\n\x1a\n and then nothing", "cannot be read as an image: unknown or damaged format"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "is a Git LFS pointer, not the image",
+        ),
         (b"<html>404</html>", "cannot be read as an image: unknown or damaged format"),
         (broken_pixels(), "cannot be read as an image: broken"),
         (sixteen_bit_rgb(), "has 16 bits per channel; convert it to 8 bits first"),

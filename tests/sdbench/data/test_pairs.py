@@ -111,6 +111,13 @@ def test_pairs_are_read_whole(mapping: str, tmp_path: Path) -> None:
     ]
 
 
+def test_a_heading_may_have_blanks_and_names_that_do_not_fit_are_shown(tmp_path: Path) -> None:
+    images(tmp_path, "a.png")
+    assert captions(tmp_path, "csv", "file, prompt\na.png, x\n") == [Caption("x")]
+    line = refusal(tmp_path, "csv", "file,prompt\nimages/a.png,x\n")
+    assert line.endswith("1 images have no prompt, the first is a.png; the prompts name images/a.png")
+
+
 def test_flags_are_a_text_or_a_list(tmp_path: Path) -> None:
     images(tmp_path, "a.png", "b.png", "c.png")
     rows = [

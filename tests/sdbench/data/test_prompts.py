@@ -93,11 +93,20 @@ def test_two_coco_captions_with_the_same_id_are_refused(captions: Path) -> None:
         load_prompts(coco(captions, 10))
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"annotations": 3}', '{"annotations": [{"id": 1}]}'])
-def test_invalid_captions_files(content: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("{", "not JSON"),
+        ("[]", "is not a COCO captions file"),
+        ('{"annotations": 3}', "is not a COCO captions file"),
+        ('{"annotations": [{"id": 1, "image_id": 2}]}', "annotation 1 has no key 'caption'"),
+        ('{"annotations": [{"id": 1}]}', "annotation 1: image_id is None, not a whole number"),
+    ],
+)
+def test_invalid_captions_files(content: str, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "captions.json"
     path.write_text(content)
-    with pytest.raises(InputError, match="is not a COCO captions file"):
+    with pytest.raises(InputError, match=expected):
         load_prompts(coco(path, 1))
 
 
