@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from metrics import MetricsError
 from metrics.adm_images import adm_batches, adm_shape
@@ -24,6 +24,7 @@ from sdbench.core.paths import existing_path
 from sdbench.data.image_sets.containers import Container, container
 from sdbench.data.image_sets.decoding import SUFFIXES, TruncatedError, decode
 from sdbench.data.image_sets.listing import HARMLESS, by_suffix, in_words
+from sdbench.data.image_sets.resizing import fit
 
 __all__ = ["SUFFIXES", "Batch", "ImageSet", "open_image_set"]
 
@@ -97,9 +98,7 @@ class ImageSet:
             InputError: A file cannot be used; the message names it.
         """
         for part in _batched(self._entries(), batch_size):
-            images = (self._image(name, blob) for name, blob in part)
-            fitted = (ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS) for image in images)
-            yield np.stack([np.asarray(image) for image in fitted])
+            yield np.stack([fit(self._image(name, blob), height, width) for name, blob in part])
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """Yield all images at their own size.
