@@ -13,7 +13,7 @@ from transformers import BertTokenizer as PeerTokenizer
 
 from reference_model import CheckpointError, LatentDiffusion, hub, load_checkpoint
 from reference_model.bert_encoder import BertEncoder
-from reference_model.bert_tokenizer import BertTokenizer
+from reference_model.bert_tokenizer import OLDER_NAME, PUBLISHED, BertTokenizer
 from reference_model.config import LAION_400M, BertConfig, ModelConfig, UNetConfig
 from reference_model.config_file import load_config
 
@@ -82,16 +82,17 @@ def test_vocabularies_that_are_none(tmp_path, content):
 
 def test_the_published_vocabulary_comes_from_the_hub_or_its_cache(monkeypatch, vocabulary):
     asked = []
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *names: asked.append(names))
+    monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub.huggingface_hub, "try_to_load_from_cache", lambda *names: asked.append(names))
     with pytest.raises(
-        CheckpointError, match="HF_HUB_OFFLINE is set and the cache does not hold google-bert/"
+        CheckpointError, match="google-bert/bert-base-uncased: HF_HUB_OFFLINE is set"
     ) as caught:
         BertTokenizer()
     assert "\n" not in str(caught.value)
-    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *names: str(vocabulary))
+    cached = {PUBLISHED: str(vocabulary)}
+    monkeypatch.setattr(hub.huggingface_hub, "try_to_load_from_cache", lambda name, file: cached.get(name))
     assert len(BertTokenizer()) == len(WORDS)
-    assert asked == [("google-bert/bert-base-uncased", "vocab.txt")]
+    assert asked == [(name, "vocab.txt") for name in (OLDER_NAME, PUBLISHED)]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from threading import Event
 
 import pytest
 
-from reference_model import bert_tokenizer
+from reference_model import bert_tokenizer, hub
 from sdbench.core.digest import digest_file
 from sdbench.core.progress import ImageProgress
 from sdbench.models.fetched import Origin, write_origin
@@ -110,6 +110,6 @@ def test_the_vocabulary_of_laion400m_may_be_cached_under_its_older_name(
     file = tmp_path / "vocab.txt"
     file.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\ncat\n")
     cache = {("bert-base-uncased", "vocab.txt"): str(file)}
-    monkeypatch.setattr(bert_tokenizer, "try_to_load_from_cache", lambda *names: cache.get(names))
+    monkeypatch.setattr(hub.huggingface_hub, "try_to_load_from_cache", lambda *names: cache.get(names))
     monkeypatch.setattr(bert_tokenizer, "hub_file", lambda *names: pytest.fail("asks the hub"))
     assert bert_tokenizer.BertTokenizer()(["Cat"])[0, :4].tolist() == [2, 4, 3, 0]
