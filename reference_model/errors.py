@@ -1,7 +1,7 @@
 """What can go wrong with a model that a user brings or trains. The messages are one line.
 
 CheckpointError -- a checkpoint or its configuration cannot be used
-TrainingError -- a training cannot start or go on
+TrainingError -- a training cannot start or resume
 """
 
 from __future__ import annotations
