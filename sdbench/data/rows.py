@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sdbench.core.errors import InputError, did_you_mean, one_line
+from sdbench.core.errors import InputError, did_you_mean, encodable, one_line
 
 __all__ = ["Row", "csv_rows", "decoded", "json_rows", "lines", "parsed_json", "place_of", "usable"]
 
@@ -41,7 +41,7 @@ def usable(where: str, what: str, value: object) -> str:
         InputError: The value is not a usable text; the message starts with `where` and `what`.
     """
     if isinstance(value, str):
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if encodable(value) != value:
             half = "half a character (a lone surrogate); write it in full"
             raise InputError(f"{where}: {what} contains {half}")
         if "\0" in value:

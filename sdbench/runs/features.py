@@ -15,7 +15,7 @@ import pyarrow as pa
 from sdbench.core.digest import SHORT, digest_value
 from sdbench.runs.parquet import IDENTITY, as_json, fixed_size_lists, read_whole, rows_of_lists, write_table
 from sdbench.runs.plan import Unit
-from sdbench.runs.store import Store
+from sdbench.runs.store import Store, listing_once
 
 __all__ = ["FeatureStore", "StoredFeatures", "feature_keys"]
 
@@ -42,14 +42,7 @@ class FeatureStore:
 
         Lists the folder of each cell and extractor once.
         """
-        listed: dict[str, frozenset[str]] = {}
-
-        def is_stored(key: str) -> bool:
-            folder, _, name = key.rpartition("/")
-            if folder not in listed:
-                listed[folder] = self._store.names(folder)
-            return name in listed[folder]
-
+        is_stored = listing_once(self._store)
         return [unit for unit, digest in pixels.items() if all(map(is_stored, self.keys(unit, digest)))]
 
     def missing(self, unit: Unit, pixels: str) -> list[str]:

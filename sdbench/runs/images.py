@@ -17,7 +17,7 @@ from sdbench.core.digest import digest_pixels
 from sdbench.core.errors import StoreError, one_line
 from sdbench.data.prompts import Prompt
 from sdbench.runs.plan import Unit
-from sdbench.runs.store import READERS, Store
+from sdbench.runs.store import READERS, Store, listing_once
 
 __all__ = ["ImageStore", "ImageWriter", "as_png", "image_key", "png_pixels"]
 
@@ -95,16 +95,12 @@ class ImageStore:
 
     def complete(self, units: Iterable[Unit]) -> list[Unit]:
         """Return the units whose kept images are all stored. Lists each cell's folder once."""
-        listed: dict[str, frozenset[str]] = {}
-        complete = []
-        for unit in units:
-            wanted = self._wanted(unit)
-            folder = unit.cell.folder
-            if wanted and folder not in listed:
-                listed[folder] = self._store.names(f"images/{folder}")
-            if all(f"{prompt.id}.png" in listed[folder] for prompt in wanted):
-                complete.append(unit)
-        return complete
+        is_stored = listing_once(self._store)
+        return [
+            unit
+            for unit in units
+            if all(is_stored(image_key(unit.cell.folder, prompt.id)) for prompt in self._wanted(unit))
+        ]
 
     def _wanted(self, unit: Unit) -> tuple[Prompt, ...]:
         return unit.chunk.prompts[: max(0, self.kept - unit.chunk.start)]

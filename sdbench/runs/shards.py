@@ -21,7 +21,7 @@ from sdbench.core.errors import StoreError, one_line
 from sdbench.data.prompts import Prompt
 from sdbench.runs.parquet import AGAIN, DAMAGE, IDENTITY, as_json, read_metadata, read_whole, write_table
 from sdbench.runs.plan import Cell, Chunk, Unit
-from sdbench.runs.store import READERS, Store
+from sdbench.runs.store import READERS, Store, listing_once
 
 __all__ = ["Made", "Shard", "ShardStore", "shard_key"]
 
@@ -75,14 +75,8 @@ class ShardStore:
         Raises:
             StoreError: A shard is damaged, or its file holds another one.
         """
-        listed: dict[str, frozenset[str]] = {}
-        there = []
-        for unit in units:
-            folder, _, name = shard_key(unit).rpartition("/")
-            if folder not in listed:
-                listed[folder] = self._store.names(folder)
-            if name in listed[folder]:
-                there.append(unit)
+        is_stored = listing_once(self._store)
+        there = [unit for unit in units if is_stored(shard_key(unit))]
         with ThreadPoolExecutor(READERS) as pool:
             return dict(zip(there, pool.map(self.pixels, there), strict=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sdbench.core.errors import InputError, SpecError, did_you_mean
@@ -23,16 +24,16 @@ def check_names(spec: SweepSpec, file: Path | None = None) -> None:
     """
     start = f"{file}: " if file else ""
     try:
+        known = known_names()
         for place, entry in enumerate(spec.checkpoints):
-            _check_checkpoint(entry, f"checkpoints.{place}")
+            _check_checkpoint(entry, f"checkpoints.{place}", known)
         for place, sampler in enumerate(spec.samplers):
             _check_sampler(sampler, f"samplers.{place}")
     except SpecError as error:
         raise SpecError(f"{start}{error}") from None
 
 
-def _check_checkpoint(entry: ModelEntry, key: str) -> None:
-    known = known_names()
+def _check_checkpoint(entry: ModelEntry, key: str, known: Sequence[str]) -> None:
     if entry.path is None and entry.diffusers is None and entry.name not in known:
         hint = did_you_mean(entry.name, known)
         raise SpecError(f"{key}: unknown checkpoint {entry.name!r}: {hint}; or a .ckpt or .safetensors path")

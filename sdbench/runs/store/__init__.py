@@ -6,13 +6,23 @@ slashes, such as "shards/CELL/UNIT.parquet".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from sdbench.core.errors import InputError
 from sdbench.runs.store.local import LocalStore
 
-__all__ = ["READERS", "LocalStore", "Store", "existing_store", "is_there", "is_url", "open_store"]
+__all__ = [
+    "READERS",
+    "LocalStore",
+    "Store",
+    "existing_store",
+    "is_there",
+    "is_url",
+    "listing_once",
+    "open_store",
+]
 
 READERS = 16
 """Number of keys that are read at a time, since a store may be far away."""
@@ -60,6 +70,19 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Delete an existing key."""
+
+
+def listing_once(store: Store) -> Callable[[str], bool]:
+    """Return a test whether a key is stored; it lists each folder once, when first asked about it."""
+    listed: dict[str, frozenset[str]] = {}
+
+    def is_stored(key: str) -> bool:
+        folder, _, name = key.rpartition("/")
+        if folder not in listed:
+            listed[folder] = store.names(folder)
+        return name in listed[folder]
+
+    return is_stored
 
 
 def is_url(place: str | Path) -> bool:
