@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -85,7 +85,7 @@ def evaluate(
         MetricsError: Something that the protocol needs is missing, or the features are unusable.
     """
     inputs = _inputs(protocol, generated, real, text)
-    return with_clusters(protocol.formula.estimate(**inputs), prompts)
+    return replace(with_clusters(protocol.formula.estimate(**inputs), prompts), protocol=protocol.name)
 
 
 def evaluate_all(
@@ -115,7 +115,10 @@ def evaluate_all(
                 group, found = [protocol], {formula.estimate: formula.estimate(**inputs)}
             else:
                 found = dict(formula.together(**inputs))
-            estimates |= {p.name: with_clusters(found[p.formula.estimate], prompts) for p in group}
+            estimates |= {
+                p.name: replace(with_clusters(found[p.formula.estimate], prompts), protocol=p.name)
+                for p in group
+            }
         except MetricsError as error:
             raise MetricsError(f"{protocol.name}: {error}") from None
     return {protocol.name: estimates[protocol.name] for protocol in protocols}

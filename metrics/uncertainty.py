@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,8 +22,11 @@ __all__ = [
     "with_clusters",
 ]
 
+_INTERVAL = 1.96
+"""Half the width of a 95% interval in standard errors."""
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Estimate:
     """A metric's value over n generated images, with its standard error.
 
@@ -41,6 +45,7 @@ class Estimate:
         per_pair: What n pairs of images contribute beyond their single images [n] (jackknife_error), with the
             same pairs for equal n; None for metrics that do not need it.
         clusters: Which images share a prompt [n] int, if some do (with_clusters), else None.
+        protocol: The name of the protocol; "" for a formula applied to bare features.
     """
 
     value: float
@@ -50,6 +55,33 @@ class Estimate:
     note: str = ""
     per_pair: NDArray[np.float64] | None = None
     clusters: NDArray[np.intp] | None = None
+    protocol: str = ""
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95% interval, ``value`` plus and minus 1.96 standard errors; None without an error."""
+        if self.standard_error is None:
+            return None
+        reach = _INTERVAL * self.standard_error
+        return self.value - reach, self.value + reach
+
+    def __repr__(self) -> str:
+        what = f"{self.protocol} " if self.protocol else ""
+        return f"Estimate({what}{self._in_words()})"
+
+    def _repr_html_(self) -> str:
+        what = f"<code>{escape(self.protocol)}</code> " if self.protocol else ""
+        return f"<p>{what}<b>{self._in_words()}</b></p>"
+
+    def _in_words(self) -> str:
+        """Return the value with two digits of its error, the interval and n."""
+        if self.interval is None or not self.standard_error:
+            return f"{self.value:.6g}, n = {self.n}{'' if self.interval else ', no standard error'}"
+        places = min(max(1 - math.floor(math.log10(self.standard_error)), 0), 9)
+        value, error, low, high = (
+            f"{number:.{places}f}" for number in (self.value, self.standard_error, *self.interval)
+        )
+        return f"{value} ± {error}, 95% interval {low} to {high}, n = {self.n}"
 
 
 def standard_error_of_mean(values: NDArray[np.float64]) -> float:

@@ -43,6 +43,7 @@ __all__ = [
     "prepare_images",
     "prepare_stats",
     "reference_features",
+    "reference_of",
 ]
 
 PROBE = 16
@@ -100,9 +101,9 @@ def load_reference(
         case ShapesReference():
             return _shapes(spec)
         case FolderReference():
-            return _images(open_image_set(spec.path, "reference.path", FEWEST), image_size)
+            return reference_of(open_image_set(spec.path, "reference.path", FEWEST), image_size)
         case CocoReference():
-            return _images(_coco(spec), image_size)
+            return reference_of(_coco(spec), image_size)
 
 
 def reference_features(
@@ -264,7 +265,8 @@ def _shapes(spec: ShapesReference) -> ReferenceSet:
     return ReferenceSet(identity, batches)
 
 
-def _images(images: ImageSet, image_size: tuple[int, int]) -> ReferenceSet:
+def reference_of(images: ImageSet, image_size: tuple[int, int]) -> ReferenceSet:
+    """Return the reference set of real images, fitted to (height, width)."""
     height, width = image_size
     identity = {"source": "folder", "height": height, "width": width, "content": images.digest()}
     return ReferenceSet(

@@ -1,0 +1,202 @@
+"""Scores of a set of images by protocols: one pass over the images feeds all extractors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from metrics import Protocol
+from metrics.features import Extractor
+from sdbench.core import environment
+from sdbench.core.digest import digest_pixels, digest_value
+from sdbench.core.progress import ImageProgress
+from sdbench.data.captions import Caption
+from sdbench.data.image_sets import Batch, ImageSet
+from sdbench.runs.store import Store
+from sdbench.runs.tables import FlaggedRow, ProtocolRow, ResultRow
+from sdbench.scoring.audit import TRUNCATED, audit, first_sight, thumbnail
+from sdbench.scoring.extract import Features, image_features, text_features
+from sdbench.scoring.extractors import build_extractor, features_identity
+from sdbench.scoring.measure import MetricValue, image_table, measure, protocol_rows
+from sdbench.scoring.references import Real, load_reference, prepare_images, prepare_stats, reference_of
+from sdbench.scoring.sample import Sample
+from sdbench.spec import FolderReference, ShapesReference, StatsReference
+
+__all__ = ["RealImages", "SetScores", "score_set"]
+
+BATCH_SIZE = 32
+"""Fixed: it can change the last bit of features, and scoring a folder twice must give equal values."""
+
+RealImages = ShapesReference | FolderReference | StatsReference | ImageSet
+"""What the distances compare with."""
+
+
+@dataclass(frozen=True)
+class SetScores:
+    """The scores of a set of images: the tables that are written of it, and the values by protocol."""
+
+    rows: list[ResultRow]
+    flagged: list[FlaggedRow]
+    protocols: list[ProtocolRow]
+    images: pa.Table
+    values: Mapping[str, MetricValue]
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """The result of one pass over the images."""
+
+    features: Features
+    flags: list[str]
+    sha256: list[str]
+    thumbnails: np.ndarray
+
+
+def score_set(
+    name: str,
+    images: ImageSet,
+    captions: Sequence[Caption],
+    protocols: Sequence[Protocol],
+    real: RealImages | None,
+    store: Store,
+    progress: ImageProgress,
+) -> SetScores:
+    """Score the images.
+
+    Args:
+        name: Their name in the tables.
+        images: The images, all of one size.
+        captions: Each image's caption; empty if no protocol reads text.
+        protocols: What to measure.
+        real: What the distances among the protocols compare with.
+        store: Where the features of real images are kept.
+        progress: Counts the images.
+
+    Raises:
+        InputError: The images cannot be used or measured.
+    """
+    device = environment.best_device()
+    extractors = {name: build_extractor(name, device) for name in sorted({p.extractor for p in protocols})}
+    image_size = images.image_size()
+    distances = [protocol for protocol in protocols if protocol.formula.needs_reference]
+    reals = _reals(real, distances, extractors, image_size, store, progress)
+    scan = _scan(images, captions, extractors, progress)
+    prompts = [caption.prompt for caption in captions]
+    texts = text_features(extractors, prompts, BATCH_SIZE) if captions else {}
+    audited = audit(scan.flags, scan.sha256, scan.thumbnails)
+    sample = Sample(images.names, prompts, scan.sha256, scan.features, texts, audited)
+    values = measure(protocols, sample, reals, images.where)
+    if images.note:
+        values = {
+            name: replace(value, note="; ".join(filter(None, [value.note, images.note])))
+            for name, value in values.items()
+        }
+    return SetScores(
+        _rows(name, protocols, values, sample, reals, image_size, environment.device_name(device)),
+        sample.flagged_rows(name),
+        protocol_rows(protocols, sample.features),
+        image_table(name, None, sample, protocols, values),
+        values,
+    )
+
+
+def _scan(
+    images: ImageSet,
+    captions: Sequence[Caption],
+    extractors: Mapping[str, Extractor],
+    progress: ImageProgress,
+) -> _Scan:
+    given = dict(zip(images.names, captions, strict=True)) if captions else {}
+    parts: list[Features] = []
+    flags: list[str] = []
+    sha256: list[str] = []
+    thumbnails: list[np.ndarray] = []
+    progress.start(len(images.names))
+    for batch in images.batches(BATCH_SIZE):
+        parts.append(image_features(extractors, [batch.pixels]))
+        flags.extend(_flags(batch, given))
+        sha256.extend(digest_pixels(image) for image in batch.pixels)
+        thumbnails.extend(thumbnail(image) for image in batch.pixels)
+        progress.finished(len(batch.names))
+    features = {name: np.concatenate([part[name] for part in parts]) for name in extractors}
+    return _Scan(features, flags, sha256, np.stack(thumbnails))
+
+
+def _flags(batch: Batch, captions: Mapping[str, Caption]) -> list[str]:
+    """Return each image's flags, comma-joined: its own and those in the file of prompts."""
+    flags = []
+    for name, image in zip(batch.names, batch.pixels, strict=True):
+        seen = TRUNCATED if name in batch.truncated else first_sight(image)
+        given = captions[name].flags if name in captions else ""
+        flags.append(",".join(filter(None, [seen, given])))
+    return flags
+
+
+def _reals(
+    spec: RealImages | None,
+    protocols: Sequence[Protocol],
+    extractors: Mapping[str, Extractor],
+    image_size: tuple[int, int],
+    store: Store,
+    progress: ImageProgress,
+) -> dict[str, Real]:
+    """Return what each distance compares with, by the protocol's name."""
+    if spec is None:
+        return {}
+    if isinstance(spec, StatsReference):
+        return prepare_stats(spec, protocols, extractors.__getitem__, image_size)
+    reference = (
+        reference_of(spec, image_size) if isinstance(spec, ImageSet) else load_reference(spec, image_size)
+    )
+    identities = {name: features_identity(extractor) for name, extractor in extractors.items()}
+    build = extractors.__getitem__
+    return prepare_images(store, reference, protocols, identities, build, BATCH_SIZE, progress.note)
+
+
+def _rows(
+    name: str,
+    protocols: Sequence[Protocol],
+    values: Mapping[str, MetricValue],
+    sample: Sample,
+    reals: Mapping[str, Real],
+    image_size: tuple[int, int],
+    device: str,
+) -> list[ResultRow]:
+    """Return the rows; fields that only the maker of the images knows stay empty."""
+    height, width = image_size
+    digests = {name: real.digest for name, real in reals.items()}
+    digest = digest_value([sample.sha256, sample.prompts, [p.name for p in protocols], digests])
+    return [
+        ResultRow(
+            cell=name,
+            curve=name,
+            checkpoint=name,
+            sampler="",
+            steps=None,
+            eta=None,
+            guidance_scale=None,
+            protocol=protocol.name,
+            label=protocol.label,
+            better=protocol.formula.better,
+            value=values[protocol.name].estimate.value,
+            standard_error=values[protocol.name].estimate.standard_error,
+            note=values[protocol.name].note,
+            n=len(sample.ids),
+            flagged=sample.flagged,
+            nfe=None,
+            image_size=f"{height}x{width}",
+            seed=None,
+            precision="",
+            batch_size=str(BATCH_SIZE),
+            device=device,
+            weights_digest="",
+            spec_digest=digest,
+            versions=environment.versions(),
+            prompts_digest=sample.prompts_digest,
+            reference_digest=digests.get(protocol.name, ""),
+        )
+        for protocol in protocols
+    ]
