@@ -25,7 +25,7 @@ from sdbench.scoring.references import Real, load_reference, prepare_images, pre
 from sdbench.scoring.sample import Sample
 from sdbench.spec import FolderReference, ShapesReference, StatsReference
 
-__all__ = ["RealImages", "SetScores", "score_set"]
+__all__ = ["BATCH_SIZE", "RealImages", "SetScores", "score_set"]
 
 BATCH_SIZE = 32
 """Fixed: it can change the last bit of features, and scoring a folder twice must give equal values."""

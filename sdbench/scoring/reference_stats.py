@@ -17,7 +17,8 @@ from sdbench.core.progress import ImageProgress
 from sdbench.data.image_sets import ImageSet, open_image_set
 from sdbench.scoring.extract import Features, image_features
 from sdbench.scoring.extractors import build_extractor
-from sdbench.scoring.images import BATCH_SIZE, find_protocols
+from sdbench.scoring.image_scores import BATCH_SIZE
+from sdbench.scoring.images import find_protocols
 from sdbench.scoring.references import STATS_SUFFIX
 from sdbench.spec import FEWEST
 
