@@ -67,13 +67,13 @@ class Estimate:
 
     def __repr__(self) -> str:
         what = f"{self.protocol} " if self.protocol else ""
-        return f"Estimate({what}{self._in_words()})"
+        return f"Estimate({what}{self.in_words()})"
 
     def _repr_html_(self) -> str:
         what = f"<code>{escape(self.protocol)}</code> " if self.protocol else ""
-        return f"<p>{what}<b>{self._in_words()}</b></p>"
+        return f"<p>{what}<b>{self.in_words()}</b></p>"
 
-    def _in_words(self) -> str:
+    def in_words(self) -> str:
         """Return the value with two digits of its error, the interval and n."""
         if self.interval is None or not self.standard_error:
             return f"{self.value:.6g}, n = {self.n}{'' if self.interval else ', no standard error'}"

@@ -1,7 +1,7 @@
 """Progress on stderr.
 
 A terminal shows a progress bar, below a table of cells if the work has cells. Logs and pipes get a line
-every few seconds.
+every few seconds; a notebook gets a bar in its output.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from sdbench.core.notebook import NotebookDisplay, notebook_shell
 from sdbench.core.terminal import in_terminal
 
 __all__ = ["CellShare", "Display", "LineDisplay", "RichDisplay", "cells_table", "display_for"]
@@ -152,6 +153,8 @@ def _mark(share: float) -> Text:
 
 
 def display_for(stream: TextIO | None = None) -> Display:
-    """Return the right display for `stream` (default: stderr)."""
+    """Return the right display for `stream` (default: stderr, or the output of a notebook)."""
+    if stream is None and notebook_shell() is not None:
+        return NotebookDisplay()
     stream = stream or sys.stderr
     return RichDisplay(stream) if stream.isatty() else LineDisplay(stream)

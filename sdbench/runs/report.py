@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from reports.runs import Run
 
-__all__ = ["PUBLISHED", "draw_published", "draw_results", "write_report"]
+__all__ = ["PUBLISHED", "draw_published", "draw_results", "one_line_errors", "write_report"]
 
 PLANE = "distance-against-clip-score"
 SCALES = "metrics-against-scale"
@@ -41,7 +41,7 @@ def write_report(root: Path) -> Path:
     if not root.is_dir():
         raise InputError(f"{root} is not a run folder")
     draw_results(root, None, every=True)
-    with _one_line_errors():
+    with one_line_errors():
         return page.write_page(root)
 
 
@@ -70,7 +70,7 @@ def draw_results(
     from reports.table_files import write_tables
 
     target = folder or (source / "report" if source.is_dir() else source.parent)
-    with _one_line_errors():
+    with one_line_errors():
         run = _run_of(source)
         results = rows.read_results(source) if run is None else run.results
         if published_look:
@@ -85,7 +85,7 @@ def draw_published(folder: Path, *, published_look: bool = False) -> list[Path]:
     """Draw the points of the Stable Diffusion v1 release into `folder`; return the files."""
     from reports import plots, rows
 
-    with _one_line_errors():
+    with one_line_errors():
         results = rows.read_published(_PUBLISHED_POINTS)
         draw = plots.published_look if published_look else plots.distance_against_score
         return plots.save(draw(results), folder, PUBLISHED)
@@ -133,7 +133,8 @@ def _run_of(source: Path) -> Run | None:
 
 
 @contextmanager
-def _one_line_errors() -> Iterator[None]:
+def one_line_errors() -> Iterator[None]:
+    """Raise errors of reading and drawing in the block as InputError or StoreError."""
     from reports.errors import ReportError, WriteError
 
     try:

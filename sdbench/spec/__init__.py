@@ -7,7 +7,7 @@ Unknown keys are errors. An error is one line: the file, the key, what is wrong 
 from __future__ import annotations
 
 from sdbench.spec.experiment import ExperimentSpec, SweepSpec
-from sdbench.spec.loading import load_spec
+from sdbench.spec.loading import load_spec, spec_of
 from sdbench.spec.models import SamplerSpec
 from sdbench.spec.prompts import (
     CocoPrompts,
@@ -58,4 +58,5 @@ __all__ = [
     "TrackerSpec",
     "WandbTracker",
     "load_spec",
+    "spec_of",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,7 +18,7 @@ from sdbench.spec.experiment import ExperimentSpec
 from sdbench.spec.model_entry import ModelEntry
 from sdbench.spec.models import SamplerSpec
 
-__all__ = ["PARTS", "load_spec"]
+__all__ = ["PARTS", "load_spec", "spec_of"]
 
 PARTS: dict[str, type[BaseModel]] = {
     "": ExperimentSpec,
@@ -62,3 +64,11 @@ def load_spec(path: Path) -> ExperimentSpec:
         return ExperimentSpec.model_validate(content)
     except ValidationError as error:
         raise SpecError(f"{path}: {describe(error, PARTS)}") from None
+
+
+def spec_of(content: Mapping[str, Any]) -> ExperimentSpec:
+    """Return the spec with these keys, as in a YAML file; SpecError, in one line, if it is not valid."""
+    try:
+        return ExperimentSpec.model_validate(dict(content))
+    except ValidationError as error:
+        raise SpecError(f"spec: {describe(error, PARTS)}") from None

@@ -16,7 +16,7 @@ from PIL import Image, features
 
 from sdbench.core.errors import one_line
 
-__all__ = ["SUFFIXES", "TruncatedError", "decode", "pixels_only"]
+__all__ = ["SUFFIXES", "TruncatedError", "as_rgb", "decode", "pixels_only"]
 
 SUFFIXES = frozenset(
     {
@@ -72,7 +72,7 @@ def _decoded(blob: bytes) -> Image.Image:
             if "truncated" in str(error):
                 raise TruncatedError(message, (image.height, image.width)) from None
             raise ValueError(message) from None
-        return _as_rgb(image)
+        return as_rgb(image)
 
 
 def pixels_only(blob: bytes) -> bytes:
@@ -93,7 +93,8 @@ def pixels_only(blob: bytes) -> bytes:
     return b"".join([*kept, blob[start:]])
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return the image as 8-bit RGB; ValueError if it has no unique conversion."""
     if image.mode == "CMYK":
         raise ValueError("is CMYK, whose colours depend on a profile; convert it to RGB first")
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
