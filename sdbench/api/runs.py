@@ -194,5 +194,5 @@ def _show_figures() -> None:
 
 def _png(figure: Figure) -> bytes:
     sink = BytesIO()
-    figure.savefig(sink, format="png", dpi=110)
+    figure.savefig(sink, format="png", dpi=110, bbox_inches="tight")
     return sink.getvalue()

@@ -71,7 +71,7 @@ def as_array(value: Any) -> np.ndarray | None:
     if type(value).__module__.partition(".")[0] != "torch":
         return None
     tensor = value.detach().cpu()
-    return np.asarray(tensor.float() if tensor.is_floating_point() else tensor)
+    return np.asarray(tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor)
 
 
 def _of_files(paths: Sequence[str], what: str) -> ImageSet:
