@@ -130,7 +130,7 @@ def run(
     """Carry out an experiment spec, or resume it; like `sdbench run`.
 
     Args:
-        spec: A YAML file, or its content as a mapping.
+        spec: A YAML file, the name of a spec that comes with sdbench, or the content of one as a mapping.
         out: The run: a folder or a URL. By default `runs/NAME OF THE SPEC`.
         count: Number of prompts, instead of the spec's.
         progress: Whether to show progress.
@@ -141,12 +141,10 @@ def run(
         SdbenchError: Images could not be made; running again retries them.
     """
     from sdbench.runs.trackers import check_records, send_records
-    from sdbench.sweep.names import check_names
     from sdbench.sweep.progress import RunProgress
     from sdbench.sweep.runner import run_experiment
 
     loaded = _spec(spec, count)
-    check_names(loaded, None if isinstance(spec, Mapping) else Path(spec))
     check_records(loaded.records)
     place = str(out) if out is not None else f"runs/{loaded.name}"
     with RunProgress(as_display(progress)) as shown:
@@ -160,9 +158,14 @@ def run(
 
 
 def _spec(spec: str | os.PathLike[str] | Mapping[str, Any], count: int | None) -> ExperimentSpec:
-    from sdbench.spec import load_spec, spec_of
+    from sdbench.spec import spec_of
+    from sdbench.sweep.names import check_names, read_spec
 
-    loaded = spec_of(spec) if isinstance(spec, Mapping) else load_spec(Path(spec))
+    if isinstance(spec, Mapping):
+        loaded = spec_of(spec)
+        check_names(loaded)
+    else:
+        loaded = read_spec(Path(spec))
     if count is None:
         return loaded
     if count < 1:

@@ -34,7 +34,7 @@ from sdbench.cli import (
     txt2img,
     verify,
 )
-from sdbench.core.errors import SdbenchError, one_line
+from sdbench.core.errors import SdbenchError, SpecError, one_line
 from sdbench.core.terminal import in_terminal, tolerate_encodings
 
 __all__ = ["main"]
@@ -97,7 +97,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _failed(error: Exception) -> int:
-    """Say in one line what ended the command; return its exit code."""
+    """Say what ended the command: a line, or a line for each problem of a spec. Return its exit code."""
+    if isinstance(error, SpecError):
+        for problem in str(error).splitlines():
+            _complain(one_line(problem))
+        return error.exit_code
     if isinstance(error, SdbenchError):
         _complain(one_line(error))
         return error.exit_code

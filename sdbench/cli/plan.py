@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sdbench.cli.run import RUNS
+from sdbench.cli.run import RUNS, add_overrides
 from sdbench.core.paths import typed_path
 from sdbench.core.terminal import say
 from sdbench.runs.labels import sampler_label
@@ -30,8 +30,12 @@ def add_parser(commands: Any, name: str) -> None:
         "device. Missing weights and data are listed; the rest is planned without them.",
     )
     parser.add_argument(
-        "spec", metavar="SPEC", type=typed_path, help="a YAML file, such as experiments/steps.yaml"
+        "spec",
+        metavar="SPEC",
+        type=typed_path,
+        help="a YAML file, or the name of a spec that comes with sdbench",
     )
+    add_overrides(parser)
     parser.add_argument("--out", metavar="RUN", help="the run folder or URL (default: runs/NAME OF THE SPEC)")
     parser.add_argument(
         "--count", metavar="N", type=positive, help="number of prompts (default: what the spec says)"
@@ -46,16 +50,14 @@ def add_parser(commands: Any, name: str) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from sdbench.core.console import display_for
-    from sdbench.spec import load_spec
+    from sdbench.sweep.names import read_spec
     from sdbench.sweep.progress import RunProgress
 
-    spec = load_spec(args.spec)
+    spec = read_spec(args.spec, args.set)
     if args.count is not None:
         spec = spec.with_count(args.count)
     from sdbench.sweep.forecast.forecast import forecast
-    from sdbench.sweep.names import check_names
 
-    check_names(spec, args.spec)
     with RunProgress(display_for()) as progress:
         found = forecast(spec, args.out or RUNS / spec.name, progress.note, measure=not args.no_calibrate)
     if args.json:

@@ -12,7 +12,7 @@ from sdbench.core.errors import InputError, SdbenchError, did_you_mean
 from sdbench.core.paths import typed_path
 from sdbench.core.terminal import say
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_overrides", "add_parser", "run"]
 
 RUNS = Path("runs")
 
@@ -26,8 +26,12 @@ def add_parser(commands: Any, name: str) -> None:
         "Completed work in the run folder is kept: to resume after an interruption, run the command again.",
     )
     parser.add_argument(
-        "spec", metavar="SPEC", type=typed_path, help="a YAML file, such as experiments/shapes-sweep.yaml"
+        "spec",
+        metavar="SPEC",
+        type=typed_path,
+        help="a YAML file, or the name of a spec that comes with sdbench, such as shapes-demo",
     )
+    add_overrides(parser)
     parser.add_argument(
         "--out",
         metavar="RUN",
@@ -61,25 +65,33 @@ def add_parser(commands: Any, name: str) -> None:
     parser.set_defaults(run=run, resumable=True)
 
 
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Add the option that changes values of a spec."""
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change a value, such as prompts.count=8 or 'guidance_scales=[3,5]'; may be repeated",
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from sdbench.core.console import display_for
     from sdbench.core.event_log import EventLog
-    from sdbench.spec import load_spec
+    from sdbench.sweep.names import read_spec
     from sdbench.sweep.progress import RunProgress
 
-    spec = load_spec(args.spec)
+    spec = read_spec(args.spec, args.set)
     if args.count is not None:
         spec = spec.with_count(args.count)
     if args.images is not None:
         spec = spec.model_copy(update={"images": args.images})
-    # Imported after the spec has been read, so that errors in it appear at once.
     from sdbench.runs.trackers import check_records, send_records
     from sdbench.sweep.executors import EXECUTORS, Workforce
-    from sdbench.sweep.names import check_names
     from sdbench.sweep.runner import run_experiment
 
-    check_names(spec, args.spec)
     if args.executor not in EXECUTORS:
         raise InputError(f"--executor {args.executor}: {did_you_mean(args.executor, EXECUTORS)}")
     workforce = Workforce(args.executor, args.workers, args.address)

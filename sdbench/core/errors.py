@@ -6,7 +6,8 @@
     +-- StoreError          a run folder: a damaged or foreign shard, a file that cannot be written
     +-- SamplingError       a model cannot make the images, or its images cannot be measured
 
-Each message is one line: what is wrong, where, and what to do about it.
+Each message is one line: what is wrong, where, and what to do about it. A SpecError has a line for each
+problem of the spec.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = [
     "StoreError",
     "did_you_mean",
     "encodable",
+    "nearest",
     "one_line",
 ]
 
@@ -40,7 +42,7 @@ class InputError(SdbenchError):
 
 
 class SpecError(InputError):
-    """An experiment spec cannot be read or is not valid."""
+    """An experiment spec cannot be read or is not valid; its text has a line for each problem."""
 
 
 class StoreError(SdbenchError):
@@ -75,10 +77,24 @@ def encodable(text: str) -> str:
 _LONGEST = 80
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the end of an error message: the known word closest to `word`, and all known words."""
+def did_you_mean(word: str, known: Iterable[str], listing: str = "") -> str:
+    """Return the end of an error message: the known word closest to `word`, and all known words.
+
+    Args:
+        word: What was given.
+        known: What would be right.
+        listing: A command that lists the known words, named in their place because they are many.
+    """
     # Known words may be the column names of a file that is no table at all: of any length, on many lines.
     names = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…" for name in map(one_line, known)]
-    close = get_close_matches(word, names, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}known: {', '.join(names) or 'none'}"
+    close = nearest(word, names)
+    hint = f"did you mean {close!r}? " if close else ""
+    return f"{hint}{listing!r} lists all" if listing else f"{hint}known: {', '.join(names) or 'none'}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that `word` was probably meant to be: similar, or with `word` in it."""
+    names = list(known)
+    similar = get_close_matches(word, names, n=1, cutoff=0.5)
+    longer = [name for name in names if len(word) > 2 and word.lower() in name]
+    return next(iter([*similar, *longer]), None)

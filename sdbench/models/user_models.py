@@ -6,7 +6,6 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError, model_validator
 
 from sdbench.core.errors import InputError, one_line
@@ -59,7 +58,7 @@ def _read(file: Path) -> UserModel:
         model = UserModel.model_validate(load_yaml(file.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise InputError(f"{file}: {describe(error, {'': UserModel})}") from None
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read: {one_line(error)}") from None
     places = {"path": model.path, "config": model.config, "diffusers": model.diffusers}
     return model.model_copy(update={key: _beside(file, text) for key, text in places.items() if text})

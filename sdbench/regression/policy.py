@@ -8,8 +8,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sdbench.core.errors import InputError, did_you_mean, one_line
 from sdbench.core.yaml import load_yaml
 from sdbench.regression.cases import Case
@@ -55,7 +53,7 @@ def load_policy(path: Path) -> Policy:
         content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"policy {path}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"policy {path}: not YAML: {one_line(error)}") from None
     if not isinstance(content, dict) or not isinstance(content.get("cases", {}), dict):
         raise InputError(f"policy {path}: must be a mapping with the keys default and cases")

@@ -26,7 +26,7 @@ class Budget(BaseModel):
             (`resolve`).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     until: str | None = None
     resolve: Literal["ranking"] | None = None
@@ -61,7 +61,7 @@ class Budget(BaseModel):
         if named is None:
             return metrics[0]
         if named not in metrics:
-            raise ValueError(f"budget: {named!r} is not among the metrics: {did_you_mean(named, metrics)}")
+            raise ValueError(f"{named!r} is not among the metrics: {did_you_mean(named, metrics)}")
         return named
 
     @staticmethod

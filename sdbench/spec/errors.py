@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sdbench.core.errors import did_you_mean, one_line
+from sdbench.core.errors import did_you_mean, nearest, one_line
 
-__all__ = ["describe"]
+__all__ = ["Problem", "describe", "problems_of"]
 
 _NUMBERS = {"float_parsing", "float_type", "int_parsing", "int_type", "int_from_float", "finite_number"}
 
+Parts = Mapping[str, type[BaseModel]]
 
-def describe(error: ValidationError, parts: Mapping[str, type[BaseModel]]) -> str:
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong in a spec.
+
+    Attributes:
+        place: The keys and indices that lead there in the YAML file.
+        words: What is wrong and what is allowed.
+        misspelt: Whether it is an unknown key that resembles a known one.
+    """
+
+    place: tuple[int | str, ...]
+    words: str
+    misspelt: bool = False
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.place))}: {self.words}" if self.place else self.words
+
+
+def describe(error: ValidationError, parts: Parts) -> str:
     """Return one line for a failed validation: the key, what is wrong, what is allowed.
 
     Args:
@@ -23,22 +44,38 @@ def describe(error: ValidationError, parts: Mapping[str, type[BaseModel]]) -> st
         parts: The class of each mapping by its place: "" for the top level, "prompts.shapes" for a tagged
             one. Used to name the allowed keys after an unknown one.
     """
+    first, *others = problems_of(error, parts)
+    return f"{first} (and {len(others)} more)" if others else str(first)
+
+
+def problems_of(error: ValidationError, parts: Parts) -> list[Problem]:
+    """Return everything that a validation found, misspelt keys first. Takes the arguments of `describe`.
+
+    A key that is missing because it is misspelt is no problem of its own.
+    """
     # pydantic also reports a list with invalid items as too short, which would only confuse.
     details = [d for d in error.errors(include_url=False) if not (d["type"] == "too_short" and d["input"])]
-    first = details[0]
-    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-    path = _key_path(first["loc"], parts)
-    return one_line(f"{path}{': ' if path else ''}{_problem(first, parts)}{more}")
+    near: dict[tuple[int | str, ...], str] = {}
+    for detail in details:
+        if detail["type"] == "extra_forbidden":
+            *_, key = place = detail["loc"]
+            meant = nearest(str(key), _keys_beside(place, parts))
+            if meant:
+                near[place] = meant
+    meant_places = {(*place[:-1], meant) for place, meant in near.items()}
+    kept = [d for d in details if not (d["type"] == "missing" and d["loc"] in meant_places)]
+    kept.sort(key=lambda detail: detail["loc"] not in near)
+    return [Problem(_yaml_place(d["loc"], parts), one_line(_words(d, parts)), d["loc"] in near) for d in kept]
 
 
-def _key_path(location: tuple[int | str, ...], parts: Mapping[str, type[BaseModel]]) -> str:
+def _yaml_place(location: tuple[int | str, ...], parts: Parts) -> tuple[int | str, ...]:
     # A discriminated union adds its tag to the location; the YAML file has no such level.
     names = [part for part in location if isinstance(part, str)]
     tag = names[1] if len(names) > 1 and f"{names[0]}.{names[1]}" in parts else None
-    return ".".join(str(part) for i, part in enumerate(location) if not (part == tag and i in (1, 2)))
+    return tuple(part for i, part in enumerate(location) if not (part == tag and i in (1, 2)))
 
 
-def _problem(detail: ErrorDetails, parts: Mapping[str, type[BaseModel]]) -> str:
+def _words(detail: ErrorDetails, parts: Parts) -> str:
     kind, given = detail["type"], detail["input"]
     context: Mapping[str, Any] = detail.get("ctx", {})
     if kind == "extra_forbidden":
@@ -74,10 +111,10 @@ def _problem(detail: ErrorDetails, parts: Mapping[str, type[BaseModel]]) -> str:
     return f"{given!r}: {detail['msg']}"
 
 
-def _first_tag(location: tuple[int | str, ...], parts: Mapping[str, type[BaseModel]]) -> str:
+def _first_tag(location: Sequence[int | str], parts: Parts) -> str:
     return next(place.split(".")[1] for place in parts if place.startswith(f"{location[0]}."))
 
 
-def _keys_beside(location: tuple[int | str, ...], parts: Mapping[str, type[BaseModel]]) -> list[str]:
+def _keys_beside(location: Sequence[int | str], parts: Parts) -> list[str]:
     place = ".".join(part for part in location[:-1] if isinstance(part, str))
     return list(parts[place].model_fields)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from sdbench.core.digest import digest_value
-from sdbench.core.errors import did_you_mean
 from sdbench.core.precision import compiles
 from sdbench.spec.budget import Budget
 from sdbench.spec.model_entry import ModelEntry, Name
@@ -22,7 +21,11 @@ __all__ = ["ExperimentSpec", "SweepSpec"]
 
 
 def _height_width(value: Any) -> Any:
-    return [value, value] if isinstance(value, int) else value
+    if isinstance(value, int):
+        return [value, value]
+    if isinstance(value, str):
+        raise ValueError(f"{value!r}; allowed: a number of pixels, or [height, width]")
+    return value
 
 
 def _no_repeats(items: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -37,13 +40,32 @@ def _no_repeats(items: tuple[Any, ...]) -> tuple[Any, ...]:
 class SweepSpec(Part):
     """Every combination of checkpoint, sampler and guidance scale, over the same prompts and noise."""
 
-    name: Name
-    checkpoints: Annotated[tuple[CheckpointEntry, ...], Field(min_length=1)]
-    samplers: Annotated[tuple[SamplerSpec, ...], Field(min_length=1)]
-    guidance_scales: Annotated[tuple[Scale, ...], Field(min_length=1)]
-    prompts: PromptsSpec
-    image_size: Annotated[tuple[Count, Count], BeforeValidator(_height_width)]
-    seed: Seed
+    name: Annotated[Name, Field(description="names the run folder, runs/NAME")]
+    checkpoints: Annotated[
+        tuple[CheckpointEntry, ...],
+        Field(min_length=1, description="the models to compare: names, weights files, diffusers folders"),
+    ]
+    samplers: Annotated[
+        tuple[SamplerSpec, ...], Field(min_length=1, description="samplers with their number of steps")
+    ]
+    guidance_scales: Annotated[
+        tuple[Scale, ...],
+        Field(min_length=1, description="strengths of classifier-free guidance; 1 means none"),
+    ]
+    prompts: Annotated[PromptsSpec, Field(description="what the images are to show")]
+    image_size: Annotated[
+        tuple[Count, Count] | None,
+        BeforeValidator(_height_width),
+        Field(description="pixels: one side, or [height, width]; by default the size of the models"),
+    ] = None
+    seed: Annotated[Seed, Field(description="start noise: the same for every model")] = 42
+
+    @property
+    def height_width(self) -> tuple[int, int]:
+        """The size of the images in pixels; ValueError if `image_size` is not decided yet."""
+        if self.image_size is None:
+            raise ValueError("the image size is not decided")
+        return self.image_size
 
     @field_validator("checkpoints", "samplers", "guidance_scales")
     @classmethod
@@ -54,37 +76,43 @@ class SweepSpec(Part):
 class ExperimentSpec(SweepSpec):
     """An experiment: a sweep, the metrics of its images, and how the work is done."""
 
-    reference: ReferenceSpec | None = None
-    precision: Literal["full", "autocast", "bf16", "fp16"] = "full"
-    compile: Switch = "auto"
-    batch_size: BatchSize
-    unit_size: Count
-    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
-    images: Annotated[str, StringConstraints(pattern=r"^(all|none|sample:[1-9][0-9]*)$")] = "all"
-    budget: Budget | None = None
-    records: tuple[TrackerSpec, ...] = ()
+    reference: Annotated[
+        ReferenceSpec | None, Field(description="real images that distances compare with")
+    ] = None
+    precision: Annotated[
+        Literal["full", "autocast", "bf16", "fp16"],
+        Field(description="arithmetic of the networks; full is float32"),
+    ] = "full"
+    compile: Annotated[Switch, Field(description="whether to use torch.compile; auto: on GPUs")] = "auto"
+    batch_size: Annotated[BatchSize, Field(description="images per batch; auto: what fits the device")] = (
+        "auto"
+    )
+    unit_size: Annotated[
+        Count, Field(description="images per stored unit; an interruption loses the unit under way")
+    ] = 64
+    metrics: Annotated[
+        tuple[str, ...],
+        Field(min_length=1, description="what to measure: 'sdbench metrics list' has all metrics"),
+    ]
+    images: Annotated[
+        str,
+        StringConstraints(pattern=r"^(all|none|sample:[1-9][0-9]*)$"),
+        Field(description="images to keep as PNG: all, none, or sample:N"),
+    ] = "all"
+    budget: Annotated[Budget | None, Field(description="when to stop making images")] = None
+    records: Annotated[tuple[TrackerSpec, ...], Field(description="trackers that receive the results")] = ()
 
     @field_validator("metrics")
     @classmethod
-    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        from metrics.protocols import PROTOCOLS
-
-        for name in names:
-            if name not in PROTOCOLS:
-                raise ValueError(f"unknown metric {name!r}: {did_you_mean(name, PROTOCOLS)}")
+    def _each_metric_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return _no_repeats(names)
 
-    @model_validator(mode="after")
-    def _reference_where_needed(self) -> ExperimentSpec:
-        if self.distances and self.reference is None:
-            raise ValueError(f"reference: missing, and {self.distances[0]} compares against reference images")
-        return self
-
-    @model_validator(mode="after")
-    def _budget_by_a_metric_of_the_spec(self) -> ExperimentSpec:
-        if self.budget is not None:
-            self.budget.protocol_of(self.metrics)
-        return self
+    @field_validator("budget")
+    @classmethod
+    def _budget_by_a_metric_of_the_spec(cls, budget: Budget | None, info: ValidationInfo) -> Budget | None:
+        if budget is not None and "metrics" in info.data:
+            budget.protocol_of(info.data["metrics"])
+        return budget
 
     @property
     def distances(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ class ModelEntry(BaseModel):
         diffusers: A folder or hub id of a pipeline that the diffusers library runs.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: Name
     path: str | None = None

@@ -20,7 +20,8 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 class Part(BaseModel):
     """A mapping in a spec: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Validators are built on first use: a part alone is seldom validated, and building takes time.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def _batch_size(value: Any) -> Any:

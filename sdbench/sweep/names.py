@@ -1,50 +1,94 @@
-"""Checks the names in a spec, which loading it does not: are its checkpoints and samplers known here?"""
+"""Looks up the names in a spec, which loading it alone does not: are they known here?"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sdbench.core.errors import InputError, SpecError, did_you_mean
+from metrics.protocols import PROTOCOLS
+from sdbench.core.errors import InputError, SpecError, did_you_mean, one_line
 from sdbench.models.registry import known_names
 from sdbench.models.samplers import resolve_sampler
-from sdbench.spec import SamplerSpec, SweepSpec
+from sdbench.spec import ExperimentSpec, SamplerSpec, SweepSpec, load_spec
+from sdbench.spec.errors import Problem
+from sdbench.spec.loading import Names, names_in
 from sdbench.spec.model_entry import ModelEntry
+from sdbench.spec.overrides import parse_override
 from sdbench.spec.sampler_names import belongs_to_model
 
-__all__ = ["check_names"]
+__all__ = ["check_metrics", "check_names", "read_spec"]
 
 
-def check_names(spec: SweepSpec, file: Path | None = None) -> None:
-    """Look up every checkpoint and sampler of the spec; import and try third-party samplers.
+def read_spec(path: Path, overrides: Sequence[str] = ()) -> ExperimentSpec:
+    """Read a spec and look up every name in it.
+
+    Args:
+        path: A YAML file, or the name of a spec that comes with the package.
+        overrides: Values that replace those of the file, each as KEY=VALUE.
 
     Raises:
-        SpecError: A name is unknown, or a sampler does not take its eta. The message names the key, and the
-            file if it is given.
+        SpecError: It is not a valid spec or a name in it is unknown; the text has a line for each problem.
+        InputError: An override has the wrong form or no place in the spec.
     """
-    start = f"{file}: " if file else ""
-    try:
-        known = known_names()
-        for place, entry in enumerate(spec.checkpoints):
-            _check_checkpoint(entry, f"checkpoints.{place}", known)
-        for place, sampler in enumerate(spec.samplers):
-            _check_sampler(sampler, f"samplers.{place}")
-    except SpecError as error:
-        raise SpecError(f"{start}{error}") from None
+    return load_spec(path, [parse_override(text) for text in overrides], _problems)
 
 
-def _check_checkpoint(entry: ModelEntry, key: str, known: Sequence[str]) -> None:
+def check_names(spec: SweepSpec) -> None:
+    """Look up every name in the spec; import and try third-party samplers.
+
+    Raises:
+        SpecError: A name is unknown, a sampler does not take its eta, or a metric lacks what it needs. A line
+            for each problem names the key.
+    """
+    _require(_problems(names_in(spec)))
+
+
+def check_metrics(spec: ExperimentSpec) -> None:
+    """Look up the metrics of the spec; SpecError if one is unknown or lacks what it needs."""
+    _require(_metric_problems(names_in(spec)))
+
+
+def _require(problems: Iterator[Problem]) -> None:
+    lines = [one_line(problem) for problem in problems]
+    if lines:
+        raise SpecError("\n".join(lines))
+
+
+def _problems(names: Names) -> Iterator[Problem]:
+    known = known_names()
+    for place, entry in names.checkpoints.items():
+        yield from _about_checkpoint(entry, place, known)
+    for place, sampler in names.samplers.items():
+        yield from _about_sampler(sampler, place)
+    yield from _metric_problems(names)
+
+
+def _metric_problems(names: Names) -> Iterator[Problem]:
+    for place, name in names.metrics.items():
+        if name not in PROTOCOLS:
+            hint = did_you_mean(name, PROTOCOLS, "sdbench metrics list")
+            yield Problem(("metrics", place), f"unknown metric {name!r}: {hint}")
+    known = [name for name in names.metrics.values() if name in PROTOCOLS]
+    distances = [name for name in known if PROTOCOLS[name].formula.needs_reference]
+    if distances and not names.has_reference:
+        yield Problem(("reference",), f"missing, and {distances[0]} compares against reference images")
+
+
+def _about_checkpoint(entry: ModelEntry, place: int, known: Sequence[str]) -> Iterator[Problem]:
     if entry.path is None and entry.diffusers is None and entry.name not in known:
         hint = did_you_mean(entry.name, known)
-        raise SpecError(f"{key}: unknown checkpoint {entry.name!r}: {hint}; or a .ckpt or .safetensors path")
+        words = f"unknown checkpoint {entry.name!r}: {hint}; or a .ckpt or .safetensors path"
+        yield Problem(("checkpoints", place), words)
 
 
-def _check_sampler(sampler: SamplerSpec, key: str) -> None:
+def _about_sampler(sampler: SamplerSpec, place: int) -> Iterator[Problem]:
     if belongs_to_model(sampler.name):
         return
     try:
         found = resolve_sampler(sampler.name)
     except InputError as error:
-        raise SpecError(f"{key}.name: {error}") from None
+        yield Problem(("samplers", place, "name"), str(error))
+        return
     if sampler.eta and not found.takes_eta:
-        raise SpecError(f"{key}: eta must be 0 for {sampler.name}; ddim takes eta up to 1")
+        words = f"eta must be 0 for {sampler.name}; ddim takes eta up to 1"
+        yield Problem(("samplers", place), words)

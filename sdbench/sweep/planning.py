@@ -17,7 +17,7 @@ def settings_of(
     spec: ExperimentSpec, sampler: SamplerSpec, guidance_scale: float, *, compiled: bool
 ) -> Settings:
     """Return what a model is asked to do at one point of the sweep."""
-    height, width = spec.image_size
+    height, width = spec.height_width
     return Settings(
         sampler=sampler.name,
         steps=sampler.steps,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -15,7 +16,8 @@ from sdbench.core.precision import full_precision
 from sdbench.core.progress import Note
 from sdbench.data.prompts import Prompt, load_prompts
 from sdbench.models import Source
-from sdbench.models.registry import Checkpoint, locate_all
+from sdbench.models.native_size import common_size
+from sdbench.models.registry import Checkpoint, locate, locate_all
 from sdbench.runs.cache import read_text_map, write_text_map
 from sdbench.runs.plan import Cell, Plan, lay_out
 from sdbench.runs.shards import ShardStore
@@ -26,7 +28,15 @@ from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
 from sdbench.sweep.names import check_names
 from sdbench.sweep.planning import make_cells, settings_of
 
-__all__ = ["PreparedRun", "RunInputs", "find_inputs", "find_reference", "prepare", "prepare_reference"]
+__all__ = [
+    "PreparedRun",
+    "RunInputs",
+    "find_inputs",
+    "find_reference",
+    "prepare",
+    "prepare_reference",
+    "with_image_size",
+]
 
 WEIGHTS_CACHE = "checkpoints.json"
 
@@ -58,6 +68,27 @@ class PreparedRun:
     identities: dict[str, str]
     ends: dict[str, list[int]]
     plan: Plan
+
+
+def with_image_size(spec: ExperimentSpec, *, partly: bool = False) -> ExperimentSpec:
+    """Return the spec with an image size: without `image_size`, the one that its models were trained for.
+
+    Args:
+        spec: The experiment.
+        partly: Whether the models that are on this machine may decide for those that are not.
+
+    Raises:
+        InputError: The models do not say their size or have different ones, or one is missing.
+    """
+    if spec.image_size is not None:
+        return spec
+    if not partly:
+        return spec.model_copy(update={"image_size": common_size(locate_all(spec.checkpoints))})
+    found: list[Source] = []
+    for entry in spec.checkpoints:
+        with suppress(InputError):
+            found.append(locate(entry))
+    return spec.model_copy(update={"image_size": common_size(found)})
 
 
 def prepare(spec: ExperimentSpec, place: str, note: Note) -> PreparedRun:
@@ -95,7 +126,7 @@ def find_reference(spec: ExperimentSpec) -> ReferenceSet | None:
     """Return the reference set that `spec` names; None if it names statistics or nothing."""
     if spec.reference is None or isinstance(spec.reference, StatsReference):
         return None
-    return load_reference(spec.reference, spec.image_size)
+    return load_reference(spec.reference, spec.height_width)
 
 
 def prepare_reference(
@@ -119,7 +150,7 @@ def prepare_reference(
     protocols = [PROTOCOLS[name] for name in spec.distances]
     build = partial(build_extractor, device=environment.best_device())
     if isinstance(spec.reference, StatsReference):
-        return prepare_stats(spec.reference, protocols, build, spec.image_size)
+        return prepare_stats(spec.reference, protocols, build, spec.height_width)
     if reference is None:
         return {}
     size = REFERENCE_BATCH if spec.batch_size == "auto" else spec.batch_size

@@ -27,7 +27,14 @@ from sdbench.scoring.score import score, write_scores
 from sdbench.spec import ExperimentSpec, load_spec
 from sdbench.sweep.budget.spending import Spent, spend
 from sdbench.sweep.executors import EXECUTORS, Executor, Gap, Workforce
-from sdbench.sweep.prepare import PreparedRun, find_reference, prepare, prepare_reference
+from sdbench.sweep.names import check_metrics
+from sdbench.sweep.prepare import (
+    PreparedRun,
+    find_reference,
+    prepare,
+    prepare_reference,
+    with_image_size,
+)
 from sdbench.sweep.progress import RunProgress
 from sdbench.sweep.session import open_session
 from sdbench.sweep.worker import Job
@@ -75,7 +82,7 @@ def run_experiment(
     """
     workforce.check_place(place)
     seconds: dict[str, float] = {}
-    started, spec = now(), _compile_decided(spec)
+    started, spec = now(), _compile_decided(with_image_size(spec))
     with progress.stage(seconds, "prepare"):
         prepared = prepare(spec, str(place), progress.note)
     store, plan, inputs = prepared.store, prepared.plan, prepared.inputs
@@ -120,6 +127,7 @@ def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_re
     """
     store = existing_store(place)
     spec, stored = _stored_spec(store), read_plan_file(store)
+    check_metrics(spec)
     samples = SampleReader(store, stored.extractors)
 
     def refuse_missing(plan: Plan) -> None:

@@ -116,7 +116,7 @@ def _of_option(problem: str) -> InputError:
 
 def _points(spec: SweepSpec) -> list[Settings]:
     """Return every setting of the sweep. Nothing is compiled: that takes longer than a few images."""
-    height, width = spec.image_size
+    height, width = spec.height_width
     return [
         Settings(sampler.name, sampler.steps, sampler.eta, scale, height, width, spec.seed)
         for sampler in spec.samplers
@@ -161,7 +161,7 @@ def _draw(spec: SweepSpec, prompts: Sequence[Prompt], pictures: _Pictures) -> by
         [f"{steps} steps" for steps in dict.fromkeys(sampler.steps for sampler in spec.samplers)],
         [f"scale {scale:g}" for scale in spec.guidance_scales],
     ]
-    height, width = spec.image_size
+    height, width = spec.height_width
     constant = [labels[0] for labels in axes if len(labels) == 1]
     title = " · ".join([*constant, f"seed {spec.seed}", f"{width}×{height} pixels"])
     sink = io.BytesIO()

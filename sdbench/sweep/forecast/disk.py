@@ -34,7 +34,7 @@ def disk_of(spec: ExperimentSpec, cells: int, prompts: int, bytes_per_pixel: flo
     floats = sum(network.dim * (2 if network.reads_text else 1) for network in networks)
     units = cells * ceil(prompts / spec.unit_size)
     shards = units * PER_UNIT + cells * prompts * (PER_IMAGE + 4 * floats)
-    height, width = spec.image_size
+    height, width = spec.height_width
     kept = cells * spec.images_kept(prompts)
     basis = "an estimate" if bytes_per_pixel is None else "measured in the calibration"
     return Disk(shards, int(kept * height * width * (bytes_per_pixel or TYPICAL)), basis)

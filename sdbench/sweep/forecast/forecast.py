@@ -19,7 +19,7 @@ from sdbench.spec import ExperimentSpec
 from sdbench.sweep.forecast.calibration import Speed, calibrate
 from sdbench.sweep.forecast.counts import Curve, Found, count, find, first_point
 from sdbench.sweep.forecast.disk import Disk, disk_of
-from sdbench.sweep.prepare import prepare
+from sdbench.sweep.prepare import prepare, with_image_size
 
 __all__ = ["Forecast", "forecast"]
 
@@ -60,6 +60,7 @@ def forecast(
         note: Receives progress messages.
         measure: Whether to measure the speed of this device.
     """
+    spec = with_image_size(spec, partly=True)
     found = find(spec)
     curves = count(spec, found)
     cells = len(spec.checkpoints) * len(spec.samplers) * len(spec.guidance_scales)

@@ -119,7 +119,10 @@ FLOATS = np.full((N, 7, 9, 3), 0.5)
         (lambda: sdbench.fid(FLOATS[:1], FLOATS), "images: 1 images, at least 2 are needed"),
         (lambda: sdbench.fid("nowhere", FLOATS), "images: nowhere not found"),
         (lambda: sdbench.fid(FLOATS, pd.DataFrame({"a": ["b"]})), "reference: the data frame has no column"),
-        (lambda: sdbench.kid(FLOATS, FLOATS, protocol="kid"), "kid: protocol 'kid': known: kd-shapes-clip"),
+        (
+            lambda: sdbench.kid(FLOATS, FLOATS, protocol="kid"),
+            "kid: protocol 'kid': did you mean 'kid-inception-tf'?",
+        ),
         (lambda: sdbench.kid(np.ones((4, 2)), np.ones((4, 3))), "real features have 3 dimensions"),
         (lambda: sdbench.clip_score(FLOATS, ["x"]), "prompts: 1 prompts for 12 images; give one for each"),
         (lambda: sdbench.clip_score(FLOATS, [" "] * N), "prompts: entry 0 is ' ', not a text"),

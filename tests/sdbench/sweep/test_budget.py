@@ -79,7 +79,10 @@ def test_a_ranking_is_by_the_first_metric_or_by_the_named_one() -> None:
         ({"until": "fid-inception-tf +- 1", "resolve": "ranking"}, "budget: give either until"),
         ({"until": "fid-inception-tf"}, "budget: until: 'fid-inception-tf' is not PROTOCOL +- HALF-WIDTH"),
         ({"until": "fid-inception-tf +- 0"}, "above 0"),
-        ({"until": "fid +- 0.3"}, "budget: 'fid' is not among the metrics: known: fid-inception-tf"),
+        (
+            {"until": "fid +- 0.3"},
+            "budget: 'fid' is not among the metrics: did you mean 'fid-inception-tf'?",
+        ),
         ({"until": "fid-inception-tf +- 1", "protocol": "fid-inception-tf"}, "until names its own"),
         ({"resolve": "everything"}, "budget.resolve: 'everything'; allowed: 'ranking'"),
         ({"resolve": "ranking", "confidence": 95}, "budget.confidence: 95 is out of range"),
