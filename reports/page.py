@@ -22,6 +22,8 @@ from reports.sections import SECTIONS, Absent, Material, Section
 __all__ = ["render_page", "write_page"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
+#: The page's script, in this order. Its parts share one scope.
+_SCRIPT = ("base", "shots", "plane", "pairs", "charts", "selection", "tables", "start")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def render_page(run: Path) -> str:
         for key, part in made.items()
         if isinstance(part, Section)
     }
-    scripts = {"plotly": get_plotlyjs(), "script": _text("page.js")}
+    scripts = {"plotly": get_plotlyjs(), "script": _script()}
     return environment.get_template("page.html.j2").render(
         title=opened.title,
         verdict=parts.pop("verdict").html,
@@ -111,6 +113,11 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+
+
+def _script() -> str:
+    parts = "\n".join(_text(f"script/{name}.js") for name in _SCRIPT)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 def _text(name: str) -> str:

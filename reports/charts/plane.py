@@ -34,6 +34,8 @@ _MANY = 64
 _LETTER, _LETTER_HEIGHT, _GAP = 6.5, 13.0, 7.0
 #: A label further from its point than this, in pixels, gets a line to it.
 _FAR = 20.0
+#: Most room that ellipses get at each side, as a share of the range of the points.
+_ELLIPSE_ROOM = 0.3
 _CLEAR = "rgba(0,0,0,0)"
 _WIDE, _NARROW = Frame(790, 580, 88, 62), Frame(356, 400, 80, 62)
 
@@ -41,7 +43,8 @@ _WIDE, _NARROW = Frame(790, 580, 88, 62), Frame(356, 400, 80, 62)
 def plane_chart(run: Run) -> Chart:
     """Return a line per curve, with an ellipse or bars at each point.
 
-    ``customdata`` of a point is its row in run.cells; ``labels`` are annotations for wide and narrow screens.
+    ``regions`` holds the corners of each cell's ellipse: the page draws those of the chosen cell and of the one
+    pointed at, into the two traces before the ring, because all at once would bury the curves. ``customdata`` of a point is its row in run.cells; ``labels`` are annotations for wide and narrow screens.
 
     Raises:
         ReportError: The run has no distance or no score.
@@ -52,12 +55,13 @@ def plane_chart(run: Run) -> Chart:
     data: list[Chart] = []
     for name, curve in points.groupby("curve", sort=False):
         ordered, look = curve.sort_values("guidance_scale"), looks[str(name)]
-        data += [*_edges(str(name), ordered, look), _curve(str(name), ordered, look)]
+        data.append(_curve(str(name), ordered, look))
     spans = _spans(points, log)
     labelled = points if len(points) <= _MANY else _ends(points)
     wide, narrow = (frame.with_legend(looks) for frame in (_WIDE, _NARROW))
     return {
-        "data": [*data, _ring()],
+        "data": [*data, _region(), _region(), _ring()],
+        "regions": _regions(points),
         "layout": layout(
             axis(title(x_rows), span=spans[0]), axis(title(y_rows, log), span=spans[1], log=log)
         ),
@@ -91,26 +95,17 @@ def _curve(name: str, curve: pd.DataFrame, style: CurveStyle) -> Chart:
     return trace
 
 
-def _edges(name: str, curve: pd.DataFrame, style: CurveStyle) -> list[Chart]:
-    """Return the ellipses of a curve as one filled trace, or no trace if it has none."""
-    gap = np.full((1, 2), np.nan)
-    corners = [part for edge in region_edges(curve) for part in (edge, gap)]
-    if not corners:
-        return []
-    x, y = np.concatenate(corners).T
-    return [
-        {
-            "x": numbers(x),
-            "y": numbers(y),
-            "mode": "lines",
-            "fill": "toself",
-            "fillcolor": colour(style, opacity="1c"),
-            "line": {"color": colour(style, opacity="80"), "width": 0.8},
-            "hoverinfo": "skip",
-            "showlegend": False,
-            "legendgroup": name,
-        }
-    ]
+def _regions(points: pd.DataFrame) -> dict[str, list[list[float]]]:
+    """Return [x, y] of the corners of each cell's ellipse by the cell's place."""
+    with_region = points[points["radius"].notna()]
+    edges = region_edges(with_region)
+    return {str(place): numbers(edge.T) for place, edge in zip(with_region["place"], edges, strict=True)}
+
+
+def _region() -> Chart:
+    """Return a trace for an ellipse; the page's script gives it corners and the colour of its curve."""
+    quiet = {"hoverinfo": "skip", "showlegend": False, "mode": "lines", "fill": "toself"}
+    return {"x": [], "y": [], "meta": "region", "line": {"width": 1}, "opacity": 0.6, **quiet}
 
 
 def _ring() -> Chart:
@@ -120,14 +115,20 @@ def _ring() -> Chart:
 
 
 def _spans(points: pd.DataFrame, log: bool) -> NDArray[np.float64]:
-    """Return the ends of both axes [2, 2], with room for ellipses and bars; a log axis in powers of ten."""
-    bare = points[points["radius"].isna()]
-    half = bare[["x_error", "y_error"]].fillna(0).to_numpy() * INTERVAL
-    middles = bare[["x", "y"]].to_numpy()
-    corners = np.concatenate([*region_edges(points), middles - half, middles + half])
+    """Return the ends of both axes [2, 2]; a log axis in powers of ten.
+
+    Bars fit in. Ellipses get at most as much room as the points take: wider ones would squeeze the curves.
+    """
+    middles = points[["x", "y"]].to_numpy()
+    half = points[["x_error", "y_error"]].where(points["radius"].isna()).fillna(0).to_numpy() * INTERVAL
+    inner = np.concatenate([middles - half, middles + half])
+    outer = np.concatenate([inner, *region_edges(points)])
     if log:
-        corners[:, 1] = np.log10(np.maximum(corners[:, 1], points["y"].min() / 4))
-    low, high = corners.min(axis=0), corners.max(axis=0)
+        for corners in (inner, outer):
+            corners[:, 1] = np.log10(np.maximum(corners[:, 1], points["y"].min() / 4))
+    room = _ELLIPSE_ROOM * np.ptp(inner, axis=0)
+    low = np.maximum(outer.min(axis=0), inner.min(axis=0) - room)
+    high = np.minimum(outer.max(axis=0), inner.max(axis=0) + room)
     # A single point without errors has no extent.
     room = np.where(high > low, (high - low) * 0.04, np.maximum(np.abs(high) * 0.1, 1e-3))
     return np.stack([low - room, high + room], axis=1)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from reports.charts import Chart, matrix_chart
 from reports.runs import Run
+from reports.sections._embedded import embedded
 from reports.sections._section import Absent, Material, Section
 from reports.standing import SETTLED, Standing, standing
 from reports.wording import count, interval, number, p_value, probability, signed
@@ -35,7 +36,10 @@ class Rival:
 
 @dataclass(frozen=True)
 class ProtocolPairs:
-    """One protocol's pairs; ``chart`` is None if the matrices before it took the room."""
+    """One protocol's pairs; ``chart`` is None if the matrices before it took the room.
+
+    ``cells`` are (folder, name), curve by curve, as the matrix and its lists show them.
+    """
 
     protocol: str
     label: str
@@ -43,7 +47,7 @@ class ProtocolPairs:
     best: str
     value: str
     places: int
-    cells: list[str]
+    cells: list[tuple[str, str]]
     folders: list[str]
     rivals: list[Rival]
     chart: Chart | None
@@ -63,13 +67,24 @@ def comparisons(material: Material) -> Section | Absent:
         room -= len(run.cells) ** 2
         made.append(_protocol_pairs(run, str(protocol), pairs, room >= 0))
     choices = [(one.protocol, one.label) for one in made]
-    return Section(_TITLE, {"comparisons": made, "choices": choices, "dominance": _dominance(run)})
+    first = standing(run, str(run.first("lower") or run.first("higher")))
+    return Section(
+        _TITLE,
+        {
+            "comparisons": made,
+            "choices": choices,
+            "dominance": _dominance(run),
+            "first": first.best["cell"],
+            "second": first.rivals["cell"].iloc[0],
+            "file": embedded(run, "comparisons.csv"),
+        },
+    )
 
 
 def _protocol_pairs(run: Run, protocol: str, pairs: pd.DataFrame, with_chart: bool) -> ProtocolPairs:
     stand = standing(run, protocol)
-    order = [stand.best["cell"], *stand.rivals["cell"]]
-    short = [str(stand.best["short"]), *map(str, stand.rivals["short"])]
+    ordered = _curve_by_curve(stand)
+    folders = ordered["cell"].tolist()
     return ProtocolPairs(
         protocol,
         stand.label,
@@ -77,10 +92,21 @@ def _protocol_pairs(run: Run, protocol: str, pairs: pd.DataFrame, with_chart: bo
         str(stand.best["name"]),
         number(stand.best["value"], stand.places),
         stand.places,
-        short,
-        order,
+        list(zip(folders, ordered["short"], strict=True)),
+        folders,
         [_rival(rival, stand) for rival in stand.rivals.to_dict("records")],
-        matrix_chart(pairs, order, short) if with_chart else None,
+        matrix_chart(pairs, ordered, stand.lower_is_better) if with_chart else None,
+    )
+
+
+def _curve_by_curve(stand: Standing) -> pd.DataFrame:
+    """Return the cells of a protocol, the curve with the best cell first, each by its guidance scale."""
+    ranked = pd.concat([stand.best.to_frame().T, stand.rivals])
+    places = {curve: place for place, curve in enumerate(dict.fromkeys(ranked["curve"]))}
+    return (
+        ranked.assign(place=ranked["curve"].map(places))
+        .sort_values(["place", "guidance_scale"], kind="stable")
+        .reset_index(drop=True)
     )
 
 

@@ -75,11 +75,11 @@ def cell_facts(run: Run, leading: list[str]) -> list[CellFacts]:
     return made
 
 
-def _by_curve(cells: list[CellFacts]) -> list[tuple[str, list[tuple[int, CellFacts]]]]:
-    """Return the curves, each with its cells and their indices among all cells."""
-    groups: dict[str, list[tuple[int, CellFacts]]] = {}
-    for place, cell in enumerate(cells):
-        groups.setdefault(cell.curve, []).append((place, cell))
+def _by_curve(cells: list[CellFacts]) -> list[tuple[str, list[CellFacts]]]:
+    """Return the curves, each with its cells."""
+    groups: dict[str, list[CellFacts]] = {}
+    for cell in cells:
+        groups.setdefault(cell.curve, []).append(cell)
     return list(groups.items())
 
 

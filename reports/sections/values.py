@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reports.charts import scales_chart
+from reports.sections._embedded import embedded
 from reports.sections._section import Material, Section
 from reports.tables import protocol_tables
 
@@ -18,5 +19,6 @@ def values(material: Material) -> Section:
         {
             "tables": [(table, scales_chart(run, table.protocol)) for table in tables],
             "choices": [(table.protocol, table.label) for table in tables],
+            "file": embedded(run, "results.csv"),
         },
     )

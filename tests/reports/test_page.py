@@ -26,7 +26,7 @@ from reports.sections import SECTIONS
 
 MakeRun = Callable[..., Path]
 
-VOID = {"meta", "link", "img", "br"}
+VOID = {"meta", "link", "img", "br", "input"}
 
 
 class Tags(HTMLParser):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ def test_every_chart_is_drawn(wide: Watched) -> None:
         charts = wide.page.locator(f'.chart[data-kind="{kind}"]')
         assert charts.count() == count
         assert charts.first.locator("svg.main-svg").count() > 0
-    assert wide.page.locator("#chart-plane .scatterlayer .points path").count() == 10 + 1
+    expect(wide.page.locator("#chart-plane .scatterlayer .points path")).to_have_count(10 + 1)
 
 
 def test_pointing_shows_a_cell_with_its_images_and_clicking_pins_it(wide: Watched) -> None:
@@ -149,16 +150,82 @@ def test_a_picture_is_embedded_once_and_shows_everywhere(wide: Watched) -> None:
 def test_two_cells_of_the_matrix_are_compared_in_words(wide: Watched) -> None:
     page = wide.page
     box = page.locator(".pair").first
+    page.locator("#cell-choice").select_option("v2_s2")
     assert box.locator("[data-result]").text_content() == (
         "v2 at 2 minus v2 at 1.5: −0.200, 95% interval −0.396 to −0.004, corrected p = 1.00: not settled."
     )
+    before, after = box.locator(".slider img").all()
+    assert before.get_attribute("alt") == "v2 at guidance scale 2: a large red circle"
+    assert after.get_attribute("alt") == "v2 at guidance scale 1.5: a large red circle"
+    assert before.get_attribute("src") != after.get_attribute("src")
+    box.locator('input[type="range"]').fill("20")
+    assert after.evaluate("image => getComputedStyle(image).clipPath") == "inset(0px 0px 0px 20%)"
     field = page.locator('.chart[data-kind="matrix"]').first.locator(".heatmaplayer")
-    field.scroll_into_view_if_needed()
+    # The contents stay at the top of the screen and would cover a field there.
+    field.evaluate("field => field.scrollIntoView({ block: 'center', behavior: 'instant' })")
     area = field.locator("image").first.bounding_box()
     assert area
     page.mouse.click(area["x"] + area["width"] * 0.95, area["y"] + area["height"] * 0.05)
-    assert str(box.locator("[data-result]").text_content()).startswith("v2 at 2 minus v1 at 1.5: −8.000")
-    assert box.locator("img").count() == 2
+    expect(box.locator("[data-result]")).to_have_text(re.compile("v2 at 1.5 minus v1 at 8: −4.800"))
+    assert box.locator(".pair-shots img").count() == 2
+
+
+def test_one_selection_holds_for_all_sections_and_for_the_address(
+    browser: Browser, scored_page: Path
+) -> None:
+    page = opened(browser, scored_page, WIDE).page
+    page.locator("#extremes select").select_option("v1_s5")
+    assert page.locator("#pinned .cell-name").text_content() == "v1 at guidance scale 5"
+    assert page.locator("#influence select").input_value() == "v1_s5"
+    assert page.locator('#comparisons .pair:visible select[data-chooser="cell"]').input_value() == "v1_s5"
+    assert (
+        page.locator(".grid:visible td.chosen .shot").get_attribute("data-name") == "v1 at guidance scale 5"
+    )
+    page.locator("#values select").select_option("clip-score-test")
+    assert page.locator("#comparisons .comparison:visible h3 code").text_content() == "clip-score-test"
+    page.get_by_role("link", name="This prompt in all cells").click()
+    address = page.evaluate("location.href")
+    assert address.startswith(f"{scored_page.as_uri()}#grid&")
+    again = opened(browser, scored_page, WIDE).page
+    again.goto(address)
+    assert again.locator("#pinned .cell-name").text_content() == "v1 at guidance scale 5"
+    assert again.locator("#values select").input_value() == "clip-score-test"
+    again.goto("about:blank")
+    again.goto(f"{scored_page.as_uri()}#values&cell=gone&metric=fd-test")
+    assert again.locator("#pinned .cell-name").text_content() == "v2 at guidance scale 2"
+    assert again.locator('#values [data-panel="metric"]:visible').count() == 1
+    for one in (page, again):
+        one.close()
+
+
+def test_tables_are_sorted_and_searched_and_go_with_the_file(wide: Watched) -> None:
+    page = wide.page
+    table = page.locator("#comparisons table[data-sortable]:visible").first
+    values = table.locator("tbody td:nth-child(2)")
+    best_first = values.all_text_contents()
+    heading = table.get_by_role("button", name="Value")
+    heading.click()
+    assert values.all_text_contents() == best_first
+    heading.click()
+    assert values.all_text_contents() == best_first[::-1]
+    assert table.locator("thead th").nth(1).get_attribute("aria-sort") == "descending"
+    page.locator("#comparisons input[type=search]:visible").fill("v1")
+    assert table.locator("tbody tr:visible").count() == 5
+    with page.expect_download() as download:
+        page.get_by_role("link", name="results.csv").click()
+    run = Path(str(page.url).removeprefix("file://").split("#")[0]).parents[1]
+    assert download.value.path().read_bytes() == (run / "results.csv").read_bytes()
+
+
+def test_one_tab_passes_a_grid(wide: Watched) -> None:
+    page = wide.page
+    focusable = page.locator(".grid:visible .shot[tabindex='0']")
+    assert page.locator(".grid:visible .shot").count() == 10
+    assert focusable.count() == 1
+    page.locator(".grid:visible .shot").nth(4).focus()
+    assert focusable.count() == 1
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('.grid') === null")
 
 
 def test_hiding_a_curve_hides_its_labels(wide: Watched) -> None:
@@ -208,5 +275,5 @@ def test_paper_has_the_still_picture_and_all_tables(wide: Watched) -> None:
     assert page.locator(".still").is_visible()
     assert not page.locator("#chart-plane").is_visible()
     assert not page.locator("nav").is_visible()
-    assert page.locator('[data-panel="values"]:visible').count() == 2
+    assert page.locator('#values [data-panel="metric"]:visible').count() == 2
     page.emulate_media(media="screen")

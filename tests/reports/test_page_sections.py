@@ -29,18 +29,30 @@ def made(material: Material, key: str) -> Section:
     return section
 
 
-def test_the_matrix_orders_cells_by_value_and_leaves_open_pairs_grey(material: Material) -> None:
+def test_the_matrix_goes_curve_by_curve_and_leaves_open_pairs_grey(material: Material) -> None:
     distance = made(material, "comparisons").content["comparisons"][0]
-    assert distance.cells[:3] == ["v2 at 2", "v2 at 1.5", "v2 at 3"]
+    names = [name for _, name in distance.cells]
+    assert names[:2] == ["v2 at 1.5", "v2 at 2"]
+    assert names[5:7] == ["v1 at 1.5", "v1 at 2"]
     grey, coloured = distance.chart["data"]
-    assert grey["z"][0][1] == 0.0
-    assert coloured["z"][0][1] is None
-    assert grey["customdata"][0][1][0] == -0.2
-    assert coloured["z"][0][9] == -8.0
-    assert coloured["z"][9][0] == 8.0
+    assert coloured["x"][0] == ["v2"] * 5 + ["v1"] * 5
+    assert coloured["x"][1] == ["1.5", "2", "3", "5", "8"] * 2
+    assert grey["z"][1][0] == 0.0
+    assert coloured["z"][1][0] is None
+    assert grey["customdata"][1][0][0] == -0.2
     assert coloured["z"][0][0] is grey["z"][0][0] is None
     assert (distance.rivals[0].difference, distance.rivals[0].settled) == ("+0.200", False)
     assert distance.summary.startswith("42 of 45 pairs are settled")
+
+
+def test_the_matrix_colours_better_cells_alike_by_a_distance_and_by_a_score(material: Material) -> None:
+    distance, score = made(material, "comparisons").content["comparisons"]
+    for one, difference, better in ((distance, -8.0, 8.0), (score, 0.36, 0.36)):
+        coloured = one.chart["data"][1]
+        row, column = (one.folders.index(cell) for cell in ("v2_s2", "v1_s1.5"))
+        assert coloured["customdata"][row][column][0] == pytest.approx(difference)
+        assert coloured["z"][row][column] == pytest.approx(better)
+        assert coloured["z"][column][row] == pytest.approx(-better)
 
 
 def test_matrices_beyond_the_pages_room_are_named_and_not_drawn(
@@ -54,11 +66,15 @@ def test_matrices_beyond_the_pages_room_are_named_and_not_drawn(
 
 def test_the_plane_has_a_point_and_an_ellipse_for_every_cell(material: Material) -> None:
     figure = made(material, "picture").content["figure"]
-    edges, curve, other_edges, other_curve, ring = figure["data"]
+    curve, other_curve, *regions, ring = figure["data"]
     assert curve["customdata"] + other_curve["customdata"] == list(range(10))
     assert curve["y"] == [9.0, 6.0, 4.0, 4.5, 6.0]
     assert curve["x"] == [0.25, 0.32, 0.42, 0.48, 0.47]
-    assert edges["x"].count(None) == other_edges["x"].count(None) == 5
+    assert list(figure["regions"]) == [str(place) for place in range(10)]
+    x, y = figure["regions"]["3"]
+    assert (max(x) + min(x)) / 2 == pytest.approx(0.48, abs=1e-3)
+    assert (max(y) - min(y)) / 2 == pytest.approx(3 * 0.1, rel=1e-2)
+    assert [region["x"] for region in regions] == [[], []]
     assert "error_x" not in curve
     assert ring["x"] == []
     assert figure["layout"]["yaxis"]["type"] == "log"
