@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.plots.sheet import styles_of
 from reports.rows import best_cells
 from reports.runs import Run
+from reports.style import CurveStyle
 
 __all__ = ["Pair", "best_pair"]
 
@@ -17,12 +19,16 @@ _SCORE = "score_"
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two cells by name; ``differences`` [n] are scores of a minus scores of b, one per common prompt."""
+    """Two cells by name; ``differences`` [n] are scores of a minus scores of b, one per common prompt.
+
+    ``styles`` are those of their curves, as in the other plots of the run.
+    """
 
     a: str
     b: str
     protocol: str
     differences: NDArray[np.float64]
+    styles: tuple[CurveStyle, CurveStyle]
 
 
 def best_pair(run: Run) -> Pair | None:
@@ -44,4 +50,5 @@ def best_pair(run: Run) -> Pair | None:
     if gaps.size < 2:
         return None
     a, b = (run.names[cell] for cell in best)
-    return Pair(a, b, first.removeprefix(_SCORE), gaps)
+    looks, curve_of = styles_of(run.results), dict(zip(run.cells["cell"], run.cells["curve"], strict=True))
+    return Pair(a, b, first.removeprefix(_SCORE), gaps, (looks[curve_of[best[0]]], looks[curve_of[best[1]]]))

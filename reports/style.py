@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports.wording import INTERVAL
 
-__all__ = ["RC", "CurveStyle", "curve_styles", "spans_too_much"]
+__all__ = ["RC", "CurveStyle", "curve_styles", "dodged", "spans_too_much"]
 
 #: Largest to smallest distance; from this ratio on, a linear axis hides the better checkpoints.
 _LOG_RATIO = 6.0
@@ -94,6 +95,22 @@ def _style(colour: int, marker: int, dash: int) -> CurveStyle:
     return CurveStyle(
         *_COLOURS[colour % len(_COLOURS)], _MARKERS[marker % len(_MARKERS)], _DASHES[dash % len(_DASHES)]
     )
+
+
+def dodged(rows: pd.DataFrame) -> pd.Series[float]:
+    """Return the guidance scales moved apart curve by curve, so that error bars do not hide one another.
+
+    Together the curves take at most a third of the smallest gap between two scales. Rows without errors, and
+    those of a single curve, stay in place.
+    """
+    scales = rows["guidance_scale"].astype("float64")
+    curves = list(dict.fromkeys(rows["curve"]))
+    gaps = np.diff(np.unique(scales))
+    if len(curves) < 2 or gaps.size == 0 or rows["standard_error"].isna().all():
+        return scales
+    step = float(gaps.min()) / (3 * len(curves))
+    places = rows["curve"].map({curve: place - (len(curves) - 1) / 2 for place, curve in enumerate(curves)})
+    return scales + step * places.astype("float64")
 
 
 def spans_too_much(rows: pd.DataFrame) -> bool:

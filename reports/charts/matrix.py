@@ -29,9 +29,10 @@ _PAIR = (
 def matrix_chart(pairs: pd.DataFrame, cells: pd.DataFrame, lower_is_better: bool) -> Chart:
     """Return the differences row - column between one protocol's cells, in the order of ``cells``.
 
-    ``cells`` has the columns cell, curve, guidance_scale and short, curve by curve. Colours say whether the row is
-    better or worse than the column, whatever the sign of the difference. Only settled differences have one;
-    the others, and pairs without a test, are grey. ``names`` are those of the cells, for the texts of the fields.
+    ``cells`` has the columns cell, curve, guidance_scale and short, curve by curve. Colours say whether the
+    row is better or worse than the column, whatever the sign of the difference. Only settled differences
+    have one; the others, and pairs without a test, are grey. ``names`` are those of the cells, for the
+    page's script, which composes the texts of the fields.
     """
     fields = _fields(pairs, cells["cell"].tolist())
     better = fields[..., 0] * (-1 if lower_is_better else 1)

@@ -43,8 +43,9 @@ _WIDE, _NARROW = Frame(790, 580, 88, 62), Frame(356, 400, 80, 62)
 def plane_chart(run: Run) -> Chart:
     """Return a line per curve, with an ellipse or bars at each point.
 
-    ``regions`` holds the corners of each cell's ellipse: the page draws those of the chosen cell and of the one
-    pointed at, into the two traces before the ring, because all at once would bury the curves. ``customdata`` of a point is its row in run.cells; ``labels`` are annotations for wide and narrow screens.
+    ``customdata`` of a point is its row in run.cells; ``labels`` are annotations for wide and narrow screens.
+    ``regions`` holds the corners of each cell's ellipse: the page's script draws those of the chosen cell and
+    of the one pointed at, into the two traces before the ring, because all at once would bury the curves.
 
     Raises:
         ReportError: The run has no distance or no score.

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from reports.plots.overlay import draw_overlay, overlay_note
 from reports.plots.point_labels import MANY, label_points
-from reports.plots.regions import reach_zero, region_edges
+from reports.plots.regions import legible, reach_zero, region_edges
 from reports.plots.sheet import (
     bars,
     counts,
@@ -50,10 +50,11 @@ def distance_against_score(
         figure = new_sheet(width, 6.8 + 0.18 * max(legend_rows(list(styles), width) - 2, 0))
         axes = figure.subplots()
         notes = [_note(results, points, [_name(rows) for rows in (x_rows, y_rows) if _has_errors(rows)])]
-        log = not reach_zero(points) and spread_out(axes, y_rows)
+        log = not reach_zero(legible(points)) and spread_out(axes, y_rows)
         if overlay is not None:
             notes.append(overlay_note(results, overlay))
         for name, curve in points.groupby("curve", sort=False):
+            _draw_regions(axes, legible(points).query("curve == @name"), styles[str(name)])
             _draw_curve(axes, curve.sort_values("guidance_scale"), str(name), styles[str(name)])
         if overlay is not None:
             draw_overlay(axes, overlay)
@@ -78,10 +79,13 @@ def _with_regions(
     return points.merge(same[["cell", *shape]], on="cell", how="left", validate="one_to_one")
 
 
-def _draw_curve(axes: Axes, curve: pd.DataFrame, name: str, style: CurveStyle) -> None:
-    for edge in region_edges(curve):
+def _draw_regions(axes: Axes, points: pd.DataFrame, style: CurveStyle) -> None:
+    for edge in region_edges(points):
         axes.fill(*edge.T, facecolor=style.colour, alpha=0.07, linewidth=0)
         axes.fill(*edge.T, fill=False, edgecolor=style.colour, alpha=0.5, linewidth=0.6)
+
+
+def _draw_curve(axes: Axes, curve: pd.DataFrame, name: str, style: CurveStyle) -> None:
     bare = curve[curve["radius"].isna()]
     if len(bare):
         axes.errorbar(
@@ -115,7 +119,11 @@ def _note(results: pd.DataFrame, points: pd.DataFrame, with_errors: list[str]) -
     """
     intervals = {0: "errors not known", 1: f"bars: 95% intervals, {' '.join(with_errors)} only"}
     errors = intervals.get(len(with_errors), "bars: 95% intervals")
-    if points["radius"].notna().all():
+    drawn = legible(points)
+    if len(drawn) < points["radius"].notna().sum():
+        best = drawn.iloc[0]
+        errors = f"ellipse of {best['curve']} at {best['guidance_scale']:g}: 95% for all points at once"
+    elif points["radius"].notna().all():
         errors = f"ellipses: 95% for all {len(points)} points at once"
     elif points["radius"].notna().any():
         errors = "ellipses: 95% for all points at once; bars: 95% intervals of points without an ellipse"

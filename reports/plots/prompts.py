@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from reports.plots.sheet import new_sheet, settle
 from reports.prompt_scores import Pair
-from reports.style import RC, curve_styles
+from reports.style import RC
 from reports.wording import INTERVAL
 
 __all__ = ["prompt_differences"]
@@ -24,7 +24,7 @@ _WIDE = 76
 def prompt_differences(pair: Pair) -> Figure:
     """Draw the differences between two cells over their common prompts, sorted and as a histogram."""
     gaps = np.sort(pair.differences)
-    a, b = curve_styles([pair.a, pair.b]).values()
+    a, b = pair.styles
     with matplotlib.rc_context(RC):
         figure = new_sheet(9, 4.8)
         ranks, histogram = figure.subplots(1, 2, width_ratios=(3, 2))

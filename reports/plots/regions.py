@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["reach_zero", "region_edges"]
+__all__ = ["legible", "reach_zero", "region_edges"]
+
+#: Ellipses wider than this share of the range of the points would bury the curves.
+_WIDE = 0.35
 
 _CORNERS = 72
 _CIRCLE = np.column_stack(
@@ -26,6 +29,19 @@ def region_edges(points: pd.DataFrame) -> list[NDArray[np.float64]]:
         root = np.linalg.cholesky(np.array([[xx, xy], [xy, yy]]))
         edges.append(np.array([x, y]) + radius * _CIRCLE @ root.T)
     return edges
+
+
+def legible(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the points whose ellipse is drawn.
+
+    These are all that have one; if the typical ellipse is wide, only the point with the lowest distance.
+    """
+    known = points[points["radius"].notna()]
+    half_widths = known["radius"].to_numpy()[:, None] * np.sqrt(known[["xx", "yy"]].to_numpy("float64"))
+    ranges = np.ptp(points[["x", "y"]].to_numpy("float64"), axis=0)
+    if len(known) < 2 or (2 * np.median(half_widths, axis=0) < _WIDE * ranges).all():
+        return known
+    return known.loc[[known["y"].idxmin()]]
 
 
 def reach_zero(points: pd.DataFrame) -> bool:

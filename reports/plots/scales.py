@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.plots.sheet import (
@@ -17,9 +20,11 @@ from reports.plots.sheet import (
     spread_out,
     styles_of,
 )
-from reports.style import RC
+from reports.style import RC, dodged
 
 __all__ = ["metrics_against_scale", "panel_sheet", "panel_title", "value_title"]
+
+_NOTE_LETTERS = 52
 
 
 def metrics_against_scale(results: pd.DataFrame) -> Figure:
@@ -31,9 +36,10 @@ def metrics_against_scale(results: pd.DataFrame) -> Figure:
         shown = panels(figure, len(protocols))
         for axes, protocol in zip(shown, protocols, strict=True):
             rows = results[results["protocol"] == protocol]
-            for name, curve in rows.groupby("curve", sort=False):
+            for name, curve in rows.assign(at=dodged(rows)).groupby("curve", sort=False):
                 ordered = curve.sort_values("guidance_scale")
-                draw_line(axes, ordered["guidance_scale"], ordered, str(name), styles[str(name)])
+                draw_line(axes, ordered["at"], ordered, str(name), styles[str(name)])
+            _say_why_no_errors(axes, rows)
             log = spread_out(axes, rows)
             axes.set_xlabel("guidance scale")
             axes.set_ylabel(value_title(rows, log))
@@ -41,6 +47,14 @@ def metrics_against_scale(results: pd.DataFrame) -> Figure:
         legend_below(figure, shown[0])
         settle(figure)
     return figure
+
+
+def _say_why_no_errors(axes: Axes, rows: pd.DataFrame) -> None:
+    if rows["standard_error"].notna().any():
+        return
+    why = next((note for note in rows["note"] if note), "the results hold none")
+    text = "\n".join(textwrap.wrap(f"no error bars: {why}", _NOTE_LETTERS))
+    axes.text(0.02, 0.02, text, transform=axes.transAxes, fontsize=8, color="#555555", va="bottom")
 
 
 def panel_sheet(count: int, names: list[str]) -> Figure:

@@ -112,11 +112,11 @@ def _figures(
 
 def _figures_of_run(run: Run) -> Iterator[tuple[str, Figure]]:
     from reports import plots
-    from reports.costs import seconds_per_image
+    from reports.costs import seconds_per_image, times_differ
     from reports.prompt_scores import best_pair
 
     seconds = seconds_per_image(run)
-    if seconds is not None:
+    if seconds is not None and times_differ(run.results, seconds):
         yield SECONDS, plots.metrics_against_seconds(run.results, seconds)
     pair = best_pair(run)
     if pair is not None:

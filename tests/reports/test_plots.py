@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from reports import ReportError
 from reports.plots import distance_against_score, metrics_against_scale, save
-from reports.rows import read_published
+from reports.rows import plane, read_published
 from reports.style import curve_styles
 
 PUBLISHED = Path(__file__).parents[2] / "experiments" / "published" / "sd-v1-variants-scores.csv"
@@ -129,7 +129,33 @@ def test_every_metric_has_a_panel_against_the_scale(results: pd.DataFrame) -> No
         assert axes.get_title(loc="left").startswith(label)
         assert axes.get_xlabel() == "guidance scale"
     values = {str(bar.get_label()): bar.lines[0].get_xydata() for bar in figure.axes[0].containers}
-    np.testing.assert_allclose(values["v1"], [(1.5, 9), (2, 6), (3, 4), (5, 4.5), (8, 6)])
+    # Two curves side by side, a third of the smallest gap apart in all, so that no bar hides another.
+    np.testing.assert_allclose(values["v1"][:, 1], [9, 6, 4, 4.5, 6])
+    np.testing.assert_allclose(values["v1"][:, 0], np.array([1.5, 2, 3, 5, 8]) - 0.5 / 12)
+    np.testing.assert_allclose(values["v2"][:, 0], np.array([1.5, 2, 3, 5, 8]) + 0.5 / 12)
+
+
+def test_a_panel_without_errors_says_why_and_moves_nothing(results: pd.DataFrame) -> None:
+    distance = results["better"] == "lower"
+    note = "n = 64 images and d = 64 dimensions"
+    bare = results.assign(
+        standard_error=results["standard_error"].where(~distance), note=np.where(distance, note, "")
+    )
+    first, second = metrics_against_scale(bare).axes
+    assert first.texts[0].get_text() == f"no error bars: {note}"
+    assert not second.texts
+    assert set(first.containers[0].lines[0].get_xdata()) == {1.5, 2, 3, 5, 8}
+
+
+def test_wide_ellipses_are_left_out_but_for_the_best_cell(results: pd.DataFrame) -> None:
+    points = plane(results)
+    shape = {"x_protocol": "clip-score-test", "y_protocol": "fd-test", "xy": 0.0, "radius": 3.0}
+    narrow = points[["cell", "x", "y"]].assign(**shape, xx=1e-6, yy=1e-3)
+    wide = narrow.assign(xx=2e-3)
+    for regions, edges in ((narrow, 2 * len(points)), (wide, 2)):
+        axes = distance_against_score(results, regions).axes[0]
+        assert len(axes.patches) == edges
+    assert "ellipse of v2 at 2: 95% for all points at once" in axes.texts[0].get_text()
 
 
 def test_files_are_the_same_bytes_twice_and_hold_no_date(results: pd.DataFrame, tmp_path: Path) -> None:

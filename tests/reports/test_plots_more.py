@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from reports import ReportError
+from reports.costs import times_differ
 from reports.plots import (
     distance_against_score,
     metrics_against_evaluations,
@@ -20,6 +21,7 @@ from reports.plots import (
     published_look,
 )
 from reports.plots.front import pareto_front
+from reports.plots.sheet import styles_of
 from reports.prompt_scores import Pair, best_pair
 from reports.rows import best_cells, read_published
 from reports.runs import Run
@@ -178,11 +180,26 @@ def test_the_pair_is_the_best_cell_of_the_two_best_checkpoints(results: pd.DataF
     assert pair is not None
     assert (pair.a, pair.b, pair.protocol) == ("v2_s2", "v1_s3", "clip-score-test")
     np.testing.assert_allclose(np.sort(pair.differences), [-0.1, 0.4])
+    looks = styles_of(results)
+    assert pair.styles == (looks["v2"], looks["v1"])
+
+
+def test_times_differ_only_beyond_the_noise_of_equal_settings(results: pd.DataFrame) -> None:
+    cells = results[["cell", "checkpoint"]].drop_duplicates()
+    noisy = cells.assign(seconds=[1.0, 1.1, 1.2, 1.0, 1.3, 1.2, 1.1, 1.3, 1.2, 1.3])
+    assert not times_differ(results, noisy)
+    slower = noisy.assign(seconds=noisy["seconds"] * np.where(noisy["checkpoint"] == "v2", 1.5, 1.0))
+    assert times_differ(results, slower)
+    close = cells.assign(seconds=np.where(cells["checkpoint"] == "v2", 1.05, 1.0))
+    assert not times_differ(results, close)
+    assert not times_differ(results[results["checkpoint"] == "v2"], slower)
 
 
 def test_prompt_differences_count_and_sort(results: pd.DataFrame) -> None:
     gaps = np.array([0.3, -0.1, 0.2, 0.0, 0.1])
-    figure = prompt_differences(Pair("v2", "v1", "clip-score-test", gaps))
+    figure = prompt_differences(
+        Pair("v2", "v1", "clip-score-test", gaps, tuple(curve_styles(["v2", "v1"]).values()))
+    )
     assert figure.axes[0].get_title(loc="left") == "better for 3 of 5 prompts"
     half = 1.96 * gaps.std(ddof=1) / np.sqrt(5)
     assert figure.axes[1].get_title(loc="left") == f"mean +0.1000 ± {half:.4f} (95%)"
