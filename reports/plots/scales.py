@@ -39,9 +39,8 @@ def metrics_against_scale(results: pd.DataFrame) -> Figure:
             for name, curve in rows.assign(at=dodged(rows)).groupby("curve", sort=False):
                 ordered = curve.sort_values("guidance_scale")
                 draw_line(axes, ordered["at"], ordered, str(name), styles[str(name)])
-            _say_why_no_errors(axes, rows)
             log = spread_out(axes, rows)
-            axes.set_xlabel("guidance scale")
+            axes.set_xlabel(f"guidance scale{_without_errors(rows)}")
             axes.set_ylabel(value_title(rows, log))
             axes.set_title(panel_title(rows), fontsize=10.5)
         legend_below(figure, shown[0])
@@ -49,12 +48,12 @@ def metrics_against_scale(results: pd.DataFrame) -> Figure:
     return figure
 
 
-def _say_why_no_errors(axes: Axes, rows: pd.DataFrame) -> None:
+def _without_errors(rows: pd.DataFrame) -> str:
+    """Return why no row has an error, wrapped, for a line below the axis; "" if one has."""
     if rows["standard_error"].notna().any():
-        return
-    why = next((note for note in rows["note"] if note), "the results hold none")
-    text = "\n".join(textwrap.wrap(f"no error bars: {why}", _NOTE_LETTERS))
-    axes.text(0.02, 0.02, text, transform=axes.transAxes, fontsize=8, color="#555555", va="bottom")
+        return ""
+    why = next((note for note in rows["note"] if note), "no standard errors in the results")
+    return "\n" + "\n".join(textwrap.wrap(str(why), _NOTE_LETTERS))
 
 
 def panel_sheet(count: int, names: list[str]) -> Figure:
