@@ -6,7 +6,6 @@ import textwrap
 
 import matplotlib
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.plots.sheet import (

@@ -114,6 +114,14 @@ def test_all_draws_what_the_files_allow(run: Path, tmp_path: Path, monkeypatch: 
     )
     always = ["distance-against-clip-score", "metrics-against-scale"]
     assert main(["plot", str(run), "--all"]) == 0
+    assert drawn == [*always, "clip-score-by-prompt"], "all cells took the same time"
+    manifest = json.loads((run / "manifest.json").read_text())
+    checkpoint = pd.read_csv(run / "results.csv").drop_duplicates("cell").set_index("cell")["checkpoint"]
+    for cell in manifest["cells"]:
+        cell["seconds_per_image"] = 0.8 if checkpoint[cell["cell"]] == "v1.1" else 0.5
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    drawn.clear()
+    assert main(["plot", str(run), "--all"]) == 0
     assert drawn == [*always, "metrics-against-seconds", "clip-score-by-prompt"]
     several = pd.read_csv(run / "results.csv")
     several.loc[several["checkpoint"] == "v1.1", ["curve", "steps", "nfe"]] = ("v1.1, plms 20", 20, 42)
