@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from sdbench.cli import (
     bench,
+    compare,
     diff,
     gc,
     grid,
@@ -49,6 +50,7 @@ COMMANDS = {
     "stats": stats,
     "plot": plot,
     "diff": diff,
+    "compare": compare,
     "grid": grid,
     "report": report,
     "records": records,

@@ -5,6 +5,8 @@
     |   +-- SpecError       an experiment spec; names the file, the key and the allowed values
     +-- StoreError          a run folder: a damaged or foreign shard, a file that cannot be written
     +-- SamplingError       a model cannot make the images, or its images cannot be measured
+    +-- ChangedError        a check found something worse than its policy allows
+    +-- UndecidedError      exit code 2: a check has too few prompts to tell
 
 Each message is one line: what is wrong, where, and what to do about it. A SpecError has a line for each
 problem of the spec.
@@ -17,11 +19,13 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
+    "ChangedError",
     "InputError",
     "SamplingError",
     "SdbenchError",
     "SpecError",
     "StoreError",
+    "UndecidedError",
     "did_you_mean",
     "encodable",
     "nearest",
@@ -51,6 +55,16 @@ class StoreError(SdbenchError):
 
 class SamplingError(SdbenchError):
     """A model cannot make the requested images, or its images cannot be measured."""
+
+
+class ChangedError(SdbenchError):
+    """A check found something worse than its policy allows."""
+
+
+class UndecidedError(SdbenchError):
+    """A check found a difference, and there are too few prompts to tell whether it matters."""
+
+    exit_code = 2
 
 
 def one_line(message: object) -> str:

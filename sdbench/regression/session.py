@@ -8,7 +8,7 @@ from pathlib import Path
 from reference_model.samplers import SAMPLERS
 from sdbench.core.console import Display
 from sdbench.core.environment import machine
-from sdbench.core.errors import InputError, SdbenchError, did_you_mean, one_line
+from sdbench.core.errors import ChangedError, InputError, UndecidedError, did_you_mean, one_line
 from sdbench.models.samplers import resolve_sampler
 from sdbench.regression.baseline import Baseline
 from sdbench.regression.cases import DEFAULT_CASES, QUICK_CASES, QUICK_TESTBEDS, Case, cases_of
@@ -26,17 +26,7 @@ from sdbench.regression.verdicts import Verdict
 from sdbench.runs.store import LocalStore
 from sdbench.spec.sampler_names import DIFFUSERS_PREFIX
 
-__all__ = ["ChangedError", "UndecidedError", "check", "record", "require", "write_reports"]
-
-
-class ChangedError(SdbenchError):
-    """Something is worse than the policy allows."""
-
-
-class UndecidedError(SdbenchError):
-    """A trajectory moved, and there are too few prompts to tell whether it matters."""
-
-    exit_code = 2
+__all__ = ["check", "record", "require", "write_reports"]
 
 
 def record(

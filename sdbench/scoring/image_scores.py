@@ -25,7 +25,7 @@ from sdbench.scoring.references import Real, load_reference, prepare_images, pre
 from sdbench.scoring.sample import Sample
 from sdbench.spec import FolderReference, ShapesReference, StatsReference
 
-__all__ = ["BATCH_SIZE", "RealImages", "SetScores", "score_set"]
+__all__ = ["BATCH_SIZE", "RealImages", "SetScores", "reals_of", "score_set"]
 
 BATCH_SIZE = 32
 """Fixed: it can change the last bit of features, and scoring a folder twice must give equal values."""
@@ -82,7 +82,7 @@ def score_set(
     extractors = {name: build_extractor(name, device) for name in sorted({p.extractor for p in protocols})}
     image_size = images.image_size()
     distances = [protocol for protocol in protocols if protocol.formula.needs_reference]
-    reals = _reals(real, distances, extractors, image_size, store, progress)
+    reals = reals_of(real, distances, extractors, image_size, store, progress)
     scan = _scan(images, captions, extractors, progress)
     prompts = [caption.prompt for caption in captions]
     texts = text_features(extractors, prompts, BATCH_SIZE) if captions else {}
@@ -135,7 +135,7 @@ def _flags(batch: Batch, captions: Mapping[str, Caption]) -> list[str]:
     return flags
 
 
-def _reals(
+def reals_of(
     spec: RealImages | None,
     protocols: Sequence[Protocol],
     extractors: Mapping[str, Extractor],

@@ -48,6 +48,7 @@ class ImageSet:
         where: The start of every error message.
         names: Names of the images.
         files: All files of the set, images and others.
+        decode: Turns the bytes of an image into RGB; ValueError says why it cannot be used.
         passed_over: Names of everything found that is no image of the set, by the rule that says why; files
             of other formats by their suffix.
     """
@@ -55,7 +56,7 @@ class ImageSet:
     where: str
     names: tuple[str, ...]
     files: Container
-    _decode: Callable[[bytes], Image.Image]
+    decode: Callable[[bytes], Image.Image]
     passed_over: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -133,7 +134,7 @@ class ImageSet:
 
     def _image(self, name: str, blob: bytes, *, refuse_truncated: bool = True) -> Image.Image:
         try:
-            return self._decode(blob)
+            return self.decode(blob)
         except ValueError as error:
             if isinstance(error, TruncatedError) and not refuse_truncated:
                 raise

@@ -1,0 +1,227 @@
+"""Compares two sides: pair, gather, measure, weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sdbench.comparison.closeness import Closeness
+from sdbench.comparison.gathering import Gathered, gather
+from sdbench.comparison.measures import Measured, choose_protocols, measured
+from sdbench.comparison.memory import Memory
+from sdbench.comparison.pairing import Flagged, Pairing, compositions, flagged_pairs, pair
+from sdbench.comparison.policy import ComparisonPolicy
+from sdbench.comparison.sides import Side, open_folder, open_pairs
+from sdbench.comparison.verdicts import Verdict
+from sdbench.comparison.weighing import Evidence, Weighed, weigh
+from sdbench.core import environment
+from sdbench.core.errors import InputError
+from sdbench.core.precision import full_precision
+from sdbench.core.progress import ImageProgress
+from sdbench.models.home import home
+from sdbench.runs.store import LocalStore
+from sdbench.scoring.extractors import build_extractor, features_identity
+from sdbench.scoring.image_scores import reals_of
+from sdbench.scoring.images import reference_spec
+from sdbench.scoring.references import Real
+
+__all__ = ["CompareRequest", "Compared", "compare"]
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """What to compare, as the user wrote it.
+
+    Attributes:
+        a: The baseline.
+        b: The candidate.
+        repeats: Other runs of the baseline, whose differences from it are noise.
+        prompts: A file of prompts for folders of images.
+        mapping: How it matches them, a key of `data.captions.MAPPINGS`.
+        metrics: Protocols; None takes the CLIP score whose weights are here.
+        reference: Real images for distances, as for `sdbench score`.
+        policy: What passes.
+    """
+
+    a: str
+    b: str
+    repeats: tuple[str, ...] = ()
+    prompts: str | None = None
+    mapping: str = "index"
+    metrics: tuple[str, ...] | None = None
+    reference: str | None = None
+    policy: ComparisonPolicy = field(default_factory=ComparisonPolicy)
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Everything that a comparison found.
+
+    Attributes:
+        label: Which cells, if several are compared; else "".
+        sides: A and B.
+        pairing: Which images have partners.
+        flagged: Pairs judged apart.
+        keys: The other pairs, in order.
+        prompts: Prompts by key, as far as known.
+        measures: The measures of the pairs `keys`; empty if all pairs are flagged.
+        closeness: Pixel differences of the pairs `keys`.
+        repeats: Distances of each repeat from A by its name, over the pairs `keys`.
+        weighed: The verdict on the pairs `keys`; None if all pairs are flagged.
+        policy: What passes.
+        extractors: Identities of the networks' features by name.
+        gathered: All numbers.
+        notes: What the user should know.
+    """
+
+    label: str
+    sides: tuple[Side, Side]
+    pairing: Pairing
+    flagged: tuple[Flagged, ...]
+    keys: tuple[str, ...]
+    prompts: Mapping[str, str]
+    measures: tuple[Measured, ...]
+    closeness: tuple[Closeness, ...]
+    repeats: Mapping[str, Sequence[float]]
+    weighed: Weighed | None
+    policy: ComparisonPolicy
+    extractors: Mapping[str, str]
+    gathered: Gathered
+    notes: tuple[str, ...]
+
+    @property
+    def broken(self) -> tuple[Flagged, ...]:
+        """Flagged pairs with something wrong on B's side that A's image does not have."""
+        return tuple(one for one in self.flagged if one.b and one.b != one.a)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict; images that broke, or that B lacks, are a change, unless the policy allows them."""
+        fails = self.policy.flagged == "fail" and self.broken
+        if fails or (self.policy.missing == "fail" and self.pairing.only_a) or self.weighed is None:
+            return Verdict.CHANGED
+        return self.weighed.verdict
+
+    @property
+    def passed(self) -> bool:
+        """Whether the policy allows what was found."""
+        return self.policy.passes(self.verdict) and not (self.policy.flagged == "fail" and self.flagged)
+
+
+def compare(request: CompareRequest, progress: ImageProgress) -> list[Compared]:
+    """Compare A with B; several cells if both are runs.
+
+    Raises:
+        InputError: Something that the request names is missing or does not fit.
+        StoreError: A run is damaged.
+    """
+    full_precision()
+    opened = open_pairs(request.a, request.b, request.prompts, request.mapping)
+    if len(opened) > 1 and request.repeats:
+        raise InputError(f"--repeats needs one cell: name one, as {request.a}:CELL")
+    repeats = [open_folder(text, "repeat") for text in request.repeats]
+    with Memory() as memory:
+        return [_compared(label, (a, b), repeats, request, memory, progress) for label, a, b in opened]
+
+
+def _compared(
+    label: str,
+    sides: tuple[Side, Side],
+    repeats: Sequence[Side],
+    request: CompareRequest,
+    memory: Memory,
+    progress: ImageProgress,
+) -> Compared:
+    a, b = sides
+    pairing = pair(a, b)
+    prompts = {**b.prompts, **a.prompts}
+    protocols = choose_protocols(a if a.prompts else b, request.metrics)
+    distances = [protocol for protocol in protocols if protocol.formula.needs_reference]
+    reference = reference_spec(request.reference, distances)
+    device = environment.best_device()
+    extractors = {p.extractor: build_extractor(p.extractor, device) for p in protocols}
+    gathered = gather(a, [b, *repeats], pairing.both, extractors, memory, progress)
+    first, second = gathered.pictures[a.name], gathered.pictures[b.name]
+    flagged = flagged_pairs(pairing.both, first, second)
+    keys = _judged(pairing, flagged, gathered, repeats)
+    reals: Mapping[str, Real] = {}
+    if keys and distances:
+        store = LocalStore(home() / "references")
+        reals = reals_of(reference, distances, extractors, first[keys[0]].size, store, progress)
+    found = measured(keys, sides, prompts, gathered, protocols, extractors, reals) if keys else []
+    request.policy.require_measures([each.name for each in found])
+    band = {side.name: [gathered.closeness[side.name][key].rms for key in keys] for side in repeats}
+    closeness = [gathered.closeness[b.name][key] for key in keys]
+    weighed = weigh(_evidence(keys, sides, gathered, found, band, request.policy)) if keys else None
+    notes = (*a.notes, *b.notes, *_about(found, protocols, sides))
+    return Compared(
+        label,
+        sides,
+        pairing,
+        tuple(flagged.values()),
+        tuple(keys),
+        prompts,
+        tuple(found),
+        tuple(closeness),
+        band,
+        weighed,
+        request.policy,
+        {name: features_identity(each) for name, each in extractors.items()},
+        gathered,
+        notes,
+    )
+
+
+def _judged(
+    pairing: Pairing, flagged: Mapping[str, Flagged], gathered: Gathered, repeats: Sequence[Side]
+) -> list[str]:
+    """Return the pairs without flags that every repeat has too; InputError if a repeat lacks any."""
+    keys = [key for key in pairing.both if key not in flagged]
+    for side in repeats:
+        lacking = [key for key in keys if key not in gathered.closeness[side.name]]
+        if lacking:
+            raise InputError(
+                f"repeat {side.name}: {len(lacking)} of {len(keys)} images are missing or broken, first "
+                f"{lacking[0]}; a repeat must hold every image of the baseline"
+            )
+    return keys
+
+
+def _evidence(
+    keys: Sequence[str],
+    sides: tuple[Side, Side],
+    gathered: Gathered,
+    found: Sequence[Measured],
+    band: Mapping[str, Sequence[float]],
+    policy: ComparisonPolicy,
+) -> Evidence:
+    first, second = (gathered.pictures[side.name] for side in sides)
+    closeness = [gathered.closeness[sides[1].name][key] for key in keys]
+    nearest, _, _ = compositions(keys, first, second)
+    margins = [policy.margins.get(each.name, policy.margin) * each.spread for each in found]
+    return Evidence(
+        np.stack([each.differences for each in found]),
+        np.array(margins),
+        np.array([first[key].sha256 == second[key].sha256 for key in keys]),
+        np.array([each.rms for each in closeness]),
+        np.array([each.largest for each in closeness]),
+        np.array(list(band.values()), np.float64).reshape(len(band), len(keys)),
+        nearest == np.arange(len(keys)),
+        any(each.reads_content for each in found),
+    )
+
+
+def _about(found: Sequence[Measured], protocols: Sequence[object], sides: tuple[Side, Side]) -> list[str]:
+    notes = []
+    if found and not protocols:
+        why = "prompts are not known" if not (sides[0].prompts or sides[1].prompts) else "no weights are here"
+        notes.append(
+            f"{why}, so no CLIP score was taken: content counts as kept if surely 80% of the images are "
+            "closest to their own partner"
+        )
+    seeds = {side.seed for side in sides if side.seed is not None}
+    if len(seeds) > 1:
+        notes.append("the sides were made from different noise, so images are paired by prompt alone")
+    return notes

@@ -1,0 +1,196 @@
+"""One pass over two sides: every image and every pair in numbers, remembered by content.
+
+Files are read in order; threads decode and compare them; the extractor sees only images that it has not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from metrics.features import Extractor
+from sdbench.comparison.closeness import SAME, Closeness, compare_pixels
+from sdbench.comparison.closeness import VERSION as CLOSENESS_VERSION
+from sdbench.comparison.memory import Memory
+from sdbench.comparison.pictures import VERSION as PICTURE_VERSION
+from sdbench.comparison.pictures import Picture, look_at
+from sdbench.comparison.sides import Side
+from sdbench.core.digest import digest_bytes
+from sdbench.core.progress import ImageProgress
+from sdbench.scoring.extract import image_features
+from sdbench.scoring.extractors import features_identity
+
+__all__ = ["Gathered", "gather"]
+
+BATCH = 32
+PICTURE, CLOSENESS = f"picture {PICTURE_VERSION}", f"closeness {CLOSENESS_VERSION}"
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Numbers by key.
+
+    Attributes:
+        pictures: The images of each side.
+        features: Features float32 [d] of the readable images, by side, extractor and key.
+        closeness: Pairs of readable images of one size, by the name of the second side and key.
+    """
+
+    pictures: dict[str, dict[str, Picture]]
+    features: dict[str, dict[str, dict[str, np.ndarray]]]
+    closeness: dict[str, dict[str, Closeness]]
+
+
+@dataclass
+class _Image:
+    """An image on its way: its content's digest, what is known, and its pixels if they had to be decoded."""
+
+    side: Side
+    key: str
+    blob: bytes
+    digest: str
+    picture: Picture | None = None
+    pixels: np.ndarray | None = None
+
+    def look(self) -> None:
+        if self.picture is None or self.pixels is None:
+            self.picture, self.pixels = look_at(self.blob, self.side.decode)
+
+
+def gather(
+    baseline: Side,
+    others: Sequence[Side],
+    keys: Sequence[str],
+    extractors: Mapping[str, Extractor],
+    memory: Memory,
+    progress: ImageProgress,
+) -> Gathered:
+    """Return the numbers of the images that `keys` name on the sides that have them.
+
+    Args:
+        baseline: What the others are compared with.
+        others: The candidate, and repeats of the baseline.
+        keys: Keys of at least one side.
+        extractors: Networks by name.
+        memory: Remembers numbers by content.
+        progress: Counts images; told the total here.
+
+    Raises:
+        InputError: A file cannot be read, or an extractor cannot use the images.
+    """
+    sides = [baseline, *others]
+    gathered = Gathered(
+        {side.name: {} for side in sides},
+        {side.name: {name: {} for name in extractors} for side in sides},
+        {side.name: {} for side in others},
+    )
+    progress.start(sum(len(set(side.keys) & set(keys)) for side in sides))
+    identities = {name: f"features {features_identity(each)}" for name, each in extractors.items()}
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(keys), BATCH):
+            part = keys[start : start + BATCH]
+            rows = [_read(side, part) for side in sides]
+            _look(rows, memory, pool)
+            _measure_pairs(rows, gathered, memory, pool)
+            images = [image for row in rows for image in row.values()]
+            for name, extractor in extractors.items():
+                _extract(images, name, extractor, identities[name], gathered, memory)
+            progress.finished(len(images))
+    return gathered
+
+
+def _read(side: Side, keys: Sequence[str]) -> dict[str, _Image]:
+    there = set(side.names)
+    wanted = [key for key in keys if key in there]
+    blobs: Iterator[bytes] = side.read(wanted)
+    return {
+        key: _Image(side, key, blob, f"{side.salt}{digest_bytes(blob)}")
+        for key, blob in zip(wanted, blobs, strict=True)
+    }
+
+
+def _look(rows: Sequence[dict[str, _Image]], memory: Memory, pool: ThreadPoolExecutor) -> None:
+    """Fill in the pictures, from memory or by decoding."""
+    images = [image for row in rows for image in row.values()]
+    known = memory.get(PICTURE, [image.digest for image in images])
+    for image in images:
+        if image.digest in known:
+            image.picture = Picture.from_bytes(known[image.digest])
+    new = [image for image in images if image.picture is None]
+    _decode(new, pool)
+    memory.put(PICTURE, {image.digest: _picture(image).to_bytes() for image in new})
+
+
+def _decode(images: Sequence[_Image], pool: ThreadPoolExecutor) -> None:
+    list(pool.map(_Image.look, [image for image in images if image.pixels is None]))
+
+
+def _measure_pairs(
+    rows: Sequence[dict[str, _Image]], gathered: Gathered, memory: Memory, pool: ThreadPoolExecutor
+) -> None:
+    pairs = [
+        (row[key], other[key])
+        for row in rows[:1]
+        for other in rows[1:]
+        for key in row
+        if key in other and _comparable(_picture(row[key]), _picture(other[key]))
+    ]
+    names = {f"{a.digest} {b.digest}": (a, b) for a, b in pairs if _picture(a).sha256 != _picture(b).sha256}
+    known = {name: Closeness.from_bytes(data) for name, data in memory.get(CLOSENESS, names).items()}
+    new = {name: pair for name, pair in names.items() if name not in known}
+    _decode([image for pair in new.values() for image in pair], pool)
+    measured = dict(zip(new, pool.map(_closeness, new.values()), strict=True))
+    memory.put(CLOSENESS, {name: each.to_bytes() for name, each in measured.items()})
+    known |= measured
+    for row in rows:
+        for image in row.values():
+            gathered.pictures[image.side.name][image.key] = _picture(image)
+    for a, b in pairs:
+        gathered.closeness[b.side.name][b.key] = known.get(f"{a.digest} {b.digest}", SAME)
+
+
+def _closeness(pair: tuple[_Image, _Image]) -> Closeness:
+    a, b = (image.pixels for image in pair)
+    assert a is not None
+    assert b is not None
+    return compare_pixels(a, b)
+
+
+def _comparable(a: Picture, b: Picture) -> bool:
+    return bool(a.sha256 and b.sha256) and a.size == b.size
+
+
+def _extract(
+    images: Sequence[_Image],
+    name: str,
+    extractor: Extractor,
+    kind: str,
+    gathered: Gathered,
+    memory: Memory,
+) -> None:
+    """Fill in the features of readable images; equal pixels have equal features, whatever their files."""
+    readable = [image for image in images if _picture(image).sha256]
+    known = memory.get(kind, [_picture(image).sha256 for image in readable])
+    new = {_picture(image).sha256: image for image in readable if _picture(image).sha256 not in known}
+    by_size: dict[tuple[int, int], list[_Image]] = {}
+    for image in new.values():
+        image.look()
+        by_size.setdefault(_picture(image).size, []).append(image)
+    found: dict[str, bytes] = {}
+    for alike in by_size.values():
+        pixels = np.stack([image.pixels for image in alike if image.pixels is not None])
+        rows = image_features({name: extractor}, [pixels])[name].astype(np.float32)
+        found |= {_picture(i).sha256: row.tobytes() for i, row in zip(alike, rows, strict=True)}
+    memory.put(kind, found)
+    known |= found
+    for image in readable:
+        row = np.frombuffer(known[_picture(image).sha256], np.float32)
+        gathered.features[image.side.name][name][image.key] = row
+
+
+def _picture(image: _Image) -> Picture:
+    assert image.picture is not None
+    return image.picture

@@ -1,0 +1,136 @@
+"""The reports of a comparison: a terminal table, Markdown for a CI job's summary, and JUnit XML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from rich.table import Table
+
+__all__ = ["as_junit", "as_lines", "as_markdown", "as_table", "headline"]
+
+Facts = Mapping[str, Any]
+
+HEADINGS = ("measure", "A", "B", "B − A", "90% interval", "margin", "")
+NAMED = 5
+
+
+def headline(found: Facts) -> str:
+    """Return the verdict in one line."""
+    label = f"{found['label']}: " if found["label"] else ""
+    return f"{label}{found['verdict']} ({found['pairs']} pairs): {found['reason']}"
+
+
+def as_table(found: Facts) -> Table:
+    """Return the measures as a table for the terminal."""
+    table = Table(title=headline(found), title_justify="left")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading in HEADINGS[::6] else "right", no_wrap=True)
+    for row in found["measures"]:
+        table.add_row(*_row(row), style="bold red" if row["changed"] else "")
+    return table
+
+
+def as_lines(found: Facts) -> list[str]:
+    """Return what else there is to say: pixels, a second mode, flagged pairs, images without a partner."""
+    lines = []
+    pixels = found["pixels"]
+    if pixels:
+        worst, median = (_pixel_words(pixels, word) for word in ("worst", "median"))
+        lines.append(
+            f"pixels: {found['same']} of {found['judged']} pairs are the same; worst pair {worst}; "
+            f"median {median}"
+        )
+    for name, band in found["noise"].items():
+        lines.append(
+            f"repeat {name}: differs from A by {band['median']:.3g} levels (median), at most "
+            f"{band['worst']:.3g}"
+        )
+    other = found["second_mode"]
+    if other["count"]:
+        lines.append(
+            f"second mode: {other['count']} pairs differ by more than {other['beyond_rms']:.3g} levels "
+            f"({other['count_in_repeats']} among the repeats): {_some(other['pairs'], other['count'])}"
+        )
+    if found["agreeing_subsets"] is not None:
+        lines.append(f"stability: {found['agreeing_subsets']} of 100 random subsets of 80% give this verdict")
+    lines += [f"flagged: {one['pair']} ({_flag_words(one)})" for one in found["flagged"]]
+    lines += [f"missing in B: {key}" for key in found["missing_in_b"]]
+    lines += [f"only in B: {key}" for key in found["only_in_b"]]
+    return [*lines, *(f"note: {note}" for note in found["notes"])]
+
+
+def as_markdown(comparisons: Sequence[Facts]) -> str:
+    """Return Markdown, for $GITHUB_STEP_SUMMARY and the like."""
+    lines = []
+    for found in comparisons:
+        mark = "" if found["passed"] else "**"
+        lines += [f"### {mark}{_escaped(headline(found))}{mark}", ""]
+        lines += [f"A: `{found['a']}`  ", f"B: `{found['b']}`", ""]
+        if found["measures"]:
+            lines += [_markdown_row(HEADINGS), _markdown_row(["---"] * len(HEADINGS))]
+            lines += [_markdown_row(_row(row)) for row in found["measures"]]
+            lines.append("")
+        lines += [f"- {_escaped(line)}" for line in as_lines(found)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def as_junit(comparisons: Sequence[Facts]) -> str:
+    """Return JUnit XML: for each comparison a test case of the verdict and one of the flagged images."""
+    cases = [case for found in comparisons for case in _cases(found)]
+    suite = ElementTree.Element(
+        "testsuite",
+        name="sdbench compare",
+        tests=str(len(cases)),
+        failures=str(sum(kind == "failure" for _, kind, _ in cases)),
+        errors=str(sum(kind == "error" for _, kind, _ in cases)),
+    )
+    for name, kind, words in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname="comparison", name=name)
+        if kind:
+            ElementTree.SubElement(case, kind, message=words)
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _cases(found: Facts) -> Iterable[tuple[str, str, str]]:
+    name = found["label"] or "images"
+    kind = "" if found["passed"] else "error" if found["verdict"] == "undecided" else "failure"
+    yield f"{name}: verdict", kind, headline(found)
+    for row in found["measures"]:
+        words = f"{row['difference']:+.4g}, margin ±{row['margin']:.4g}"
+        yield f"{name}: {row['name']}", "failure" if row["changed"] else "", words
+
+
+def _row(row: Facts) -> list[str]:
+    numbers = [f"{row[name]:.4g}" for name in ("a", "b")]
+    ends = f"{row['low']:+.3g} to {row['high']:+.3g}"
+    word = "changed" if row["changed"] else "within" if row["equivalent"] else "open"
+    return [row["name"], *numbers, f"{row['difference']:+.3g}", ends, f"±{row['margin']:.3g}", word]
+
+
+def _pixel_words(pixels: Facts, word: str) -> str:
+    psnr = pixels["psnr"][word]
+    return f"SSIM {pixels['ssim'][word]:.4f}, PSNR {'∞' if psnr is None else f'{psnr:.1f}'} dB"
+
+
+def _flag_words(one: Facts) -> str:
+    return ", ".join(f"{side.upper()}: {one[side]}" for side in "ab" if one[side])
+
+
+def _some(names: Sequence[str], count: int) -> str:
+    shown = ", ".join(names[:NAMED])
+    return f"{shown} and {count - NAMED} more" if count > NAMED else shown
+
+
+def _markdown_row(fields: Iterable[str]) -> str:
+    return f"| {' | '.join(_escaped(field) for field in fields)} |"
+
+
+def _escaped(text: str) -> str:
+    """Return text that Markdown and the HTML in it take as text."""
+    for letter in "\\|<>*_`[]":
+        text = text.replace(letter, f"\\{letter}")
+    return text

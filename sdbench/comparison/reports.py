@@ -1,0 +1,60 @@
+"""Writes the reports of a comparison into a folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from sdbench.comparison.certificate import CERTIFICATE, certificate
+from sdbench.comparison.closeness import psnr
+from sdbench.comparison.compare import Compared, CompareRequest
+from sdbench.comparison.facts import facts
+from sdbench.comparison.outputs import as_junit, as_markdown
+from sdbench.core.errors import InputError, encodable
+from sdbench.runs.store import LocalStore
+
+__all__ = ["write_reports"]
+
+
+def write_reports(folder: Path, request: CompareRequest, comparisons: Sequence[Compared]) -> list[Path]:
+    """Write certificate.json, junit.xml, summary.md and pairs.csv; return the paths.
+
+    Raises:
+        InputError: The folder holds a run or images, which reports would mix with.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder} is not a folder")
+    if any((folder / name).exists() for name in ("spec.yaml", "plan.json")):
+        raise InputError(f"--out {folder} is a run: name another folder")
+    found = [facts(one) for one in comparisons]
+    made = certificate(request, found)
+    files = {
+        CERTIFICATE: json.dumps(made, indent=1, ensure_ascii=False) + "\n",
+        "junit.xml": as_junit(found),
+        "summary.md": as_markdown(found),
+        "pairs.csv": _pairs(comparisons),
+    }
+    store = LocalStore(folder)
+    for name, text in files.items():
+        store.write(name, encodable(text).encode(), durable=False)
+    return [folder / name for name in files]
+
+
+def _pairs(comparisons: Sequence[Compared]) -> str:
+    """Return a row per pair without flags: how close its pixels are, and its part in every measure."""
+    sink = io.StringIO()
+    table = csv.writer(sink, lineterminator="\n")
+    measures = [one.name for one in comparisons[0].measures]
+    heads = ["comparison", "pair", "prompt", "rms", "psnr", "ssim", "largest", "second_mode"]
+    table.writerow([*heads, *(f"difference_{name}" for name in measures)])
+    for one in comparisons:
+        strays = [] if one.weighed is None else one.weighed.strays.tolist()
+        for place, key in enumerate(one.keys):
+            close = one.closeness[place]
+            pixels = [close.rms, psnr(close.rms), close.ssim, close.largest, int(strays[place])]
+            shifts = [float(measure.differences[place]) for measure in one.measures]
+            table.writerow([one.label, key, one.prompts.get(key, ""), *pixels, *shifts])
+    return sink.getvalue()
