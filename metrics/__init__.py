@@ -3,6 +3,7 @@
 PROTOCOLS, evaluate, prepare    a named recipe, applied to features
 FORMULAS, *_estimate            the formulas behind them
 compare, pairwise               whether two values differ
+pooled, chances_of_best         curves as a whole; which value may be the best
 confidence_region, dominance    a distance and a CLIP score taken together
 EXTRACTORS                      networks from images to features
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metrics.best import chances_of_best, images_to_settle, pooled
 from metrics.clip_score import clip_score_estimate
 from metrics.cmmd import CmmdReference, cmmd_estimate
 from metrics.compare import Comparison, compare, pairwise
@@ -44,6 +46,7 @@ __all__ = [
     "Reference",
     "Region",
     "TextExtractor",
+    "chances_of_best",
     "clip_score_estimate",
     "cmmd_estimate",
     "compare",
@@ -54,9 +57,11 @@ __all__ = [
     "evaluate_all",
     "frechet_distance",
     "frechet_estimate",
+    "images_to_settle",
     "kernel_estimate",
     "merge",
     "pairwise",
+    "pooled",
     "prepare",
     "prepare_all",
 ]

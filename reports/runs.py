@@ -23,6 +23,10 @@ __all__ = ["Run", "open_run"]
 _COMPARISONS = dict.fromkeys(["protocol", "a", "b", "note"], "str") | dict.fromkeys(
     ["difference", "standard_error", "low", "high", "p_value", "p_holm", "detectable", "n"], "float64"
 )
+_BEST = {"protocol": "str", "cell": "str", "p_best": "float64", "needed": "float64"}
+_CURVES = dict.fromkeys(["protocol", "a", "b", "note"], "str") | dict.fromkeys(
+    ["difference", "standard_error", "low", "high", "p_value", "p_holm", "needed", "scales", "n"], "float64"
+)
 _REGIONS = dict.fromkeys(["cell", "x_protocol", "y_protocol"], "str") | dict.fromkeys(
     ["x", "y", "xx", "xy", "yy", "radius"], "float64"
 )
@@ -63,6 +67,16 @@ class Run:
         """A row per protocol and pair of cells, for the cells that have results."""
         pairs = self._table("comparisons.csv", _COMPARISONS)
         return None if pairs is None else pairs[pairs["a"].isin(self.names) & pairs["b"].isin(self.names)]
+
+    @cached_property
+    def best(self) -> pd.DataFrame | None:
+        """How surely each cell is not the best by a protocol."""
+        return self._table("best.csv", _BEST)
+
+    @cached_property
+    def curves(self) -> pd.DataFrame | None:
+        """A row per protocol and pair of curves, compared as a whole."""
+        return self._table("curves.csv", _CURVES)
 
     @cached_property
     def regions(self) -> pd.DataFrame | None:

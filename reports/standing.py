@@ -12,7 +12,7 @@ from reports.wording import decimals
 
 __all__ = ["SETTLED", "Standing", "standing"]
 
-#: A difference is settled if its corrected p-value is below this.
+#: A statement is settled if its corrected p-value is below this.
 SETTLED = 0.05
 
 
@@ -21,8 +21,9 @@ class Standing:
     """The best cell by one protocol and its rivals, all other cells, best first.
 
     ``rivals`` has the columns of the results and ``difference`` (rival - best), ``low``, ``high``,
-    ``p_value``, ``p_holm`` (NaN without a stored test) and ``settled``. ``places`` is the number of decimals.
-    ``tests`` is the number of pairs that the p-values are corrected for, 0 if the run stores none.
+    ``p_best`` (the p-value of "this is the best", corrected for all cells), ``needed`` (images a cell that
+    would settle it; both NaN without a stored test) and ``settled``. ``places`` is the number of decimals.
+    ``tests`` is the number of cells that were compared with the best, 0 if the run stores none.
     """
 
     protocol: str
@@ -50,24 +51,33 @@ def standing(run: Run, protocol: str) -> Standing:
     lower = bool(rows["better"].iloc[0] == "lower")
     ordered = rows.sort_values("value", ascending=lower, kind="stable").reset_index(drop=True)
     best = ordered.iloc[0]
-    pairs, tests = _against(run, protocol, str(best["cell"]))
-    rivals = ordered.iloc[1:].merge(pairs, on="cell", how="left")
+    rivals = ordered.iloc[1:].merge(_against(run, protocol, str(best["cell"])), on="cell", how="left")
+    rivals = rivals.merge(_chances(run, protocol), on="cell", how="left")
     rivals["difference"] = rivals["difference"].fillna(rivals["value"] - best["value"])
     # Pairs are compared over common prompts, where a rival with fewer images may be ahead of the best cell.
     behind = (rivals["difference"] > 0) == lower
-    rivals["settled"] = (rivals["p_holm"] < SETTLED) & behind
+    rivals["settled"] = (rivals["p_best"] < SETTLED) & behind
+    tests = int(rivals["p_best"].notna().sum())
     return Standing(protocol, str(best["label"]), lower, decimals(rows), best, rivals, tests)
 
 
-def _against(run: Run, protocol: str, best: str) -> tuple[pd.DataFrame, int]:
-    """Return rival - best for each pair with the best cell, and the number of tests of the protocol."""
-    columns = ["cell", "difference", "low", "high", "p_value", "p_holm"]
+def _chances(run: Run, protocol: str) -> pd.DataFrame:
+    """Return how surely each cell is not the best."""
+    columns = ["cell", "p_best", "needed"]
+    if run.best is None:
+        return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[1:], np.float64))
+    return run.best.loc[run.best["protocol"] == protocol, columns]
+
+
+def _against(run: Run, protocol: str, best: str) -> pd.DataFrame:
+    """Return rival - best for each pair with the best cell."""
+    columns = ["cell", "difference", "low", "high"]
     if run.comparisons is None:
-        return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[1:], np.float64)), 0
+        return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[1:], np.float64))
     pairs = run.comparisons[run.comparisons["protocol"] == protocol]
     turned = pairs[pairs["a"] == best]
     turned = turned.assign(
         cell=turned["b"], difference=-turned["difference"], low=-turned["high"], high=-turned["low"]
     )
     straight = pairs[pairs["b"] == best].assign(cell=pairs["a"])
-    return pd.concat([turned, straight])[columns], int(pairs["p_value"].notna().sum())
+    return pd.concat([turned, straight])[columns]

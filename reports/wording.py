@@ -11,6 +11,7 @@ __all__ = [
     "count_range",
     "decimals",
     "duration",
+    "images_needed",
     "interval",
     "number",
     "p_value",
@@ -24,6 +25,7 @@ INTERVAL = 1.96
 #: Probabilities come from 10,000 draws, p-values from a normal approximation: neither is exact below these.
 _SMALLEST_P, _SMALLEST_PROBABILITY = 0.0001, 0.01
 _MOST_DECIMALS = 9
+_MOST_IMAGES = 100_000
 
 
 def decimals(rows: pd.DataFrame) -> int:
@@ -103,6 +105,16 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60:,} h {minutes % 60:02d} min"
+
+
+def images_needed(value: float) -> str:
+    """Return "about 4,200 images a cell would settle it", two digits; "" if the number is not known."""
+    if math.isnan(value):
+        return ""
+    if value > _MOST_IMAGES:
+        return f"over {count(_MOST_IMAGES)} images a cell would be needed"
+    digits = max(math.floor(math.log10(max(value, 1))) - 1, 0)
+    return f"about {count(math.ceil(value / 10**digits) * 10**digits)} images a cell would settle it"
 
 
 def _places(value: float, digits: int) -> int:

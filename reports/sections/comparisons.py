@@ -116,7 +116,7 @@ def _rival(rival: Mapping[Hashable, Any], stand: Standing) -> Rival:
         number(rival["value"], stand.places),
         signed(rival["difference"], stand.places),
         interval(rival["low"], rival["high"], stand.places),
-        p_value(rival["p_holm"]).removeprefix("p = ").removeprefix("p "),
+        p_value(rival["p_best"]).removeprefix("p = ").removeprefix("p "),
         bool(rival["settled"]),
     )
 

@@ -13,8 +13,8 @@ from reports.plots import distance_against_score
 from reports.runs import Run
 from reports.sections._section import Absent, Material, Section
 from reports.sections._still import still
-from reports.standing import SETTLED, standing
-from reports.wording import count, duration, interval, p_value, signed, with_interval
+from reports.standing import standing
+from reports.wording import count, duration, interval, signed, with_interval
 
 __all__ = ["picture"]
 
@@ -101,8 +101,7 @@ def _against_best(run: Run, protocol: str) -> tuple[str, dict[str, str]]:
         text = signed(rival["difference"], stand.places)
         bounds = interval(rival["low"], rival["high"], stand.places)
         if bounds:
-            verdict = "" if rival["p_holm"] < SETTLED else ", not settled"
-            text += f" ({bounds}), corrected {p_value(rival['p_holm'])}{verdict}"
+            text += f" ({bounds}), {'settled' if rival['settled'] else 'not settled'}"
         texts[str(rival["cell"])] = text
     return f"{stand.label.split(' (')[0]} against the best", texts
 

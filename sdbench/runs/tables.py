@@ -20,7 +20,9 @@ from reports.result_row import ResultRow
 from sdbench.runs.store import Store
 
 __all__ = [
+    "BestRow",
     "ComparisonRow",
+    "CurveRow",
     "DominanceRow",
     "FlaggedRow",
     "ProtocolRow",
@@ -72,6 +74,44 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True)
+class BestRow:
+    """How surely a cell is not the best one by a protocol, over n prompts that all cells have.
+
+    `p_best` is the p-value of "no other cell is better", corrected for all cells; `needed` is the number of
+    images a cell that would tell it from the leader, empty for the leader itself.
+    """
+
+    protocol: str
+    cell: str
+    p_best: float
+    needed: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class CurveRow:
+    """The difference a - b of two curves: of their means over the guidance scales that both have.
+
+    `p_holm` is corrected for the pairs of the protocol; `needed` is the number of images a cell that would
+    settle the pair four times out of five if the true difference is the measured one.
+    """
+
+    protocol: str
+    a: str
+    b: str
+    difference: float
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    p_holm: float | None
+    needed: float | None
+    scales: int
+    n: int
+    note: str
+
+
+@dataclass(frozen=True)
 class RegionRow:
     """A cell's confidence region in the plane; the regions of all cells hold together with 95% confidence.
 
@@ -109,7 +149,7 @@ class FlaggedRow:
     like: str
 
 
-_Row = ResultRow | ProtocolRow | ComparisonRow | RegionRow | DominanceRow | FlaggedRow
+_Row = ResultRow | ProtocolRow | ComparisonRow | BestRow | CurveRow | RegionRow | DominanceRow | FlaggedRow
 
 _TYPES = {
     "str": pa.string(),

@@ -38,10 +38,11 @@ _NUMBERS = ("difference", "standard_error", "low", "high", "p_value", "p_holm", 
 
 @dataclass(frozen=True)
 class CellValues:
-    """A cell, the curve that it lies on, and its values by protocol over each set of prompts."""
+    """A cell, its place on a curve, and its values by protocol over each set of prompts."""
 
     cell: str
     curve: str
+    guidance_scale: float
     ids: Ids
     estimates: Mapping[Ids, Mapping[str, Estimate]]
 

@@ -18,7 +18,9 @@ from sdbench.runs.plan import Cell, Plan
 from sdbench.runs.shards import Made
 from sdbench.runs.store import Store
 from sdbench.runs.tables import (
+    BestRow,
     ComparisonRow,
+    CurveRow,
     DominanceRow,
     FlaggedRow,
     ProtocolRow,
@@ -28,6 +30,7 @@ from sdbench.runs.tables import (
     write_results,
     write_rows,
 )
+from sdbench.scoring.answers import best_cells, curve_pairs
 from sdbench.scoring.compare import (
     CellValues,
     Ids,
@@ -53,6 +56,8 @@ class Scores:
     flagged: list[FlaggedRow]
     protocols: list[ProtocolRow]
     comparisons: list[ComparisonRow]
+    best: list[BestRow]
+    curves: list[CurveRow]
     regions: list[RegionRow]
     dominance: list[DominanceRow]
     images: pa.Table
@@ -74,6 +79,8 @@ def write_scores(store: Store, scores: Scores) -> None:
     write_rows(store, "flagged.csv", FlaggedRow, scores.flagged)
     write_rows(store, "protocols.csv", ProtocolRow, scores.protocols)
     write_rows(store, "comparisons.csv", ComparisonRow, scores.comparisons)
+    write_rows(store, "best.csv", BestRow, scores.best)
+    write_rows(store, "curves.csv", CurveRow, scores.curves)
     write_rows(store, "regions.csv", RegionRow, scores.regions)
     write_rows(store, "dominance.csv", DominanceRow, scores.dominance)
     write_images(store, scores.images)
@@ -120,7 +127,7 @@ def score(
                 sample.flagged_rows(cell.folder),
                 protocol_rows(protocols, sample.features),
                 image_table(cell.folder, cell.settings.seed, sample, protocols, values),
-                CellValues(cell.folder, curve, sample.ids, over),
+                CellValues(cell.folder, curve, cell.settings.guidance_scale, sample.ids, over),
             )
         )
     note(f"comparing {len(measured)} cells")
@@ -135,6 +142,8 @@ def _compared(protocols: Sequence[Protocol], measured: Sequence[_Measured]) -> S
         [row for one in measured for row in one.flagged],
         measured[0].protocols,
         comparisons(cells, protocols),
+        best_cells(cells, protocols),
+        curve_pairs(cells, protocols),
         regions(cells, axes) if axes else [],
         dominances(cells, axes) if axes else [],
         pa.concat_tables(one.images for one in measured),

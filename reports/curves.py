@@ -1,0 +1,101 @@
+"""Whole curves against each other: the order that is settled, and what is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reports.runs import Run
+from reports.standing import SETTLED
+from reports.wording import images_needed
+
+__all__ = ["CurveOrder", "curve_order"]
+
+#: Most open pairs that a sentence names.
+_NAMED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class CurveOrder:
+    """The curves of a run by one protocol, best mean over the common guidance scales first.
+
+    ``chain`` is the longest sequence of curves of which each is settled ahead of the next, best first.
+    ``leading`` are the curves that none is settled to be ahead of. ``open`` has a row for each pair that is
+    not settled: ``ahead`` and ``behind`` by their means, and ``needed`` images a cell. ``scales`` is the
+    number of scales, ``tested`` whether the run has tests.
+    """
+
+    label: str
+    curves: list[str]
+    chain: list[str]
+    leading: list[str]
+    open: pd.DataFrame
+    scales: int
+    tested: bool
+
+    @property
+    def sentence(self) -> str:
+        """What is settled about the order, what is not, and how many images would settle it."""
+        what = f"{self.label.split(' (')[0]}, mean over {_scales(self.scales)}:"
+        if not self.tested:
+            return f"{what} {self.curves[0]} leads, but the metric has no error at this number of images."
+        if len(self.chain) < 2:
+            return f"{what} not settled is {self._open_pairs()}."
+        first, *rest = zip(self.chain, self.chain[1:], strict=False)
+        order = (
+            f"{what} {first[0]} is ahead of {first[1]}{''.join(f', {a} of {b}' for a, b in rest)} (settled)"
+        )
+        return f"{order}; not settled is {self._open_pairs()}." if len(self.open) else f"{order}."
+
+    def _open_pairs(self) -> str:
+        pairs = []
+        for row in self.open.head(_NAMED).to_dict("records"):
+            needed = images_needed(row["needed"])
+            pairs.append(f"{row['ahead']} against {row['behind']}{f' ({needed})' if needed else ''}")
+        more = len(self.open) - _NAMED
+        return ", ".join(pairs) + (f" and {more} more pairs" if more > 0 else "")
+
+
+def curve_order(run: Run, protocol: str) -> CurveOrder | None:
+    """Return the order of the run's curves by a protocol; None without stored pairs of curves."""
+    if run.curves is None:
+        return None
+    pairs = run.curves[run.curves["protocol"] == protocol]
+    if pairs.empty:
+        return None
+    rows = run.of_protocol(protocol)
+    lower = rows["better"].iloc[0] == "lower"
+    ahead = (pairs["difference"] < 0) == lower
+    pairs = pairs.assign(
+        ahead=np.where(ahead, pairs["a"], pairs["b"]),
+        behind=np.where(ahead, pairs["b"], pairs["a"]),
+        settled=pairs["p_holm"] < SETTLED,
+    )
+    wins = pairs["ahead"].value_counts()
+    curves = sorted(dict.fromkeys([*pairs["a"], *pairs["b"]]), key=lambda name: -int(wins.get(name, 0)))
+    known = pairs[pairs["p_holm"].notna()]
+    settled = set(map(tuple, known.loc[known["settled"], ["ahead", "behind"]].to_numpy()))
+    return CurveOrder(
+        str(rows["label"].iloc[0]),
+        curves,
+        _longest(curves, settled),
+        [name for name in curves if not any(behind == name for _, behind in settled)],
+        known.loc[~known["settled"], ["ahead", "behind", "needed"]].sort_values("needed", kind="stable"),
+        int(pairs["scales"].max()),
+        len(known) > 0,
+    )
+
+
+def _longest(curves: list[str], settled: set[tuple[str, ...]]) -> list[str]:
+    """Return the longest sequence of curves, in their order, of which each is settled ahead of the next."""
+    best: dict[str, list[str]] = {}
+    for name in reversed(curves):
+        tails = [best[other] for other in best if (name, other) in settled]
+        best[name] = [name, *max(tails, key=len, default=[])]
+    return max(best.values(), key=len)
+
+
+def _scales(count: int) -> str:
+    return "one guidance scale" if count == 1 else f"{count} guidance scales"
