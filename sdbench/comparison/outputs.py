@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 
 from rich.table import Table
 
-__all__ = ["as_junit", "as_lines", "as_markdown", "as_table", "headline"]
+__all__ = ["HEADINGS", "as_junit", "as_lines", "as_markdown", "as_row", "as_table", "flag_words", "headline"]
 
 Facts = Mapping[str, Any]
 
-HEADINGS = ("measure", "A", "B", "B − A", "90% interval", "margin", "")
+HEADINGS = ("measure", "A", "B", "B − A", "90% interval", "margin", "verdict")
 NAMED = 5
 
 
@@ -28,7 +28,7 @@ def as_table(found: Facts) -> Table:
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading in HEADINGS[::6] else "right", no_wrap=True)
     for row in found["measures"]:
-        table.add_row(*_row(row), style="bold red" if row["changed"] else "")
+        table.add_row(*as_row(row), style="bold red" if row["changed"] else "")
     return table
 
 
@@ -48,14 +48,14 @@ def as_lines(found: Facts) -> list[str]:
             f"{band['worst']:.3g}"
         )
     other = found["second_mode"]
-    if other["count"]:
+    if 0 < other["count"] <= found["judged"] / 2:
         lines.append(
             f"second mode: {other['count']} pairs differ by more than {other['beyond_rms']:.3g} levels "
             f"({other['count_in_repeats']} among the repeats): {_some(other['pairs'], other['count'])}"
         )
     if found["agreeing_subsets"] is not None:
         lines.append(f"stability: {found['agreeing_subsets']} of 100 random subsets of 80% give this verdict")
-    lines += [f"flagged: {one['pair']} ({_flag_words(one)})" for one in found["flagged"]]
+    lines += [f"flagged: {one['pair']} ({flag_words(one)})" for one in found["flagged"]]
     lines += [f"missing in B: {key}" for key in found["missing_in_b"]]
     lines += [f"only in B: {key}" for key in found["only_in_b"]]
     return [*lines, *(f"note: {note}" for note in found["notes"])]
@@ -70,7 +70,7 @@ def as_markdown(comparisons: Sequence[Facts]) -> str:
         lines += [f"A: `{found['a']}`  ", f"B: `{found['b']}`", ""]
         if found["measures"]:
             lines += [_markdown_row(HEADINGS), _markdown_row(["---"] * len(HEADINGS))]
-            lines += [_markdown_row(_row(row)) for row in found["measures"]]
+            lines += [_markdown_row(as_row(row)) for row in found["measures"]]
             lines.append("")
         lines += [f"- {_escaped(line)}" for line in as_lines(found)]
         lines.append("")
@@ -104,7 +104,8 @@ def _cases(found: Facts) -> Iterable[tuple[str, str, str]]:
         yield f"{name}: {row['name']}", "failure" if row["changed"] else "", words
 
 
-def _row(row: Facts) -> list[str]:
+def as_row(row: Facts) -> list[str]:
+    """Return a measure as texts under HEADINGS."""
     numbers = [f"{row[name]:.4g}" for name in ("a", "b")]
     ends = f"{row['low']:+.3g} to {row['high']:+.3g}"
     word = "changed" if row["changed"] else "within" if row["equivalent"] else "open"
@@ -116,7 +117,8 @@ def _pixel_words(pixels: Facts, word: str) -> str:
     return f"SSIM {pixels['ssim'][word]:.4f}, PSNR {'∞' if psnr is None else f'{psnr:.1f}'} dB"
 
 
-def _flag_words(one: Facts) -> str:
+def flag_words(one: Mapping[str, str]) -> str:
+    """Return what is wrong with either image of a pair."""
     return ", ".join(f"{side.upper()}: {one[side]}" for side in "ab" if one[side])
 
 

@@ -13,6 +13,7 @@ from sdbench.comparison.closeness import psnr
 from sdbench.comparison.compare import Compared, CompareRequest
 from sdbench.comparison.facts import facts
 from sdbench.comparison.outputs import as_junit, as_markdown
+from sdbench.comparison.page import page
 from sdbench.core.errors import InputError, encodable
 from sdbench.runs.store import LocalStore
 
@@ -20,7 +21,7 @@ __all__ = ["write_reports"]
 
 
 def write_reports(folder: Path, request: CompareRequest, comparisons: Sequence[Compared]) -> list[Path]:
-    """Write certificate.json, junit.xml, summary.md and pairs.csv; return the paths.
+    """Write index.html, certificate.json, junit.xml, summary.md and pairs.csv; return the paths.
 
     Raises:
         InputError: The folder holds a run or images, which reports would mix with.
@@ -32,6 +33,7 @@ def write_reports(folder: Path, request: CompareRequest, comparisons: Sequence[C
     found = [facts(one) for one in comparisons]
     made = certificate(request, found)
     files = {
+        "index.html": page(list(zip(comparisons, found, strict=True))),
         CERTIFICATE: json.dumps(made, indent=1, ensure_ascii=False) + "\n",
         "junit.xml": as_junit(found),
         "summary.md": as_markdown(found),

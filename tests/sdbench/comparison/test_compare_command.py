@@ -122,6 +122,10 @@ def test_reports_and_certificate(folder, compare, tmp_path):
     assert code == 0
     assert ElementTree.parse(out / "junit.xml").getroot().attrib["failures"] == "0"
     assert "| brightness |" in (out / "summary.md").read_text()
+    page = (out / "index.html").read_text()
+    assert page.count('type="range"') == 8  # the worst pairs
+    assert "equivalent" in page
+    assert "http" not in page.replace("http-equiv", "")
     assert len((out / "pairs.csv").read_text().splitlines()) == N + 1
     certificate = out / "certificate.json"
     assert compare(a, b, "--verify", certificate)[0] == 0
@@ -132,6 +136,18 @@ def test_reports_and_certificate(folder, compare, tmp_path):
     certificate.write_text(json.dumps(content))
     code, said = compare(a, b, "--verify", certificate)
     assert (code, "brightness: difference" in said) == (1, True)
+
+
+def test_the_page_shows_broken_images_and_hides_markup(folder, compare, tmp_path):
+    a, b = folder("a", 6), folder("b", 6, change=lambda image, number: image[: 16 + 16 * (number != 2)])
+    for side in (a, b):
+        (side / "000.png").rename(side / "<b>.png")
+    (b / "003.png").write_bytes((b / "003.png").read_bytes()[:800])
+    assert compare(a, b, "--out", tmp_path / "out")[0] == 1
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "B: truncated" in page
+    assert "B: 32x16 instead of 32x32 pixels" in page
+    assert "<b>" not in page
 
 
 def test_ssim_is_that_of_the_paper():
