@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,8 @@ _NAMED = 3
 class CurveOrder:
     """The curves of a run by one protocol, best mean over the common guidance scales first.
 
-    ``chain`` is the longest sequence of curves of which each is settled ahead of the next, best first.
+    ``chain`` is the longest sequence of curves of which each is settled ahead of the next, best first;
+    ``also`` are the settled pairs that do not follow from it.
     ``leading`` are the curves that none is settled to be ahead of. ``open`` has a row for each pair that is
     not settled: ``ahead`` and ``behind`` by their means, and ``needed`` images a cell. ``scales`` is the
     number of scales, ``tested`` whether the run has tests.
@@ -30,6 +32,7 @@ class CurveOrder:
     label: str
     curves: list[str]
     chain: list[str]
+    also: list[tuple[str, str]]
     leading: list[str]
     open: pd.DataFrame
     scales: int
@@ -43,10 +46,8 @@ class CurveOrder:
             return f"{what} {self.curves[0]} leads, but the metric has no error at this number of images."
         if len(self.chain) < 2:
             return f"{what} not settled is {self._open_pairs()}."
-        first, *rest = zip(self.chain, self.chain[1:], strict=False)
-        order = (
-            f"{what} {first[0]} is ahead of {first[1]}{''.join(f', {a} of {b}' for a, b in rest)} (settled)"
-        )
+        steps = [f"{ahead} of {behind}" for ahead, behind in [*pairwise(self.chain), *self.also[:_NAMED]]]
+        order = f"{what} {', '.join(steps).replace(' of ', ' is ahead of ', 1)} (settled)"
         return f"{order}; not settled is {self._open_pairs()}." if len(self.open) else f"{order}."
 
     def _open_pairs(self) -> str:
@@ -76,11 +77,13 @@ def curve_order(run: Run, protocol: str) -> CurveOrder | None:
     wins = pairs["ahead"].value_counts()
     curves = sorted(dict.fromkeys([*pairs["a"], *pairs["b"]]), key=lambda name: -int(wins.get(name, 0)))
     known = pairs[pairs["p_holm"].notna()]
-    settled = set(map(tuple, known.loc[known["settled"], ["ahead", "behind"]].to_numpy()))
+    settled = list(map(tuple, known.loc[known["settled"], ["ahead", "behind"]].to_numpy()))
+    chain = _longest(curves, set(settled))
     return CurveOrder(
         str(rows["label"].iloc[0]),
         curves,
-        _longest(curves, settled),
+        chain,
+        [pair for pair in settled if pair not in set(combinations(chain, 2))],
         [name for name in curves if not any(behind == name for _, behind in settled)],
         known.loc[~known["settled"], ["ahead", "behind", "needed"]].sort_values("needed", kind="stable"),
         int(pairs["scales"].max()),
@@ -94,7 +97,7 @@ def _longest(curves: list[str], settled: set[tuple[str, ...]]) -> list[str]:
     for name in reversed(curves):
         tails = [best[other] for other in best if (name, other) in settled]
         best[name] = [name, *max(tails, key=len, default=[])]
-    return max(best.values(), key=len)
+    return max((best[name] for name in curves), key=len)
 
 
 def _scales(count: int) -> str:

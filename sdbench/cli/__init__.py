@@ -30,6 +30,7 @@ from sdbench.cli import (
     run,
     score,
     shapes,
+    show,
     stats,
     status,
     txt2img,
@@ -43,6 +44,7 @@ __all__ = ["main"]
 COMMANDS = {
     "plan": plan,
     "run": run,
+    "show": show,
     "status": status,
     "verify": verify,
     "gc": gc,

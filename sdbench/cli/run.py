@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from sdbench.cli.show import as_link, show
 from sdbench.core.errors import InputError, SdbenchError, did_you_mean
 from sdbench.core.paths import typed_path
 from sdbench.core.terminal import say
@@ -101,9 +102,10 @@ def run(args: argparse.Namespace) -> None:
         with RunProgress(display_for(), log) as progress:
             outcome = run_experiment(spec, place, progress, workforce)
             failures = send_records(place, progress.note) if spec.records else []
-        say(f"{outcome.images_made} images made, {outcome.images_found} reused")
+        say(f"{outcome.images_made} images made, {outcome.images_found} reused\n")
+        show(place)
         say(f"results: {outcome.results}")
-        say(f"report: {outcome.page}")
+        say(f"report: {as_link(outcome.page)}")
         if outcome.gaps:
             lost = f"{len(outcome.gaps)} units could not be made; the results note the gaps"
             failures.append(f"{lost}; run the command again to retry them")

@@ -6,7 +6,7 @@ values is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +93,7 @@ def score(
     samples: SampleReader,
     reference: Mapping[str, Real],
     note: Note = lambda text: None,
+    step: Callable[[int, int], None] = lambda done, total: None,
 ) -> Scores:
     """Return the results of the plan's cells, in plan order, with the protocols in spec order.
 
@@ -101,7 +102,8 @@ def score(
         plan: The cells and units to score.
         samples: Reads the run's images with their features.
         reference: What each distance needs of the reference set, by the protocol's name.
-        note: Called with a line for each step.
+        note: Called with a line when the cells are compared.
+        step: Called with the number of scored cells, and of all.
 
     Raises:
         StoreError: A shard is missing or damaged.
@@ -111,7 +113,7 @@ def score(
     wanted = ids_to_measure([_ids(plan, cell) for cell in plan.cells])
     measured = []
     for place, cell in enumerate(plan.cells):
-        note(f"scoring cell {place + 1} of {len(plan.cells)}")
+        step(place, len(plan.cells))
         curve = plan.curves[cell]
         sample, made = samples.read(plan.units_of(cell))
         values = measure(protocols, sample, reference, f"cell {cell.folder}")
@@ -130,6 +132,7 @@ def score(
                 CellValues(cell.folder, curve, cell.settings.guidance_scale, sample.ids, over),
             )
         )
+    step(len(measured), len(measured))
     note(f"comparing {len(measured)} cells")
     return _compared(protocols, measured)
 

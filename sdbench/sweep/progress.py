@@ -87,6 +87,11 @@ class RunProgress(Progress):
         )
         self._update(unit)
 
+    def scored(self, cells: int, total: int) -> None:
+        """Show that `cells` of `total` cells are scored."""
+        if self._display is not None:
+            self._display.update(f"{cells}/{total} cells scored", cells, total, self._shares())
+
     def _event(self, event: str, **facts: object) -> None:
         if self._log is not None:
             self._log.write(event, **facts)

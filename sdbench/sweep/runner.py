@@ -190,7 +190,7 @@ def _score(
     about: Callable[[int], str] = lambda n: "",
 ) -> None:
     """Write the tables; `about` returns a note for a row of n images."""
-    scores = score(spec, spent.plan, samples, reference, progress.note)
+    scores = score(spec, spent.plan, samples, reference, progress.note, progress.scored)
     rows = [
         replace(row, note="; ".join(filter(None, [row.note, about(row.n)])))
         for row in spent.noted(scores.rows)
