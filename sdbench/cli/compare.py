@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     from sdbench.comparison import CompareRequest, ComparisonPolicy, compare, load_comparison_policy
     from sdbench.comparison.certificate import read_certificate, request_of
     from sdbench.comparison.facts import facts
-    from sdbench.comparison.reports import write_reports
+    from sdbench.comparison.reports import require, write_reports
     from sdbench.core.console import display_for
     from sdbench.core.progress import ImageProgress
 
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
         for path in write_reports(args.out, request, compared):
             say(path)
     if args.verify is None:
-        _require(found)
+        require(compared)
     else:
         _confirm(stored, found)
 
@@ -117,16 +117,3 @@ def _confirm(stored: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> N
     if lines:
         raise ChangedError(f"the certificate is not confirmed: {'; '.join(lines)}")
     say("the certificate is confirmed")
-
-
-def _require(comparisons: Sequence[Mapping[str, Any]]) -> None:
-    """Raise ChangedError or UndecidedError unless all comparisons pass."""
-    from sdbench.comparison.outputs import headline
-    from sdbench.core.errors import ChangedError, UndecidedError
-
-    failed = [found for found in comparisons if not found["passed"]]
-    changed = [found for found in failed if found["verdict"] != "undecided"]
-    if changed:
-        raise ChangedError("; ".join(map(headline, changed)))
-    if failed:
-        raise UndecidedError("; ".join(map(headline, failed)))

@@ -12,12 +12,13 @@ from sdbench.comparison.certificate import CERTIFICATE, certificate
 from sdbench.comparison.closeness import psnr
 from sdbench.comparison.compare import Compared, CompareRequest
 from sdbench.comparison.facts import facts
-from sdbench.comparison.outputs import as_junit, as_markdown
+from sdbench.comparison.outputs import as_junit, as_markdown, headline
 from sdbench.comparison.page import page
-from sdbench.core.errors import InputError, encodable
+from sdbench.comparison.verdicts import Verdict
+from sdbench.core.errors import ChangedError, InputError, UndecidedError, encodable
 from sdbench.runs.store import LocalStore
 
-__all__ = ["write_reports"]
+__all__ = ["require", "write_reports"]
 
 
 def write_reports(folder: Path, request: CompareRequest, comparisons: Sequence[Compared]) -> list[Path]:
@@ -43,6 +44,16 @@ def write_reports(folder: Path, request: CompareRequest, comparisons: Sequence[C
     for name, text in files.items():
         store.write(name, encodable(text).encode(), durable=False)
     return [folder / name for name in files]
+
+
+def require(comparisons: Sequence[Compared]) -> None:
+    """Raise ChangedError or UndecidedError unless all comparisons pass."""
+    failed = [one for one in comparisons if not one.passed]
+    words = "; ".join(headline(facts(one)) for one in failed)
+    if any(one.verdict is not Verdict.UNDECIDED for one in failed):
+        raise ChangedError(words)
+    if failed:
+        raise UndecidedError(words)
 
 
 def _pairs(comparisons: Sequence[Compared]) -> str:

@@ -86,6 +86,16 @@ def test_check_passes_on_what_is_given(shell, tmp_path):
     assert (given.sampler, given.policy, given.quick, str(given.baseline)) == ([], None, True, "a folder")
 
 
+def test_images_are_compared_instead_of_samplers(shell, tmp_path):
+    from sdbench.cli import _parser
+
+    _, arguments = shell("Check", images="-now", against="before", prompts="p.txt", policy="p.yaml")
+    given = _parser().parse_args(arguments)
+    assert (arguments[0], given.a, given.b, given.prompts) == ("compare", "before", "-now", "p.txt")
+    assert (given.out, str(given.policy)) == (tmp_path / "sdbench-regress", "p.yaml")
+    assert shell("Check", ends_with=1, images="now", against="before")[0] == 1
+
+
 @pytest.mark.parametrize("code", [1, 2])
 def test_a_failed_check_fails_the_job_and_is_still_reported(shell, tmp_path, code):
     assert shell("Check", ends_with=code)[0] == code
@@ -112,12 +122,18 @@ def blocks_of(page):
 
 def test_docs_and_example_use_inputs_of_the_action():
     example = ROOT / "examples" / "third-party-sampler" / ".github" / "workflows" / "samplers.yml"
-    shown = next(block for block in blocks_of(ROOT / "docs" / "regression.md") if isinstance(block, list))
+    shown = [
+        step
+        for page in ("regression.md", "compare.md")
+        for block in blocks_of(ROOT / "docs" / page)
+        if isinstance(block, list)
+        for step in block
+    ]
     steps = yaml.safe_load(example.read_text(encoding="utf-8"))["jobs"]["samplers"]["steps"]
     used = [step["with"] for step in (*shown, *steps) if "sdbench" in step["uses"]]
-    assert len(used) == 2
-    assert set(used[0]) == set(ACTION["inputs"])
-    assert set(used[1]) <= set(ACTION["inputs"])
+    assert len(used) == 3
+    assert set(used[0]) | set(used[1]) == set(ACTION["inputs"])
+    assert set(used[2]) <= set(ACTION["inputs"])
 
 
 def test_the_gitlab_snippet_parses():
