@@ -31,11 +31,11 @@ def test_values_have_errors_the_best_is_marked_and_the_answer_follows(
     assert lines[:3] == [
         "CLIP score (test model): higher is better, * is the best",
         "scale               v1                v2",
-        "  1.5  0.2500 ± 0.0040  0.5500 ± 0.0040",
+        "  1.5  0.2500 ± 0.0040   0.5500 ± 0.0040",
     ]
     assert [line for line in lines if "*" in line and "±" in line] == [
-        "    5  0.4800 ± 0.0040  0.6800 ± 0.0040*",
-        "    2  6.000 ± 0.050  1.000 ± 0.050*",
+        "    5  0.4800 ± 0.0040   0.6800 ± 0.0040*",
+        "    2  6.000 ± 0.050   1.000 ± 0.050*",
     ]
     words = " ".join(lines)
     assert "Fréchet distance, mean over 5 guidance scales: v2 is ahead of v1 (settled)." in words
