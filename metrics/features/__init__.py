@@ -15,6 +15,7 @@ from metrics.features.base import Extractor, TextExtractor
 from metrics.features.clip import clip_from_files, published_clip
 from metrics.features.dinov2 import dinov2_vit_l_14
 from metrics.features.inception import by_way_of_256, inception_v3, like_clean_fid, like_tensorflow
+from metrics.networks import NETWORKS
 from metrics.preprocess import Fit, crop_and_resize, resize_and_crop
 
 __all__ = ["EXTRACTORS", "Extractor", "Factory", "TextExtractor"]
@@ -40,26 +41,22 @@ class Factory:
     version: int = 1
 
 
-def _clip(name: str, dim: int, weights: str, fit: Fit = resize_and_crop) -> Factory:
-    return Factory(partial(published_clip, name, fit=fit), dim, weights, reads_text=True)
+def _clip(name: str, dim: int, fit: Fit = resize_and_crop) -> Factory:
+    return Factory(partial(published_clip, name, fit=fit), dim, NETWORKS[name].file, reads_text=True)
 
 
 def _inception(name: str, resize: Callable[..., Any]) -> Factory:
-    return Factory(partial(inception_v3, name, resize), 2048, "weights-inception-2015-12-05-6726825d.pth")
+    return Factory(partial(inception_v3, name, resize), 2048, NETWORKS[name].file)
 
 
-# Files are named after their hub repositories, where all CLIPs have the same file name (docs/protocols.md).
-# OpenAI's own .pt files are programs, not tensors.
 EXTRACTORS: dict[str, Factory] = {
     "shapes-clip": Factory(clip_from_files, 64, reads_text=True),
-    "clip-vit-b-32": _clip("clip-vit-b-32", 512, "vit_base_patch32_clip_224.openai.safetensors"),
-    "clip-vit-l-14": _clip("clip-vit-l-14", 768, "vit_large_patch14_clip_224.openai.safetensors"),
+    "clip-vit-b-32": _clip("clip-vit-b-32", 512),
+    "clip-vit-l-14": _clip("clip-vit-l-14", 768),
     # Cropped before it is resized, as in CMMD.
-    "clip-vit-l-14-336": _clip(
-        "clip-vit-l-14-336", 768, "vit_large_patch14_clip_336.openai.safetensors", crop_and_resize
-    ),
-    "clip-vit-h-14": _clip("clip-vit-h-14", 1024, "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors"),
-    "dinov2-vit-l-14": Factory(dinov2_vit_l_14, 1024, "dinov2-large.safetensors"),
+    "clip-vit-l-14-336": _clip("clip-vit-l-14-336", 768, crop_and_resize),
+    "clip-vit-h-14": _clip("clip-vit-h-14", 1024),
+    "dinov2-vit-l-14": Factory(dinov2_vit_l_14, 1024, NETWORKS["dinov2-vit-l-14"].file),
     "inception-v3": _inception("inception-v3", like_tensorflow),
     "inception-v3-256": _inception("inception-v3-256", by_way_of_256),
     "inception-v3-clean": _inception("inception-v3-clean", like_clean_fid),

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from metrics.errors import MetricsError
 from metrics.features.base import check_weights, module_digest, normalised, one_line
 from metrics.features.hub import hub_file
+from metrics.networks import NETWORKS
 from metrics.preprocess import Fit, resize_and_crop
 
 __all__ = [
@@ -36,12 +37,12 @@ Tokenizer = Callable[[list[str]], torch.Tensor]
 
 # OpenAI trained with QuickGELU; open_clip's plain configurations use another activation.
 PUBLISHED = {
-    "clip-vit-b-32": ("ViT-B-32-quickgelu", "timm/vit_base_patch32_clip_224.openai"),
-    "clip-vit-h-14": ("ViT-H-14", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),
-    "clip-vit-l-14": ("ViT-L-14-quickgelu", "timm/vit_large_patch14_clip_224.openai"),
-    "clip-vit-l-14-336": ("ViT-L-14-336-quickgelu", "timm/vit_large_patch14_clip_336.openai"),
+    "clip-vit-b-32": "ViT-B-32-quickgelu",
+    "clip-vit-h-14": "ViT-H-14",
+    "clip-vit-l-14": "ViT-L-14-quickgelu",
+    "clip-vit-l-14-336": "ViT-L-14-336-quickgelu",
 }
-"""Extractor -> open_clip's name of the architecture, and the hub repository of the weights."""
+"""Extractor -> open_clip's name of the architecture."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,9 @@ def published_clip(
     name: str, weights: Path | None = None, device: str = "cpu", fit: Fit = resize_and_crop
 ) -> ClipExtractor:
     """Build a published model with ``weights`` or those of its repository; MetricsError if unavailable."""
-    architecture, repository = PUBLISHED[name]
+    architecture, network = PUBLISHED[name], NETWORKS[name]
     try:
-        found = weights or hub_file(repository, "open_clip_model.safetensors")
+        found = weights or hub_file(str(network.repository), network.published)
     except Exception as error:  # the hub client and its sockets raise their own types
         why = f"{one_line(error)}; without a network, pass the path of the file"
         raise MetricsError(f"{name}: cannot fetch the weights ({why})") from error

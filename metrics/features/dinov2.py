@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from metrics.errors import MetricsError
 from metrics.features.base import check_weights, module_digest, normalised, one_line
 from metrics.features.hub import hub_file
+from metrics.networks import NETWORKS
 from metrics.preprocess import stretch
 
 __all__ = ["Dinov2Extractor", "dinov2_from", "dinov2_vit_l_14"]
 
 _EDGE = 224
+_NETWORK = NETWORKS["dinov2-vit-l-14"]
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_REPOSITORY = "facebook/dinov2-large"
 _VIT_L_14 = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 518}
 
 
@@ -62,7 +63,7 @@ def dinov2_from(name: str, settings: dict[str, Any], weights: Path | None, devic
     if weights is not None:
         check_weights(name, weights)
     try:
-        state = load_file(weights or hub_file(_REPOSITORY, "model.safetensors"))
+        state = load_file(weights or hub_file(str(_NETWORK.repository), _NETWORK.published))
         _resample_positions(state, _EDGE // 14)
         model = Dinov2Model(Dinov2Config(**{**settings, "image_size": _EDGE}))
         model.load_state_dict({key.removeprefix("dinov2."): tensor for key, tensor in state.items()})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reference_model.config import ModelConfig, TextEncoderConfig
 from reference_model.config_file import load_config
-from reference_model.tokenizer import Tokenizer, read_merges
+
+if TYPE_CHECKING:
+    from reference_model.tokenizer import Tokenizer
 
 __all__ = ["CHECKPOINTS", "CLIP_CONFIG", "CLIP_WEIGHTS", "CONFIG", "load_family_config", "load_tokenizer"]
 
@@ -29,6 +32,8 @@ def load_family_config() -> ModelConfig:
 @lru_cache(maxsize=1)
 def load_tokenizer() -> Tokenizer:
     """CLIP's tokenizer with the family's own small vocabulary: prompts -> int64 [B, 24]."""
+    from reference_model.tokenizer import Tokenizer, read_merges  # here, since it needs torch
+
     text = load_family_config().text_encoder
     assert isinstance(text, TextEncoderConfig)
     assert text.merges is not None

@@ -12,15 +12,17 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from sdbench.cli import (
     bench,
     compare,
+    completion,
     diff,
     gc,
     grid,
     img2img,
+    init,
+    metrics,
     models,
     plan,
     plot,
@@ -28,6 +30,8 @@ from sdbench.cli import (
     regress,
     report,
     run,
+    samplers,
+    schema,
     score,
     shapes,
     show,
@@ -36,12 +40,14 @@ from sdbench.cli import (
     txt2img,
     verify,
 )
+from sdbench.cli.parser import Parser
 from sdbench.core.errors import SdbenchError, SpecError, one_line
-from sdbench.core.terminal import in_terminal, tolerate_encodings
+from sdbench.core.terminal import VERBOSITY, Verbosity, in_terminal, tolerate_encodings
 
 __all__ = ["main"]
 
 COMMANDS = {
+    "init": init,
     "plan": plan,
     "run": run,
     "show": show,
@@ -57,29 +63,17 @@ COMMANDS = {
     "report": report,
     "records": records,
     "models": models,
+    "metrics": metrics,
+    "samplers": samplers,
+    "schema": schema,
     "shapes": shapes,
     "regress": regress,
     "txt2img": txt2img,
     "img2img": img2img,
     "bench": bench,
+    "completion": completion,
 }
 INTERRUPTED = 130
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line; every command takes --debug."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.add_argument(
-            "--debug",
-            action="store_true",
-            default=argparse.SUPPRESS,
-            help="show the traceback of an error",
-        )
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"sdbench: {in_terminal(one_line(message))} (see {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,6 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     tolerate_encodings()
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(arguments)
+    level = VERBOSITY.set(
+        Verbosity.QUIET if "quiet" in args else Verbosity.VERBOSE if "verbose" in args else Verbosity.NORMAL
+    )
     try:
         args.run(args)
     except KeyboardInterrupt:
@@ -97,6 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "debug" in args:
             traceback.print_exc()
         return _failed(error)
+    finally:
+        VERBOSITY.reset(level)
     return 0
 
 
@@ -133,11 +132,22 @@ def _complain(message: str, start: str = "") -> None:
     print(f"{start}sdbench: {in_terminal(message)}", file=sys.stderr)
 
 
+class _Version(argparse.Action):
+    """Prints the version; looking it up takes a while, so only when asked."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *unused: object) -> None:
+        import sdbench
+
+        print(f"sdbench {sdbench.__version__}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="sdbench",
         description="Compare checkpoints of text-to-image models: Fréchet distance against CLIP score.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version of sdbench and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         command.add_parser(commands, name)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from dataclasses import asdict
 from typing import Any
 
+from sdbench.core.terminal import say
 from sdbench.models.catalogue import LAYOUTS
 
 __all__ = ["add_parser", "run"]
@@ -17,13 +20,18 @@ def add_parser(commands: Any, name: str) -> None:
     actions = commands.add_parser(name, help=about, description=f"{about.capitalize()}.").add_subparsers(
         title="actions", metavar="ACTION", required=True
     )
-    actions.add_parser(
-        "list", help="list the models that have a name, and which are on this machine"
-    ).set_defaults(run=run, action=_list, resumable=False)
+    listed = actions.add_parser(
+        "list", help="list the models and networks of metrics by name, and which are on this machine"
+    )
+    listed.add_argument("--json", action="store_true", help="print JSON")
+    listed.set_defaults(run=run, action=_list, resumable=False)
 
-    fetch = actions.add_parser("fetch", help="download weights from the Hugging Face hub")
+    fetch = actions.add_parser("fetch", help="download weights of models and of networks of metrics")
     fetch.add_argument(
-        "names", metavar="NAME", nargs="+", help="sd-v1-1 to sd-v1-4, a model of your own, or ORG/NAME"
+        "names",
+        metavar="NAME",
+        nargs="+",
+        help="sd-v1-1 to sd-v1-4, a network such as inception-v3, a model of your own, or ORG/NAME",
     )
     fetch.add_argument(
         "--layout",
@@ -54,9 +62,12 @@ def _list(args: argparse.Namespace) -> None:
     from sdbench.models.status import overview
 
     rows = overview()
-    width = max(len(name) for name, _ in rows)
-    for name, words in rows:
-        print(f"{name:{width}}  {words}")
+    if args.json:
+        say(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        say(f"{row.name:{width}}  {row.words}")
 
 
 def _fetch(args: argparse.Namespace) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdbench.cli.show import as_link, show
 from sdbench.core.errors import InputError, SdbenchError, did_you_mean
 from sdbench.core.paths import typed_path
 from sdbench.core.terminal import say
+
+if TYPE_CHECKING:
+    from sdbench.sweep.runner import RunOutcome
 
 __all__ = ["add_overrides", "add_parser", "run"]
 
@@ -62,6 +66,7 @@ def add_parser(commands: Any, name: str) -> None:
     parser.add_argument(
         "--address", metavar="ADDRESS", help="join this Ray cluster; auto finds the one on this machine"
     )
+    parser.add_argument("--json", action="store_true", help="print what was made, and all values, as JSON")
     parser.add_argument("--log", metavar="FILE.jsonl", type=typed_path, help="write progress as JSON lines")
     parser.set_defaults(run=run, resumable=True)
 
@@ -102,15 +107,38 @@ def run(args: argparse.Namespace) -> None:
         with RunProgress(display_for(), log) as progress:
             outcome = run_experiment(spec, place, progress, workforce)
             failures = send_records(place, progress.note) if spec.records else []
-        say(f"{outcome.images_made} images made, {outcome.images_found} reused\n")
-        show(place)
-        say(f"results: {outcome.results}")
-        say(f"report: {as_link(outcome.page)}")
+        if args.json:
+            say(json.dumps(_facts(outcome, place), indent=2))
+        else:
+            say(f"{outcome.images_made} images made, {outcome.images_found} reused\n")
+            show(place)
+            say(f"results: {outcome.results}")
+            say(f"report: {as_link(outcome.page)}")
         if outcome.gaps:
             lost = f"{len(outcome.gaps)} units could not be made; the results note the gaps"
             failures.append(f"{lost}; run the command again to retry them")
         if failures:
             raise SdbenchError("; ".join(failures))
+
+
+def _facts(outcome: RunOutcome, place: str | Path) -> dict[str, Any]:
+    """Return the end of a run as JSON: counts, places, and the rows of results.csv."""
+    from io import BytesIO
+
+    import pandas as pd
+
+    from sdbench.runs.store import existing_store
+
+    values = pd.read_csv(BytesIO(existing_store(place).read("results.csv")))
+    return {
+        "run": str(place),
+        "images_made": outcome.images_made,
+        "images_found": outcome.images_found,
+        "units_missing": len(outcome.gaps),
+        "results": outcome.results,
+        "report": outcome.page,
+        "values": json.loads(values.to_json(orient="records")),
+    }
 
 
 def _policy(text: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,7 @@ def add_parser(commands: Any, name: str) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=typed_path, help="folder for results (default: scores/NAME)"
     )
+    parser.add_argument("--json", action="store_true", help="print the values as JSON")
     parser.set_defaults(run=run, resumable=True)
 
 
@@ -76,7 +79,11 @@ def _score_run(args: argparse.Namespace) -> None:
 
     with RunProgress(display_for()) as progress:
         page = score_run(args.images, progress)
-    say(f"results: {args.images.rstrip('/')}/results.csv")
+    results = f"{args.images.rstrip('/')}/results.csv"
+    if args.json:
+        say(json.dumps({"results": results, "report": page}, indent=2))
+        return
+    say(f"results: {results}")
     say(f"report: {page}")
 
 
@@ -93,6 +100,10 @@ def _score_images(args: argparse.Namespace) -> None:
     root = args.out or SCORES / (images.name if images.is_dir() else images.stem)
     with ImageProgress(display_for()) as progress:
         rows = score_images(request, root, progress)
+    if args.json:
+        values = [asdict(row) for row in rows]
+        say(json.dumps({"results": str(root / "results.csv"), "values": values}, indent=2))
+        return
     say("\n".join(_table(rows) + _what_differs(rows)))
     say(f"results: {root / 'results.csv'}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
 from typing import Any
 
 from sdbench.core.terminal import say
@@ -19,6 +21,7 @@ def add_parser(commands: Any, name: str) -> None:
         "and the time left at that rate. Works while the run is in progress, from any machine.",
     )
     parser.add_argument("place", metavar="RUN", help="a run folder, or the URL of a run")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run, resumable=False)
 
 
@@ -29,8 +32,12 @@ def run(args: argparse.Namespace) -> None:
     from sdbench.runs.store import existing_store
 
     status = status_of(existing_store(args.place))
+    if args.json:
+        whole = {"done": status.done, "total": status.total, "seconds_left": status.seconds_left}
+        say(json.dumps({**whole, **asdict(status)}, indent=2))
+        return
     for cell in status.cells:
-        say(f"{cell.done:>8} of {cell.total}  {cell.cell}")
+        say(f"{cell.done:>8} of {cell.total}  {cell.label}")
     say(f"{status.done:>8} of {status.total}  images done, {status.total - status.done} left")
     session = status.session
     if session is None:

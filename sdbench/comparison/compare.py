@@ -22,7 +22,7 @@ from sdbench.core.precision import full_precision
 from sdbench.core.progress import ImageProgress
 from sdbench.models.home import home
 from sdbench.runs.store import LocalStore
-from sdbench.scoring.extractors import build_extractor, features_identity
+from sdbench.scoring.extractors import build_extractors, features_identity
 from sdbench.scoring.image_scores import reals_of
 from sdbench.scoring.images import reference_spec
 from sdbench.scoring.references import Real
@@ -141,7 +141,7 @@ def _compared(
     distances = [protocol for protocol in protocols if protocol.formula.needs_reference]
     reference = reference_spec(request.reference, distances)
     device = environment.best_device()
-    extractors = {p.extractor: build_extractor(p.extractor, device) for p in protocols}
+    extractors = build_extractors((p.extractor for p in protocols), device)
     gathered = gather(a, [b, *repeats], pairing.both, extractors, memory, progress)
     first, second = gathered.pictures[a.name], gathered.pictures[b.name]
     flagged = flagged_pairs(pairing.both, first, second)

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sdbench.core.notebook import NotebookDisplay, notebook_shell
-from sdbench.core.terminal import in_terminal
+from sdbench.core.terminal import VERBOSITY, Verbosity, in_terminal
 
 __all__ = ["CellShare", "Display", "LineDisplay", "RichDisplay", "cells_table", "display_for"]
 
@@ -50,6 +50,16 @@ class Display(Protocol):
 
     def close(self) -> None:
         """Stop updating; the last state stays visible."""
+
+
+class SilentDisplay:
+    """Shows nothing."""
+
+    def note(self, text: str) -> None: ...
+
+    def update(self, words: str, done: float, total: float, cells: Sequence[CellShare] = ()) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class LineDisplay:
@@ -154,6 +164,8 @@ def _mark(share: float) -> Text:
 
 def display_for(stream: TextIO | None = None) -> Display:
     """Return the right display for `stream` (default: stderr, or the output of a notebook)."""
+    if VERBOSITY.get() is Verbosity.QUIET:
+        return SilentDisplay()
     if stream is None and notebook_shell() is not None:
         return NotebookDisplay()
     stream = stream or sys.stderr

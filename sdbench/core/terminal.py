@@ -5,8 +5,22 @@ from __future__ import annotations
 import io
 import re
 import sys
+from contextvars import ContextVar
+from enum import Enum
 
-__all__ = ["in_terminal", "say", "tolerate_encodings"]
+__all__ = ["VERBOSITY", "Verbosity", "in_terminal", "say", "tolerate_encodings"]
+
+
+class Verbosity(Enum):
+    """How much a command tells while it works."""
+
+    QUIET = "quiet"
+    NORMAL = "normal"
+    VERBOSE = "verbose"
+
+
+VERBOSITY: ContextVar[Verbosity] = ContextVar("verbosity", default=Verbosity.NORMAL)
+"""That of the command in progress."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters but tab and line break, and those that turn the direction of writing."""

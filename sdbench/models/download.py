@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdbench.core.digest import digest_file
-from sdbench.core.errors import InputError, did_you_mean
+from sdbench.core.errors import InputError, did_you_mean, one_line
 from sdbench.core.timing import now
 from sdbench.models.catalogue import SD_V1, SHAPES
 from sdbench.models.diffusers_layout import INDEX, needed_files
 from sdbench.models.fetched import Origin, file_digests, write_origin
 from sdbench.models.home import weights_folder
 from sdbench.models.hub import Listing, cached_file, download, is_hub_id, list_files
+from sdbench.models.networks import NETWORKS, network_file
 from sdbench.models.registry import hub_folder, known_names, repository_folder
 from sdbench.models.user_models import user_models
 
@@ -23,27 +24,41 @@ __all__ = ["Download", "fetch", "wanted_download"]
 
 @dataclass(frozen=True)
 class Download:
-    """What a name stands for on the hub: one `file`, or the whole diffusers folder if it is None."""
+    """What a name stands for.
+
+    Attributes:
+        name: A model, or the network of a metric.
+        repository: Its repository on the hub, or the address of the project that publishes `url`.
+        file: The file in the repository; None for the whole diffusers folder.
+        licence: The licence, or where it is given.
+        stored: The name of the file on this machine, if it is another.
+        url: The file's address outside the hub; its name ends in the first digits of its sha256.
+    """
 
     name: str
     repository: str
     file: str | None
     licence: str
+    stored: str | None = None
+    url: str | None = None
 
     @property
     def target(self) -> Path:
         """Where it will be put."""
-        return weights_folder() / self.file if self.file else repository_folder(self.repository)
+        file = self.stored or self.file
+        return weights_folder() / file if file else repository_folder(self.repository)
 
     def present(self) -> Path | None:
         """Where it is already: fetched, or in the Hugging Face cache; None if it is nowhere."""
+        if self.name in NETWORKS:
+            return network_file(self.name)
         if self.file is None:
             return hub_folder(self.repository)
         return self.target if self.target.is_file() else cached_file(self.repository, self.file)
 
 
 def wanted_download(name: str, layout: str = "original") -> Download:
-    """The download that `name` asks for: sd-v1-N, a model of the user's with a hub id, or a hub id itself.
+    """The download that `name` asks for: sd-v1-N, the network of a metric, a user's model, or a hub id.
 
     `layout`, one of LAYOUTS, matters for sd-v1-N only. Raises InputError if there is nothing to download.
     """
@@ -53,7 +68,9 @@ def wanted_download(name: str, layout: str = "original") -> Download:
         if layout == "original":
             return Download(name, published.original, published.file, licence)
         return Download(name, published.diffusers, None, licence)
-    if name in SHAPES:
+    if name in NETWORKS:
+        return _network(name)
+    if name in SHAPES or name == "shapes-clip":
         raise InputError(f"{name} comes with the package: there is nothing to fetch")
     mine = user_models().get(name)
     repository = name if mine is None else (mine.diffusers or mine.path or "")
@@ -62,7 +79,18 @@ def wanted_download(name: str, layout: str = "original") -> Download:
         return Download(name, repository, None, licence)
     if name in known_names():
         raise InputError(f"{name} does not come from the hub: there is nothing to fetch")
-    raise InputError(f"unknown model {name!r}: {did_you_mean(name, known_names())}; or a hub id, ORG/NAME")
+    raise InputError(
+        f"unknown model {name!r}: {did_you_mean(name, [*known_names(), *NETWORKS])}; or a hub id, ORG/NAME"
+    )
+
+
+def _network(name: str) -> Download:
+    network = NETWORKS[name]
+    if network.repository is None:
+        project = network.published.partition("/releases/")[0]
+        return Download(name, project, network.file, f"as {project} says", url=network.published)
+    licence = f"as https://huggingface.co/{network.repository} says"
+    return Download(name, network.repository, network.published, licence, stored=network.file)
 
 
 def fetch(wanted: Download, note: Callable[[str], None]) -> Path:
@@ -71,6 +99,8 @@ def fetch(wanted: Download, note: Callable[[str], None]) -> Path:
     Files arrive in weights/.partial, where an interrupted call leaves the complete ones for the next; the
     weights get their name when all files have arrived. Raises InputError in one line.
     """
+    if wanted.url is not None:
+        return _fetch_url(wanted, wanted.url, note)
     listing = list_files(wanted.repository)
     files = _files(wanted, listing)
     partial = weights_folder() / ".partial" / wanted.target.name
@@ -78,12 +108,28 @@ def fetch(wanted: Download, note: Callable[[str], None]) -> Path:
         note(f"{wanted.name}: {file} ({number} of {len(files)})")
         download(listing, file, partial)
     _check(listing, files, partial)
-    source = partial / wanted.file if wanted.file else partial
+    source = (partial / wanted.file).rename(partial / wanted.target.name) if wanted.file else partial
     shutil.rmtree(partial / ".cache", ignore_errors=True)  # the library's notes on half-fetched files
     digests = file_digests(source)
     write_origin(wanted.target, Origin(wanted.repository, listing.commit, wanted.licence, now(), digests))
     source.replace(wanted.target)
     shutil.rmtree(partial, ignore_errors=True)
+    return wanted.target
+
+
+def _fetch_url(wanted: Download, url: str, note: Callable[[str], None]) -> Path:
+    """Download a file from outside the hub, check it against the digits in its name, and put it in place."""
+    from torch.hub import download_url_to_file
+
+    note(f"{wanted.name}: {url}")
+    start = url.rpartition("-")[2].partition(".")[0]
+    wanted.target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        download_url_to_file(url, str(wanted.target), hash_prefix=start, progress=False)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{wanted.name}: cannot download {url}: {one_line(error)}") from None
+    origin = Origin(wanted.repository, url, wanted.licence, now(), file_digests(wanted.target))
+    write_origin(wanted.target, origin)
     return wanted.target
 
 

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 from sdbench.core.errors import InputError
 from sdbench.models import Source
 from sdbench.models.catalogue import SD_V1
+from sdbench.models.download import wanted_download
 from sdbench.models.fetched import file_digests, read_origin
 from sdbench.models.hub import is_hub_id
+from sdbench.models.networks import NETWORKS, network_file
 from sdbench.models.registry import NotFetchedError, known_names, locate
 from sdbench.models.sources import PipelineSource, ReferenceSource
 from sdbench.models.training_facts import training_facts
 from sdbench.models.user_models import user_models
 from sdbench.spec.model_entry import ModelEntry
 
-__all__ = ["facts", "overview", "verify"]
+__all__ = ["Row", "facts", "overview", "verify"]
 
 
-def overview() -> list[tuple[str, str]]:
-    """Return each known model with a line that says what and where it is, or how to fetch it."""
-    return [(name, _whereabouts(name)) for name in known_names()]
+@dataclass(frozen=True)
+class Row:
+    """A model, or the network of a metric.
+
+    Attributes:
+        name: Its name in specs, or that of the extractor.
+        network: Whether it is the network of a metric.
+        found: Whether it is on this machine.
+        words: What and where it is, or how to fetch it.
+    """
+
+    name: str
+    network: bool
+    found: bool
+    words: str
+
+
+def overview() -> list[Row]:
+    """Return each known model and each network of a metric."""
+    names = known_names()
+    rows = [Row(name, False, _is_found(name, names), _whereabouts(name, names)) for name in names]
+    files = {name: network_file(name) for name in NETWORKS}
+    return rows + [Row(name, True, file is not None, _network_words(name)) for name, file in files.items()]
 
 
 def verify(name: str) -> list[str]:
@@ -27,8 +53,7 @@ def verify(name: str) -> list[str]:
     Raises:
         InputError: The weights changed since they were fetched, or were not fetched by sdbench.
     """
-    source = _locate(name)
-    path = source.path if isinstance(source, ReferenceSource | PipelineSource) else None
+    path = network_file(name) if name in NETWORKS else _path(_locate(name, known_names()))
     if path is None or read_origin(path) is None:
         raise InputError(
             f"{name}: {path or 'it'} was not fetched by sdbench, so there is nothing to compare it with"
@@ -38,7 +63,11 @@ def verify(name: str) -> list[str]:
 
 def facts(name: str) -> list[str]:
     """Return what is known about `name`: where it is, its origin, licence and training."""
-    lines = [name, f"  {_whereabouts(name)}"]
+    if name in NETWORKS:
+        download = wanted_download(name)
+        origin = f"  from {download.url or f'https://huggingface.co/{download.repository}'}"
+        return [name, f"  {_network_words(name)}", origin, f"  licence: {download.licence}"]
+    lines = [name, f"  {_whereabouts(name, known_names())}"]
     if name in SD_V1:
         published = SD_V1[name]
         lines.append(f"  original layout: https://huggingface.co/{published.original} ({published.file})")
@@ -51,13 +80,30 @@ def facts(name: str) -> list[str]:
     return lines
 
 
-def _whereabouts(name: str) -> str:
+def _path(source: Source) -> Path | None:
+    return source.path if isinstance(source, ReferenceSource | PipelineSource) else None
+
+
+def _is_found(name: str, known: Sequence[str]) -> bool:
     try:
-        source = _locate(name)
+        _locate(name, known)
+    except InputError:
+        return False
+    return True
+
+
+def _network_words(name: str) -> str:
+    file = network_file(name)
+    return f"network of metrics, {file or f'not on this machine: sdbench models fetch {name}'}"
+
+
+def _whereabouts(name: str, known: Sequence[str]) -> str:
+    try:
+        source = _locate(name, known)
     except NotFetchedError as error:
         return f"not on this machine: sdbench models fetch {error.wanted}"
     except InputError as error:
-        if name in known_names():
+        if name in known:
             return f"{error}"
         raise
     described = source.describe()
@@ -66,7 +112,7 @@ def _whereabouts(name: str) -> str:
     return f"{described['kind']}, {place}{origin}"
 
 
-def _locate(name: str) -> Source:
-    if name not in known_names() and is_hub_id(name):
+def _locate(name: str, known: Sequence[str]) -> Source:
+    if name not in known and is_hub_id(name):
         return locate(ModelEntry(name=name.split("/")[1], diffusers=name))
     return locate(ModelEntry(name=name))

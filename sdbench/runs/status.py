@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sdbench.runs.journal import JournalEntry, last_entry
+from sdbench.runs.labels import cell_label
 from sdbench.runs.plan_file import read_plan_file, unit_images
 from sdbench.runs.store import Store
 
@@ -14,9 +15,10 @@ __all__ = ["CellStatus", "RunStatus", "status_of"]
 
 @dataclass(frozen=True)
 class CellStatus:
-    """Images of one cell: `done` of `total` are stored."""
+    """Images of one cell, named by its id and for people: `done` of `total` are stored."""
 
     cell: str
+    label: str
     done: int
     total: int
 
@@ -47,10 +49,13 @@ class RunStatus:
 
 def status_of(store: Store) -> RunStatus:
     """Count the images of the stored shards, which are always complete. Lists each cell's folder once."""
-    plan = read_plan_file(store)
+    content = read_plan_file(store)
+    curves = content.whole.curves
     cells = []
-    for cell, units in plan.units.items():
-        stored = store.names(f"shards/{cell}")
+    for cell in content.cells:
+        units = content.units[cell.folder]
+        stored = store.names(f"shards/{cell.folder}")
         done = sum(unit_images(unit) for unit in units if f"{unit}.parquet" in stored)
-        cells.append(CellStatus(cell, done, sum(unit_images(unit) for unit in units)))
+        label = cell_label(curves[cell], cell.settings.guidance_scale)
+        cells.append(CellStatus(cell.folder, label, done, sum(unit_images(unit) for unit in units)))
     return RunStatus(cells, last_entry(store))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from metrics import PROTOCOLS, MetricsError
 from metrics.features import EXTRACTORS, Extractor
 from sdbench.core.digest import digest_value
 from sdbench.core.errors import InputError
-from sdbench.models.home import weights_folder
+from sdbench.models.networks import network_file, require_networks
 from sdbench.spec import ExperimentSpec
 
-__all__ = ["Build", "build_extractor", "build_same", "extractor_names", "features_identity", "is_at_hand"]
+__all__ = [
+    "Build",
+    "build_extractor",
+    "build_extractors",
+    "build_same",
+    "extractor_names",
+    "features_identity",
+    "is_at_hand",
+]
 
 Build = Callable[[str], Extractor]
 """Returns the loaded extractor of a name."""
@@ -24,23 +32,32 @@ def extractor_names(spec: ExperimentSpec) -> tuple[str, ...]:
 
 
 def is_at_hand(name: str) -> bool:
-    """Return whether the extractor needs no file of weights, or the weights folder holds it."""
-    file = EXTRACTORS[name].weights
-    return file is None or (weights_folder() / file).is_file()
+    """Return whether the extractor needs no file of weights, or the file is on this machine."""
+    return EXTRACTORS[name].weights is None or network_file(name) is not None
+
+
+def build_extractors(names: Iterable[str], device: str) -> dict[str, Extractor]:
+    """Return each extractor by its name; an InputError names all whose weights are missing."""
+    wanted = sorted(set(names))
+    require_networks([name for name in wanted if not is_at_hand(name)])
+    return {name: build_extractor(name, device) for name in wanted}
 
 
 @cache
 def build_extractor(name: str, device: str) -> Extractor:
-    """Return the extractor `name` on `device`; raise InputError if its weights cannot be loaded."""
+    """Return the extractor `name` on `device`; raise InputError if its weights are missing or damaged."""
     if name == "shapes-clip":
         return _shapes_clip(device)
     factory = EXTRACTORS[name]
-    path = weights_folder() / factory.weights if factory.weights else None
-    found = is_at_hand(name)
+    path = None
+    if not is_at_hand(name):
+        require_networks([name])
+    elif factory.weights is not None:
+        path = network_file(name)
     try:
-        return factory.build(path if found else None, device=device)
+        return factory.build(path, device=device)
     except MetricsError as error:
-        raise InputError(f"{error}" if found else f"{error} (sdbench looks for it as {path})") from None
+        raise InputError(f"{error}") from None
 
 
 def features_identity(extractor: Extractor) -> str:

@@ -19,7 +19,7 @@ from sdbench.runs.store import Store
 from sdbench.runs.tables import FlaggedRow, ProtocolRow, ResultRow
 from sdbench.scoring.audit import TRUNCATED, audit, first_sight, thumbnail
 from sdbench.scoring.extract import Features, image_features, text_features
-from sdbench.scoring.extractors import build_extractor, features_identity
+from sdbench.scoring.extractors import build_extractors, features_identity
 from sdbench.scoring.measure import MetricValue, image_table, measure, protocol_rows
 from sdbench.scoring.references import Real, load_reference, prepare_images, prepare_stats, reference_of
 from sdbench.scoring.sample import Sample
@@ -79,7 +79,7 @@ def score_set(
         InputError: The images cannot be used or measured.
     """
     device = environment.best_device()
-    extractors = {name: build_extractor(name, device) for name in sorted({p.extractor for p in protocols})}
+    extractors = build_extractors((p.extractor for p in protocols), device)
     image_size = images.image_size()
     distances = [protocol for protocol in protocols if protocol.formula.needs_reference]
     reals = reals_of(real, distances, extractors, image_size, store, progress)

@@ -16,7 +16,7 @@ from sdbench.core.precision import full_precision
 from sdbench.core.progress import ImageProgress
 from sdbench.data.image_sets import ImageSet, open_image_set
 from sdbench.scoring.extract import Features, image_features
-from sdbench.scoring.extractors import build_extractor
+from sdbench.scoring.extractors import build_extractors
 from sdbench.scoring.image_scores import BATCH_SIZE
 from sdbench.scoring.images import find_protocols
 from sdbench.scoring.references import STATS_SUFFIX
@@ -60,7 +60,7 @@ def make_stats(
     if images.about:
         progress.note(f"{images.where}: {len(images.names)} images; passed over: {images.about}")
     device = environment.best_device()
-    extractors = {name: build_extractor(name, device) for name in files}
+    extractors = build_extractors(files, device)
     features, size = _measured(images, size, extractors, progress)
     digest, written = images.digest(), {}
     for name, file in files.items():

@@ -55,7 +55,7 @@ class SweepSpec(Part):
     prompts: Annotated[PromptsSpec, Field(description="what the images are to show")]
     image_size: Annotated[
         tuple[Count, Count] | None,
-        BeforeValidator(_height_width),
+        BeforeValidator(_height_width, json_schema_input_type=Count | tuple[Count, Count] | None),
         Field(description="pixels: one side, or [height, width]; by default the size of the models"),
     ] = None
     seed: Annotated[Seed, Field(description="start noise: the same for every model")] = 42

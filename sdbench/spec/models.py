@@ -26,7 +26,7 @@ def _stem(path: str) -> str:
     return last.stem if last.suffix in WEIGHTS_SUFFIXES else last.name
 
 
-CheckpointEntry = Annotated[ModelEntry, BeforeValidator(_from_text)]
+CheckpointEntry = Annotated[ModelEntry, BeforeValidator(_from_text, json_schema_input_type=str | ModelEntry)]
 """A model of the experiment: a known name, a name with its weights, or just a path."""
 
 

@@ -158,7 +158,6 @@ _Sources = (
     | HuggingFacePrompts
 )
 
-PromptsSpec = Annotated[
-    Annotated[_Sources, Field(discriminator="source")],
-    BeforeValidator(_as_list),
-]
+_Tagged = Annotated[_Sources, Field(discriminator="source")]
+
+PromptsSpec = Annotated[_Tagged, BeforeValidator(_as_list, json_schema_input_type=list[Text] | _Tagged)]

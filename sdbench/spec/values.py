@@ -35,5 +35,10 @@ def _on_or_off(value: Any) -> Any:
     return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 
-BatchSize = Annotated[int | Literal["auto"], PlainValidator(_batch_size)]
-Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_or_off)]
+BatchSize = Annotated[
+    int | Literal["auto"], PlainValidator(_batch_size, json_schema_input_type=Count | Literal["auto"])
+]
+Switch = Annotated[
+    Literal["auto", "on", "off"],
+    BeforeValidator(_on_or_off, json_schema_input_type=Literal["auto", "on", "off"] | bool),
+]

@@ -22,7 +22,7 @@ from sdbench.runs.cache import read_text_map, write_text_map
 from sdbench.runs.plan import Cell, Plan, lay_out
 from sdbench.runs.shards import ShardStore
 from sdbench.runs.store import Store, open_store
-from sdbench.scoring.extractors import build_extractor, extractor_names, features_identity
+from sdbench.scoring.extractors import build_extractor, build_extractors, extractor_names, features_identity
 from sdbench.scoring.references import Real, ReferenceSet, load_reference, prepare_images, prepare_stats
 from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
 from sdbench.sweep.names import check_names
@@ -118,7 +118,7 @@ def find_inputs(spec: ExperimentSpec) -> RunInputs:
         raise InputError(f"prompts: {len(prompts)} prompt, a distance needs {FEWEST} images at least")
     reference = find_reference(spec)
     device = environment.best_device()
-    extractors = {name: build_extractor(name, device) for name in extractor_names(spec)}
+    extractors = build_extractors(extractor_names(spec), device)
     return RunInputs(sources, prompts, reference, device, extractors)
 
 

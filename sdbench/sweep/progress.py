@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sdbench.core.console import CellShare, Display
 from sdbench.core.event_log import EventLog
 from sdbench.core.progress import Progress, pace
+from sdbench.core.terminal import VERBOSITY, Verbosity
 from sdbench.core.timing import timed
 from sdbench.runs.labels import cell_label
 from sdbench.runs.plan import Cell, Plan, Unit
@@ -44,7 +45,9 @@ class RunProgress(Progress):
         before = seconds.get(name, 0.0)
         with timed(seconds, name):
             yield
-        self._event("stage", stage=name, seconds=round(seconds[name] - before, 3))
+        took = seconds[name] - before
+        self._detail(f"{name}: {took:.1f} s")
+        self._event("stage", stage=name, seconds=round(took, 3))
 
     def start(self, plan: Plan, pending: Sequence[Unit]) -> None:
         """Begin `plan`, or continue with a bigger one; its `pending` units are still to be done."""
@@ -75,6 +78,8 @@ class RunProgress(Progress):
         self._complete += images
         self._made += images
         self._cells[unit.cell].done += images
+        took = ", ".join(f"{part} {value:.1f} s" for part, value in report.seconds.items())
+        self._detail(f"{unit.cell.folder}, unit {unit.name}: {images} images, {took}")
         self._event(
             "unit",
             cell=unit.cell.folder,
@@ -91,6 +96,10 @@ class RunProgress(Progress):
         """Show that `cells` of `total` cells are scored."""
         if self._display is not None:
             self._display.update(f"{cells}/{total} cells scored", cells, total, self._shares())
+
+    def _detail(self, text: str) -> None:
+        if VERBOSITY.get() is Verbosity.VERBOSE:
+            super().note(text)
 
     def _event(self, event: str, **facts: object) -> None:
         if self._log is not None:

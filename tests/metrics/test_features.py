@@ -20,6 +20,7 @@ from metrics import PROTOCOLS, MetricsError, evaluate
 from metrics.features import EXTRACTORS
 from metrics.features.clip import ClipExtractor, pretrained_clip
 from metrics.features.hub import hub_file
+from metrics.networks import NETWORKS
 from metrics.preprocess import crop_and_resize
 from tests.metrics.published import published_weights
 
@@ -146,7 +147,7 @@ def clip(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ClipExtractor,
     """Return extractor, architecture and weights: of a small random CLIP of 77 tokens, or a real one."""
     if request.param != "tiny":
         weights = published_weights(request.param)
-        return EXTRACTORS[request.param].build(weights), module.PUBLISHED[request.param][0], weights  # type: ignore[return-value]
+        return EXTRACTORS[request.param].build(weights), module.PUBLISHED[request.param], weights  # type: ignore[return-value]
     text_cfg = {**MODEL_CFG["text_cfg"], "context_length": 77, "vocab_size": 49408}
     config, weights = tmp_path / "tiny-test-clip.json", tmp_path / "tiny.pt"
     config.write_text(json.dumps({**MODEL_CFG, "text_cfg": text_cfg}))
@@ -202,7 +203,8 @@ def test_clip_weights_that_are_not_there_get_one_line(
         raise OSError(f"no route to {repository}\nand a long story")
 
     monkeypatch.setattr(module, "hub_file", offline)
-    for name, (_, repository) in module.PUBLISHED.items():
+    for name in module.PUBLISHED:
+        repository = NETWORKS[name].repository
         for weights, words in (
             (None, f"no route to {repository}; without a network, pass the path of the file"),
             (tmp_path / "none", "the weights .*none do not exist"),
@@ -222,7 +224,8 @@ def test_a_file_that_holds_no_weights_gets_one_line(
 
 
 def test_openais_weights_get_quickgelu_and_laions_do_not() -> None:
-    for name, (architecture, repository) in module.PUBLISHED.items():
+    for name, architecture in module.PUBLISHED.items():
+        repository = str(NETWORKS[name].repository)
         quick = open_clip.get_model_config(architecture).get("quick_gelu", False)
         assert quick == repository.endswith(".openai"), name
 

@@ -100,6 +100,7 @@ def pixels(monkeypatch: pytest.MonkeyPatch) -> Iterator[PixelExtractor]:
     for network in (extractor, inception):
         factory = replace(EXTRACTORS[network.name], build=lambda weights, device, built=network: built)
         monkeypatch.setitem(EXTRACTORS, network.name, factory)
+    monkeypatch.setattr("sdbench.scoring.extractors.require_networks", lambda names: None)
     build_extractor.cache_clear()
     yield extractor
     build_extractor.cache_clear()

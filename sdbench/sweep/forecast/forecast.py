@@ -108,7 +108,7 @@ def _speed(
 
 def _downloads(spec: ExperimentSpec) -> list[str]:
     absent = [name for name in extractor_names(spec) if not is_at_hand(name)]
-    return [f"weights of {name}: the run downloads them from the hub" for name in absent]
+    return [f"weights of {name}; fetch with: sdbench models fetch {name}" for name in absent]
 
 
 def _done(

@@ -115,5 +115,5 @@ def _save_random_clip(path: Path) -> None:
     from metrics.features.clip import PUBLISHED
 
     torch.manual_seed(0)
-    model = open_clip.create_model(PUBLISHED["clip-vit-l-14"][0])
+    model = open_clip.create_model(PUBLISHED["clip-vit-l-14"])
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)

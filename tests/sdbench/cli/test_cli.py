@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +13,10 @@ from typing import Any
 import pytest
 
 from sdbench.cli import main
+from sdbench.core.console import display_for
+from sdbench.core.terminal import VERBOSITY, Verbosity
 from sdbench.sweep import runner
+from sdbench.sweep.progress import RunProgress
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 Write = Callable[[dict[str, Any]], Path]
@@ -43,7 +48,7 @@ def test_module_and_unknown_command() -> None:
         [sys.executable, "-m", "sdbench", "rum"], capture_output=True, text=True, check=False
     )
     assert result.returncode == 2
-    assert result.stderr.startswith("sdbench: argument COMMAND: invalid choice: 'rum'")
+    assert result.stderr.startswith("sdbench: argument COMMAND: invalid choice: 'rum'; did you mean 'run'?")
     assert result.stderr.count("\n") == 1
 
 
@@ -198,3 +203,87 @@ def test_an_impossible_last_sampler_is_refused_before_the_first_image(
     assert main(["run", str(path), "--out", str(tmp_path / "run")]) == 2
     assert "steps=333" in capsys.readouterr().err.splitlines()[-1]
     assert not list((tmp_path / "run").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            ["run", "--cuont", "3"],
+            "unrecognized arguments: --cuont 3; did you mean --count? (see sdbench run -",
+        ),
+        (
+            ["models", "lsit"],
+            "invalid choice: 'lsit'; did you mean 'list'? known: list, fetch, verify, info (see",
+        ),
+        (["status"], "the following arguments are required: RUN (see sdbench status --help)"),
+        (
+            ["regress", "check", "--dtype", "fp8"],
+            "known: float32, float16, bfloat16 (see sdbench regress check",
+        ),
+        (
+            ["completion", "fish"],
+            "argument SHELL: invalid choice: 'fish'; did you mean 'zsh'? known: bash, zsh, tcsh",
+        ),
+    ],
+)
+def test_a_mistake_points_to_the_help_of_its_command(
+    words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if words[0] == "run":
+        words = [words[0], "shapes-demo", *words[1:]]
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert expected in one_line(capsys)
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert not end.value.code
+    assert capsys.readouterr().out == f"sdbench {importlib.metadata.version('sdbench')}\n"
+
+
+def test_metrics_and_samplers_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["metrics", "list"]) == 0
+    assert main(["metrics", "list", "--json"]) == 0
+    lines, _, listed = capsys.readouterr().out.partition("[\n")
+    assert [row["name"] for row in json.loads(f"[{listed}")] == [
+        line.split()[0] for line in lines.splitlines()
+    ]
+    assert main(["metrics", "show", "kid-inception-tf"]) == 0
+    assert "needs: real images\n  extractor: inception-v3\n" in capsys.readouterr().out
+    assert main(["metrics", "show", "kid-inception"]) == 2
+    assert one_line(capsys) == (
+        "sdbench: unknown metric 'kid-inception': did you mean 'kid-inception-tf'? "
+        "'sdbench metrics list' lists all\n"
+    )
+    assert main(["samplers", "list"]) == 0
+    assert main(["samplers", "list", "--json"]) == 0
+    lines, _, listed = capsys.readouterr().out.partition("[\n")
+    assert "ddim" in lines
+    assert {row["name"]: row["takes_eta"] for row in json.loads(f"[{listed}")}["ddim"] is True
+
+
+def test_completion_knows_commands_and_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    assert "--accept-licence" in script
+    assert "regress" in script
+
+
+@pytest.mark.parametrize(("flag", "shown"), [("-q", 0), ("-v", 3), ("--debug", 1)])
+def test_how_much_is_told(
+    flag: str, shown: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tell(*unused: object) -> None:
+        with RunProgress(display_for()) as progress, progress.stage({}, "prepare"):
+            progress.note("a note")
+        if VERBOSITY.get() is Verbosity.VERBOSE:
+            print("more", file=sys.stderr)
+
+    monkeypatch.setattr("sdbench.cli.status.run", tell)
+    assert main([flag, "status", "somewhere"]) == 0
+    assert len(capsys.readouterr().err.splitlines()) == shown
+    assert VERBOSITY.get() is Verbosity.NORMAL

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import huggingface_hub
 import pytest
 
+from metrics.networks import Network
 from sdbench.cli import main
 from sdbench.core.errors import InputError
 from sdbench.models.fetched import read_origin
+from sdbench.models.networks import NETWORKS, network_file
 from sdbench.models.registry import locate
 from sdbench.spec.model_entry import ModelEntry
 from tests.sdbench.fake_hub import COMMIT, ORIGINAL, WEIGHTS, Hub
@@ -175,6 +180,8 @@ def test_offline_is_one_line(
         ("nobody/nothing", "sdbench: nobody/nothing: there is no such model at https://huggingface.co/"),
         ("sd-v1-9", "sdbench: unknown model 'sd-v1-9': did you mean 'sd-v1-"),
         ("shapes-v1-1", "sdbench: shapes-v1-1 comes with the package"),
+        ("shapes-clip", "sdbench: shapes-clip comes with the package"),
+        ("inception-v4", "sdbench: unknown model 'inception-v4': did you mean 'inception-v3'?"),
     ],
 )
 def test_what_cannot_be_fetched(
@@ -188,3 +195,52 @@ def test_a_gated_model_says_where_to_consent(hub: Hub, capsys: pytest.CaptureFix
     hub.gated.add(ORIGINAL)
     assert main(["models", "fetch", "sd-v1-1", "--accept-licence"]) == 2
     assert f"https://huggingface.co/{ORIGINAL} asks for consent" in last_line(capsys)
+
+
+def test_a_network_of_the_hub_is_fetched_under_its_own_name(
+    hub: Hub, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = NETWORKS["clip-vit-b-32"]
+    hub.repositories[str(network.repository)] = {network.published: WEIGHTS}
+    assert main(["models", "fetch", "clip-vit-b-32", "--accept-licence"]) == 0
+    assert network_file("clip-vit-b-32") == home / "weights" / network.file
+    assert main(["models", "verify", "clip-vit-b-32"]) == 0
+    assert f"{network.file} ok, sha256 {hashlib.sha256(WEIGHTS).hexdigest()}" in capsys.readouterr().out
+    assert main(["models", "info", "clip-vit-b-32"]) == 0
+    assert f"as https://huggingface.co/{network.repository} says" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("lie", [b"", b"x"])
+def test_a_network_from_elsewhere_is_checked_against_its_name(
+    lie: bytes,
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    published = tmp_path / f"net-{hashlib.sha256(WEIGHTS).hexdigest()[:8]}.pth"
+    published.write_bytes(WEIGHTS + lie)
+    monkeypatch.setitem(NETWORKS, "inception-v3", Network(published.name, None, published.as_uri()))
+    assert main(["models", "fetch", "inception-v3", "--accept-licence"]) == (2 if lie else 0)
+    assert (home / "weights" / published.name).exists() == (not lie)
+    if lie:
+        assert "inception-v3: cannot download file://" in last_line(capsys)
+    else:
+        assert main(["models", "verify", "inception-v3"]) == 0
+
+
+def test_the_list_says_what_is_here_and_needs_no_torch(home: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from sdbench.cli import main\n"
+        "assert main(['models', 'list', '--json']) == 0\n"
+        "sys.exit('imported torch' if 'torch' in sys.modules else 0)\n"
+    )
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "none"), "TORCH_HOME": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    assert result.returncode == 0, result.stderr
+    found = {row["name"]: (row["network"], row["found"]) for row in json.loads(result.stdout)}
+    assert found["shapes-v1-1"] == (False, True)
+    assert found["sd-v1-4"] == (False, False)
+    assert found["inception-v3"] == (True, False)

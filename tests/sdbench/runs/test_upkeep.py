@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -98,8 +99,13 @@ class TestStatus:
         make_units(open_store(tmp_path / "run"), plan, 0, units=slice(1))
         assert main(["status", str(tmp_path / "run")]) == 0
         out = capsys.readouterr().out
-        assert f"3 of 5  {plan.cells[0].folder}" in out
+        settings = plan.cells[0].settings
+        assert f"3 of 5  {plan.cells[0].checkpoint} at guidance scale {settings.guidance_scale:g}" in out
         assert "3 of 10  images done, 7 left" in out
+        assert main(["status", str(tmp_path / "run"), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["done"], found["total"], found["seconds_left"]) == (3, 10, None)
+        assert found["cells"][0]["cell"] == plan.cells[0].folder
 
     def test_a_folder_that_is_not_a_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["status", str(tmp_path)]) == 2

@@ -9,8 +9,9 @@ import pytest
 
 from metrics import MetricsError
 from metrics.features import EXTRACTORS
+from metrics.networks import NETWORKS
 from sdbench.core.errors import InputError
-from sdbench.scoring.extractors import build_extractor
+from sdbench.scoring.extractors import build_extractor, build_extractors
 
 
 @pytest.fixture
@@ -29,7 +30,9 @@ def test_every_published_network_has_a_file_that_the_documentation_names() -> No
     assert [file for file in files.values() if file and f"`{file}`" not in text] == []
 
 
-def test_weights_are_taken_from_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_taken_from_the_folder_and_never_downloaded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[object] = []
 
     def factory(weights: Path | None, device: str) -> object:
@@ -38,10 +41,20 @@ def test_weights_are_taken_from_the_folder(folder: Path, monkeypatch: pytest.Mon
 
     clean = replace(EXTRACTORS["inception-v3-clean"], build=factory)
     monkeypatch.setitem(EXTRACTORS, "inception-v3-clean", clean)
-    file = folder / "weights-inception-2015-12-05-6726825d.pth"
-    with pytest.raises(InputError, match=f"no weights \\(sdbench looks for it as {file}\\)"):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))
+    monkeypatch.setenv("TORCH_HOME", str(folder / "torch"))
+    with pytest.raises(
+        InputError, match=r"fetch with: sdbench models fetch clip-vit-l-14 inception-v3-clean$"
+    ):
+        build_extractors(["inception-v3-clean", "clip-vit-l-14", "shapes-clip"], "cpu")
+    with pytest.raises(InputError, match=r"fetch with: sdbench models fetch inception-v3-clean$"):
         build_extractor("inception-v3-clean", "cpu")
-    file.touch()
-    with pytest.raises(InputError, match=r"no weights$"):
-        build_extractor("inception-v3-clean", "cpu")
-    assert asked == [None, file]
+    assert asked == []
+    cached = folder / "torch" / "hub" / "checkpoints" / NETWORKS["inception-v3"].file
+    cached.parent.mkdir(parents=True)
+    fetched = folder / NETWORKS["inception-v3"].file
+    for file in (cached, fetched):
+        file.touch()
+        with pytest.raises(InputError, match=r"no weights$"):
+            build_extractor("inception-v3-clean", "cpu")
+    assert asked == [cached, fetched]
