@@ -13,7 +13,8 @@ class ResultRow:
 
     ``cell`` is the name of the cell's folder, by which all tables of a run know it; ``curve`` is the
     checkpoint, with the sampler setting if the run has several. For images that another tool made, both are
-    the name of the image set, and None and "" stand for what is unknown.
+    the name of the image set, and None and "" stand for what is unknown. ``guided_by`` is what the guidance
+    scale is to the model. Fields with a default came later: tables without these columns are still read.
     """
 
     cell: str
@@ -42,3 +43,5 @@ class ResultRow:
     versions: str
     prompts_digest: str
     reference_digest: str
+    guided_by: str = ""
+    negative_prompt: str = ""

@@ -6,6 +6,7 @@ It knows nothing of prompts, guidance or progress. To add one, add a file and a 
 
 from __future__ import annotations
 
+from reference_model.samplers._flow import SPACINGS, FlowGrid, dynamic_mu, flow_grid
 from reference_model.samplers._grids import interpolated_grid, linspace_grid, rounded_grid
 from reference_model.samplers._sampler import Sampler, Walk, nfe
 from reference_model.samplers._step import Draw, Step
@@ -13,21 +14,30 @@ from reference_model.samplers.ddim import ddim
 from reference_model.samplers.dpm_solver import dpm_solver
 from reference_model.samplers.euler import euler
 from reference_model.samplers.euler_ancestral import euler_ancestral
+from reference_model.samplers.flow import flow_dpm_solver, flow_euler, flow_heun
 from reference_model.samplers.heun import heun
 from reference_model.samplers.plms import plms
 from reference_model.samplers.unipc import unipc
 from reference_model.schedule import Schedule
 
 __all__ = [
+    "FLOW_SAMPLERS",
     "SAMPLERS",
+    "SPACINGS",
     "Draw",
+    "FlowGrid",
     "Sampler",
     "Step",
     "Walk",
     "ddim",
     "dpm_solver",
+    "dynamic_mu",
     "euler",
     "euler_ancestral",
+    "flow_dpm_solver",
+    "flow_euler",
+    "flow_grid",
+    "flow_heun",
     "heun",
     "nfe",
     "plms",
@@ -44,3 +54,10 @@ SAMPLERS: dict[str, Sampler] = {
     "heun": Sampler(heun, linspace_grid, order=2),
     "unipc": Sampler(unipc, rounded_grid, order=3),  # the corrector adds one to the predictor's order
 }
+
+FLOW_SAMPLERS: dict[str, Sampler] = {
+    "flow-euler": Sampler(flow_euler, flow_grid, order=1, flow=True),
+    "flow-heun": Sampler(flow_heun, flow_grid, order=2, flow=True),
+    "flow-dpm-solver++": Sampler(flow_dpm_solver, flow_grid, order=2, flow=True),
+}
+"""For models that predict the velocity of rectified flow; the reference model predicts noise."""

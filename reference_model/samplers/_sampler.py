@@ -27,12 +27,14 @@ class Sampler:
         grid: makes the grid for (schedule, steps, eta), or raises ValueError if they do not fit.
         takes_eta: whether eta, the share of fresh noise at each step, may differ from 0.
         order: order of convergence at eta = 0; None if the method follows no ODE or promises no order.
+        flow: whether the denoiser predicts the velocity of rectified flow, not noise.
     """
 
     run: Walk
     grid: Callable[[Schedule, int, float], Grid]
     takes_eta: bool = False
     order: int | None = None
+    flow: bool = False
 
 
 def nfe(sampler: Sampler, grid: Grid) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from reports.answer import answer, either, listed
 from reports.curves import CurveOrder
 from reports.runs import Run
@@ -116,6 +118,14 @@ def _best_curve(run: Run) -> Card | None:
     return Card("Best curve in both metrics", str(least.idxmax()), value, remark)
 
 
+def _guidance(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return what the scale is to checkpoints that guide in another way, and the negative prompt."""
+    ways = rows[~rows["guided_by"].isin(["", "guidance_scale"])].drop_duplicates("checkpoint")
+    negatives = [text for text in dict.fromkeys(rows["negative_prompt"]) if text]
+    by = [(f"Scale of {way.checkpoint}", str(way.guided_by)) for way in ways.itertuples()]
+    return [*by, *(("Negative prompt", text) for text in negatives)]
+
+
 def _facts(run: Run) -> list[tuple[str, str]]:
     """Return the facts of the run as (word, text)."""
     rows = run.results.drop_duplicates("cell")
@@ -124,6 +134,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     return [
         ("Curves", count(run.cells["curve"].nunique())),
         ("Guidance scales", ", ".join(f"{scale:g}" for scale in sorted(set(rows["guidance_scale"])))),
+        *_guidance(rows),
         ("Images", f"{count(rows['n'].sum())} ({count_range(rows['n'])} in each of {len(rows)} cells)"),
         ("Sampler", " and ".join(settings) if len(settings) < 4 else f"{len(settings)} settings"),
         ("Size", " and ".join(dict.fromkeys(rows["image_size"])).replace("x", " × ") + " pixels"),

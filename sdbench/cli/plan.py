@@ -84,7 +84,14 @@ def _lines(plan: Forecast) -> list[str]:
     if plan.images_done:
         read = f"; {plan.images_read:,} of them are read for features" if plan.images_read else ""
         lines.append(f"{plan.images_done:,} images are made already{read}")
+    lines += [f"guidance scales of {name}: {words}" for name, words in _guided(plan).items()]
     return lines + _about_time(plan) + [f"missing: {line}" for line in plan.missing]
+
+
+def _guided(plan: Forecast) -> dict[str, str]:
+    """Return what the scale is to each checkpoint for which it is not just `guidance_scale`."""
+    known = {curve.checkpoint: curve.guided_by for curve in plan.curves}
+    return {name: words for name, words in known.items() if words not in ("", "guidance_scale")}
 
 
 def _about_time(plan: Forecast) -> list[str]:

@@ -92,5 +92,8 @@ class Source(Protocol):
             InputError: The files do not hold a model.
         """
 
+    def guided_by(self) -> str:
+        """Return what the guidance scale of a spec is to the model; "" if that is not known."""
+
     def describe(self) -> Mapping[str, Any]:
         """Return what the manifest says about the model besides its digests, as a JSON object."""

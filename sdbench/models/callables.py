@@ -22,9 +22,10 @@ __all__ = ["CallableModel", "CallableSettings", "load_callable"]
 
 @dataclass(frozen=True)
 class CallableSettings(Settings):
-    """The settings, and the device to use: "cpu" or "cuda"."""
+    """The settings, the device ("cpu" or "cuda"), and a negative prompt for each prompt, "" for none."""
 
     device: str = "cpu"
+    negative_prompts: tuple[str, ...] = ()
 
 
 class CallableModel:
@@ -47,7 +48,8 @@ class CallableModel:
     def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
         """Call the function; its number of evaluations is unknown."""
         sides = (settings.height, settings.width)
-        asked = CallableSettings(**asdict(settings), device=self._device)
+        negatives = tuple(settings.negatives(prompts))
+        asked = CallableSettings(**asdict(settings), device=self._device, negative_prompts=negatives)
         seeds = [settings.image_seed(prompt.id) for prompt in prompts]
         try:
             result = self._function([prompt.text for prompt in prompts], seeds, asked)

@@ -2,8 +2,9 @@
 
 `diffusers:PNDMScheduler?skip_prk_steps=true&steps_offset=1` names the class and settings of its
 configuration, with values as in YAML. Settings that are left out have the library's defaults, except the
-betas, which are those of the model. Every scheduler that follows a beta schedule works. One that calls the
-denoiser several times in a step yields only the states between whole steps.
+betas, which are those of the model. Every scheduler that follows a beta schedule works, and so does every
+one of rectified flow: the FlowMatch classes, and others with `use_flow_sigmas=true`; `mu` goes to
+`set_timesteps`. One that calls the denoiser several times in a step yields only the states between steps.
 """
 
 from __future__ import annotations
@@ -16,11 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from reference_model.config import ScheduleConfig
@@ -28,9 +27,13 @@ from reference_model.guidance import Denoise
 from reference_model.samplers import Draw, Sampler, Step
 from reference_model.schedule import Grid, Schedule
 from sdbench.core.errors import InputError, did_you_mean, one_line
+from sdbench.models.sampler_query import split_query
 from sdbench.spec.sampler_names import DIFFUSERS_PREFIX
 
 __all__ = ["SchedulerGrid", "diffusers_sampler"]
+
+FLOW_MATCH = "FlowMatch"
+"""How the names of classes begin that know only rectified flow."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class SchedulerGrid(Grid):
         scheduler: An instance of the library's class.
         firsts: Index of the first denoiser call of each of the N steps, from noise to data.
         eta: Share of fresh noise in each step.
+        flow: Whether the denoiser predicts the velocity of rectified flow; powers are then (1 - sigma)^2.
         gains: Factors on the state and on eps before they enter the scheduler: 1, or slightly off it to
             simulate rounding errors.
     """
@@ -48,15 +52,20 @@ class SchedulerGrid(Grid):
     scheduler: Any
     firsts: tuple[int, ...]
     eta: float
+    flow: bool = False
     gains: tuple[float, float] = (1.0, 1.0)
 
 
 def diffusers_sampler(name: str) -> Sampler:
     """Return the scheduler that `name` describes; InputError if the library has no such class or setting."""
-    class_name, _, query = name.removeprefix(DIFFUSERS_PREFIX).partition("?")
-    kind = _class(name, class_name)
-    settings = _settings(name, kind, query)
+    written, settings = split_query(name)
+    kind = _class(name, written.removeprefix(DIFFUSERS_PREFIX))
+    flow = kind.__name__.startswith(FLOW_MATCH) or settings.get("use_flow_sigmas") is True
+    mu = settings.pop("mu", None) if flow else None
+    _check(name, kind, settings, "flow_prediction" if flow else "epsilon")
     takes_eta = "eta" in inspect.signature(kind.step).parameters
+    if flow:
+        return Sampler(_walk, partial(_flow_grid, name, kind, settings, mu), takes_eta, flow=True)
     return Sampler(_walk, partial(_grid, name, kind, settings), takes_eta)
 
 
@@ -69,34 +78,28 @@ def _class(name: str, class_name: str) -> Any:
     if kind is None:
         fitting = [word for word in dir(diffusers) if _scheduler(diffusers, word)]
         hint = did_you_mean(class_name, fitting)
-        raise InputError(
-            f"sampler {name!r}: diffusers has no such scheduler for models that predict noise; {hint}"
-        )
+        raise InputError(f"sampler {name!r}: diffusers has no such scheduler for noise or velocity; {hint}")
     return kind
 
 
 def _scheduler(library: Any, class_name: str) -> Any:
-    """Return the class if it has a beta schedule and a setting for models that predict noise, else None."""
+    """Return the class if it matches flows or has a beta schedule and a `prediction_type`, else None."""
     kind = getattr(library, class_name, None) if class_name.endswith("Scheduler") else None
     known = inspect.signature(kind.__init__).parameters if kind else ()
-    return kind if "beta_start" in known and "prediction_type" in known else None
+    fits = class_name.startswith(FLOW_MATCH) or ("beta_start" in known and "prediction_type" in known)
+    return kind if kind and fits else None
 
 
-def _settings(name: str, kind: Any, query: str) -> dict[str, Any]:
+def _check(name: str, kind: Any, settings: dict[str, Any], predicted: str) -> None:
+    """Raise InputError for a setting that the class does not have, or another prediction_type."""
     known = [word for word in inspect.signature(kind.__init__).parameters if word != "self"]
-    try:
-        pairs = parse_qsl(query, strict_parsing=True) if query else []
-        settings = {key: yaml.safe_load(value) for key, value in pairs}
-    except (ValueError, yaml.YAMLError) as error:
-        raise InputError(
-            f"sampler {name!r} is not written CLASS?key=value&key=value: {one_line(error)}"
-        ) from None
     for key in settings:
         if key not in known:
             raise InputError(f"sampler {name!r}: {kind.__name__} has no {key!r}; {did_you_mean(key, known)}")
-    if settings.get("prediction_type", "epsilon") != "epsilon":
-        raise InputError(f"sampler {name!r}: prediction_type must be epsilon")
-    return settings
+    if settings.get("prediction_type", predicted) != predicted:
+        raise InputError(f"sampler {name!r}: prediction_type must be {predicted}")
+    if predicted == "flow_prediction" and "prediction_type" in known:
+        settings["prediction_type"] = predicted
 
 
 def _grid(name: str, kind: Any, settings: dict[str, Any], schedule: Schedule, steps: int, eta: float) -> Grid:
@@ -110,8 +113,12 @@ def _grid(name: str, kind: Any, settings: dict[str, Any], schedule: Schedule, st
     times = scheduler.timesteps
     if times[0] < times[-1]:
         raise ValueError(f"sampler {name!r} walks from data to noise; use one that walks from noise to data")
+    return _scheduler_grid(scheduler, _powers(scheduler), eta, flow=False)
+
+
+def _scheduler_grid(scheduler: Any, powers: Tensor, eta: float, *, flow: bool) -> SchedulerGrid:
+    times = scheduler.timesteps
     firsts = tuple(_firsts(times.tolist()))
-    powers = _powers(scheduler)
     starts = torch.stack([powers[first] for first in firsts])
     ends = torch.cat([starts[1:], powers[-1:]])
     return SchedulerGrid(
@@ -123,7 +130,31 @@ def _grid(name: str, kind: Any, settings: dict[str, Any], schedule: Schedule, st
         scheduler=scheduler,
         firsts=firsts,
         eta=eta,
+        flow=flow,
     )
+
+
+def _flow_grid(
+    name: str, kind: Any, settings: dict[str, Any], mu: Any, schedule: Schedule, steps: int, eta: float
+) -> Grid:
+    """Return the grid of a flow scheduler, which is handed 1, 1 - 1/N, ..., 1/N if it takes levels.
+
+    Pipelines such as Flux's and Qwen-Image's hand over these; the scheduler shifts them.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # inside the library, so not ours to fix
+            scheduler = kind(num_train_timesteps=schedule.config.timesteps, **settings)
+            takes_levels = "sigmas" in inspect.signature(scheduler.set_timesteps).parameters
+            levels = np.linspace(1, 1 / steps, steps)
+            given: dict[str, Any] = {"sigmas": levels} if takes_levels else {"num_inference_steps": steps}
+            scheduler.set_timesteps(**given, **({} if mu is None else {"mu": mu}))
+    except Exception as error:  # the library may raise anything for a wrong value
+        raise ValueError(f"sampler {name!r}: {type(error).__name__}: {one_line(error)}") from None
+    sigmas = scheduler.sigmas.double()
+    if len(sigmas) != len(scheduler.timesteps) + 1 or sigmas[0] < sigmas[-1]:
+        raise ValueError(f"sampler {name!r}: its noise levels do not lead from noise to data")
+    return _scheduler_grid(scheduler, (1 - sigmas) ** 2, eta, flow=True)
 
 
 def _betas(config: ScheduleConfig) -> dict[str, Any]:
@@ -162,22 +193,25 @@ def _walk(denoise: Denoise, x: Tensor, grid: Grid, draw: Draw | None = None) -> 
     scheduler = copy.deepcopy(grid.scheduler)  # it keeps a history, which must not outlive this walk
     options = {"eta": grid.eta} if grid.eta else {}
     times = scheduler.timesteps.to(x.device)
-    state = x * scheduler.init_noise_sigma
-    seen = scheduler.scale_model_input(state, times[0])
+    scaled = getattr(scheduler, "scale_model_input", lambda sample, t: sample)  # flow schedulers have none
+    state = x * getattr(scheduler, "init_noise_sigma", 1.0)
+    seen = scaled(state, times[0])
     powers = iter(grid.alphas.flip(0))
     begun, ends = None, {*(first - 1 for first in grid.firsts), len(times) - 1}
     for call, t in enumerate(times):
         eps = denoise(seen, t.expand(len(x)))
-        begun = begun or _begun(seen, eps, next(powers))
+        begun = begun or _begun(seen, eps, next(powers), flow=grid.flow)
         with _noise_from(scheduler, draw):
             state = scheduler.step(eps * grid.gains[1], t, state * grid.gains[0], **options).prev_sample
-        seen = state if call == len(times) - 1 else scheduler.scale_model_input(state, times[call + 1])
+        seen = state if call == len(times) - 1 else scaled(state, times[call + 1])
         if call in ends:
             yield Step(seen, *begun)
             begun = None
 
 
-def _begun(x: Tensor, eps: Tensor, power: Tensor) -> tuple[Tensor, Tensor]:
+def _begun(x: Tensor, eps: Tensor, power: Tensor, *, flow: bool) -> tuple[Tensor, Tensor]:
+    if flow:
+        return x - (1 - power.sqrt()) * eps, eps
     return (x - (1 - power).sqrt() * eps) / power.sqrt(), eps
 
 

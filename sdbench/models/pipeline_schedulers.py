@@ -1,7 +1,8 @@
 """Samplers by name for diffusers pipelines; the library calls a sampler a scheduler.
 
-`default` is the pipeline's own, `diffusers:CLASS` another one with the pipeline's settings. A built-in name
-selects the scheduler that implements the same method on the same timesteps.
+`default` is the pipeline's own, `diffusers:CLASS?key=value` another one with the pipeline's settings except
+those that are given. A built-in name selects the scheduler that implements the same method on the same
+timesteps.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdbench.core.errors import InputError, did_you_mean, one_line
 from sdbench.models.diffusers_layout import read_index
+from sdbench.models.sampler_query import split_query
 from sdbench.spec.sampler_names import DEFAULT_SAMPLER, DIFFUSERS_PREFIX
 
 if TYPE_CHECKING:
@@ -51,7 +53,9 @@ def build_scheduler(source: PipelineSource, sampler: str, eta: float) -> Any:
     """Return a new scheduler for the pipeline; InputError if it does not support the sampler or eta."""
     own = _own_scheduler(source)
     class_name, settings = _chosen(source, type(own), sampler)
-    scheduler = _class(source, class_name).from_config(own.config, **settings)
+    kind = _class(source, class_name)
+    _check_settings(source, sampler, kind, settings)
+    scheduler = kind.from_config(own.config, **settings)
     if not _compatible(type(own), type(scheduler)):
         raise InputError(f"checkpoint {source.name}: sampler {sampler} does not fit its {type(own).__name__}")
     if _is_flow(type(own)):
@@ -59,6 +63,17 @@ def build_scheduler(source: PipelineSource, sampler: str, eta: float) -> Any:
     if eta and "eta" not in inspect.signature(scheduler.step).parameters:
         raise InputError(f"checkpoint {source.name}: {class_name} takes no eta; DDIMScheduler does")
     return scheduler
+
+
+def _check_settings(source: PipelineSource, sampler: str, kind: Any, settings: dict[str, Any]) -> None:
+    """Raise InputError for a setting that the class does not have: the library would ignore it."""
+    known = [word for word in inspect.signature(kind.__init__).parameters if word != "self"]
+    unknown = next((key for key in settings if key not in known), None)
+    if unknown is not None:
+        raise InputError(
+            f"checkpoint {source.name}: sampler {sampler!r}: {kind.__name__} has no {unknown!r}; "
+            f"{did_you_mean(unknown, known)}"
+        )
 
 
 def _own_scheduler(source: PipelineSource) -> Any:
@@ -77,7 +92,8 @@ def _chosen(source: PipelineSource, own: type, name: str) -> tuple[str, dict[str
     if name == DEFAULT_SAMPLER:
         return own.__name__, {}
     if name.startswith(DIFFUSERS_PREFIX):
-        return name.removeprefix(DIFFUSERS_PREFIX), {}
+        class_name, settings = split_query(name)
+        return class_name.removeprefix(DIFFUSERS_PREFIX), settings
     known = FLOW if _is_flow(own) else BUILT_IN
     if name not in known:
         allowed = [*known, DEFAULT_SAMPLER, f"{DIFFUSERS_PREFIX}CLASS"]

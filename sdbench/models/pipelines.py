@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
@@ -19,16 +18,16 @@ from sdbench.data.prompts import Prompt
 from sdbench.models import Images, OnStep
 from sdbench.models.counting import counted
 from sdbench.models.diffusers_layout import file_names, only_variant, read_index
+from sdbench.models.library_warnings import listen
+from sdbench.models.pipeline_guidance import DENOISERS, pipeline_guidance
 from sdbench.models.pipeline_schedulers import build_scheduler
 from sdbench.models.settings import Settings
 from sdbench.models.sources import PipelineSource
 
 __all__ = ["PipelineModel", "library_version", "load_pipeline"]
 
-NEEDED = ("prompt", "height", "width", "num_inference_steps", "guidance_scale", "generator", "output_type")
+NEEDED = ("prompt", "height", "width", "num_inference_steps", "generator", "output_type")
 """Arguments that a pipeline must have to be usable in a sweep."""
-
-DENOISERS = ("unet", "transformer", "transformer_2")
 
 
 class PipelineModel:
@@ -45,6 +44,7 @@ class PipelineModel:
         self._autocast = arithmetic.precision == "autocast"
         self._pipeline = pipeline
         self._digest = digest
+        self._guidance = pipeline_guidance(source)
         self._arguments = inspect.signature(pipeline.__call__).parameters
 
     @property
@@ -64,8 +64,8 @@ class PipelineModel:
                 height=settings.height,
                 width=settings.width,
                 num_inference_steps=settings.steps,
-                guidance_scale=settings.guidance_scale,
                 output_type="np",
+                **self._guidance.arguments(prompts, settings),
                 **self._noise(prompts, settings),
                 **self._extras(settings, on_step),
             ).images
@@ -122,12 +122,8 @@ def load_pipeline(source: PipelineSource, device: str, arithmetic: Arithmetic = 
     """Load the pipeline of a folder; InputError if it cannot be loaded or used in a sweep."""
     library_version()
     import diffusers
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
 
-    for library in (diffusers_logging, transformers_logging):
-        library.disable_progress_bar()
-    logging.getLogger("diffusers").setLevel(logging.ERROR)
+    listen()
     index = read_index(source.path, source.name)
     _refuse_code(source, index, diffusers)
     # The library must be told which parts are absent. No sweep uses the safety checker, so it is left out.

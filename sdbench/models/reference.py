@@ -43,11 +43,12 @@ class ReferenceModel:
         model = self._model
         shape = model.config.latent_shape(settings.height, settings.width)
         ids = [prompt.id for prompt in prompts]
+        away_from = settings.negatives(prompts) if settings.has_negatives(prompts) else [""]
         before = model.evaluations
         images = sample(
             model,
             self._contexts.of([prompt.text for prompt in prompts]),
-            self._contexts.of([""]),
+            self._contexts.of(away_from),
             torch.stack([start_noise(settings.seed, id_, shape) for id_ in ids]),
             sampler=resolve_sampler(settings.sampler),
             steps=settings.steps,
@@ -123,6 +124,8 @@ def check_settings(source: ReferenceSource, settings: Settings) -> None:
     try:
         config.latent_shape(settings.height, settings.width)
         sampler = resolve_sampler(settings.sampler)
+        if sampler.flow:
+            raise ValueError(f"sampler {settings.sampler!r} is for models that predict velocity, not noise")
         grid = sampler.grid(Schedule(config.schedule), settings.steps, settings.eta)
         nfe(sampler, grid)  # walks the grid once, so that a sampler that cannot do so fails now
     except ValueError as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
@@ -22,11 +23,12 @@ from torch import Tensor
 
 from reference_model.config import ScheduleConfig
 from reference_model.guidance import Denoise
-from reference_model.samplers import SAMPLERS, Draw, Sampler, Step
+from reference_model.samplers import FLOW_SAMPLERS, SAMPLERS, Draw, Sampler, Step
 from reference_model.schedule import Grid, Schedule
 from sdbench.core.digest import SHORT, digest_file, digest_value
 from sdbench.core.errors import InputError, did_you_mean, one_line
 from sdbench.models.diffusers_samplers import diffusers_sampler
+from sdbench.models.flow_samplers import flow_sampler, is_flow_sampler
 from sdbench.spec.sampler_names import DIFFUSERS_PREFIX, belongs_to_model
 
 __all__ = ["GROUP", "resolve_sampler", "sampler_identity"]
@@ -46,6 +48,8 @@ def resolve_sampler(name: str) -> Sampler:
     """
     if name in SAMPLERS:
         return SAMPLERS[name]
+    if is_flow_sampler(name):
+        return flow_sampler(name)
     found = diffusers_sampler(name) if name.startswith(DIFFUSERS_PREFIX) else _load(_entry_point(name))
     sampler = _guarded(name, found)
     try:
@@ -61,7 +65,7 @@ def sampler_identity(name: str) -> str | None:
 
     Files that they import are not included. None for samplers that are built in or belong to a model.
     """
-    if name in SAMPLERS or belongs_to_model(name):
+    if name in SAMPLERS or is_flow_sampler(name) or belongs_to_model(name):
         return None
     point = _entry_point(name)
     sampler = _load(point)
@@ -81,7 +85,7 @@ def _entry_point(name: str) -> EntryPoint:
         return EntryPoint(name=name, value=name, group=GROUP)
     installed = {point.name: point for point in entry_points(group=GROUP)}
     if name not in installed:
-        hint = did_you_mean(name, [*SAMPLERS, *installed])
+        hint = did_you_mean(name, [*SAMPLERS, *FLOW_SAMPLERS, *installed])
         raise InputError(
             f"unknown sampler {name!r}: {hint}; or module:function, file.py:function, diffusers:CLASS"
         )
@@ -157,7 +161,7 @@ def _guarded(name: str, sampler: Sampler) -> Sampler:
         if step is None:
             raise ValueError(f"sampler {name!r} yields nothing")
 
-    return Sampler(run, grid, sampler.takes_eta, sampler.order)
+    return replace(sampler, run=run, grid=grid)
 
 
 def _translated(name: str, start: Callable[[], Any]) -> Iterator[Any]:

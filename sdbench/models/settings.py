@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sdbench.core.precision import FULL, Arithmetic
+from sdbench.data.prompts import Prompt
 
 __all__ = ["Settings"]
 
@@ -26,6 +28,7 @@ class Settings:
         seed: The noise of an image depends only on this seed and the id of its prompt.
         precision: As in `Arithmetic`.
         compiled: As in `Arithmetic`.
+        negative_prompt: Guidance leads away from this text, unless a prompt has its own.
     """
 
     sampler: str
@@ -37,11 +40,20 @@ class Settings:
     seed: int
     precision: str = FULL.precision
     compiled: bool = FULL.compiled
+    negative_prompt: str = ""
 
     @property
     def arithmetic(self) -> Arithmetic:
         """How the model computes."""
         return Arithmetic(self.precision, self.compiled)
+
+    def has_negatives(self, prompts: Sequence[Prompt]) -> bool:
+        """Return whether the spec gives these prompts a negative prompt, even an empty one."""
+        return bool(self.negative_prompt) or any(prompt.negative is not None for prompt in prompts)
+
+    def negatives(self, prompts: Sequence[Prompt]) -> list[str]:
+        """Return the negative prompt of each prompt, "" for none."""
+        return [self.negative_prompt if p.negative is None else p.negative for p in prompts]
 
     def image_seed(self, prompt_id: str) -> int:
         """Return the seed of one image, 63 bits, for models that draw their own noise."""

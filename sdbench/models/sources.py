@@ -81,6 +81,10 @@ class ReferenceSource:
             raise InputError(f"checkpoint {self.name}: its configuration changed during the run")
         return load_reference_model(self, device, arithmetic, reuse)
 
+    def guided_by(self) -> str:
+        """Return the method: classifier-free guidance."""
+        return "guidance_scale"
+
     def describe(self) -> dict[str, Any]:
         """Return the kind, path, settings, origin of the weights, and what is known about their training."""
         settings = {"config": self.config and str(self.config), "use_ema": self.use_ema}
@@ -112,11 +116,11 @@ class PipelineSource:
         return digest_value({"diffusers": library_version()})
 
     def check(self, settings: Settings) -> None:
-        """Raise InputError for an unsupported guidance scale, or a sampler that the pipeline cannot use."""
+        """Raise InputError for a scale, negative prompt or sampler that the pipeline cannot use."""
+        from sdbench.models.pipeline_guidance import check_guidance
         from sdbench.models.pipeline_schedulers import build_scheduler
 
-        if settings.guidance_scale < 1:
-            raise InputError(f"checkpoint {self.name}: diffusers does not support guidance scales below 1")
+        check_guidance(self, settings)
         build_scheduler(self, settings.sampler, settings.eta)
 
     def load(self, device: str, arithmetic: Arithmetic = FULL, reuse: Model | None = None) -> Model:
@@ -128,10 +132,16 @@ class PipelineSource:
         return load_pipeline(self, device, arithmetic)
 
     def describe(self) -> dict[str, Any]:
-        """Return the kind, the pipeline's class, the path and the origin."""
+        """Return the kind, the pipeline's class, how it is guided, the path and the origin."""
         pipeline = read_index(self.path, self.name)["_class_name"]
-        kind = {"kind": "diffusers pipeline", "pipeline": pipeline, "path": str(self.path)}
-        return {**kind, **_origin(self.path)}
+        kind = {"kind": "diffusers pipeline", "pipeline": pipeline, "guided_by": self.guided_by()}
+        return {**kind, "path": str(self.path), **_origin(self.path)}
+
+    def guided_by(self) -> str:
+        """Return the argument of the pipeline that takes the scale, and what it does."""
+        from sdbench.models.pipeline_guidance import pipeline_guidance
+
+        return pipeline_guidance(self).words
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,10 @@ class CallableSource:
         if reuse is not None:
             reuse.release()
         return load_callable(self, device)
+
+    def guided_by(self) -> str:
+        """Return "", because only the callable knows what it does with the scale."""
+        return ""
 
     def describe(self) -> dict[str, Any]:
         """Return the kind, the object and the distribution that it comes from."""

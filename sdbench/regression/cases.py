@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reference_model.samplers import SAMPLERS
+from reference_model.samplers import FLOW_SAMPLERS, SAMPLERS, Sampler
 
 __all__ = ["DEFAULT_CASES", "QUICK_CASES", "QUICK_TESTBEDS", "Case", "cases_of"]
 
@@ -27,29 +27,35 @@ class Case:
         eta = f"-eta{self.eta:g}" if self.eta else ""
         return f"{self.testbed}/{self.sampler}-{self.steps}-g{self.guidance_scale:g}{eta}"
 
+    @property
+    def on_flow(self) -> bool:
+        """Whether the testbed's denoiser predicts the velocity of a rectified flow."""
+        return self.testbed.startswith("flow-")
+
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Case:
         """Invert dataclasses.asdict; other keys raise TypeError."""
         return cls(**content)
 
 
-def cases_of(sampler: str, testbeds: Iterable[str], *, takes_eta: bool) -> tuple[Case, ...]:
+QUICK_TESTBEDS = ("gaussian", "mixture", "flow-gaussian", "flow-mixture")
+
+
+def cases_of(name: str, sampler: Sampler, testbeds: Iterable[str]) -> tuple[Case, ...]:
     """Return the cases of one sampler: 20 steps at guidance 3, and again with eta = 1 if it takes eta.
 
-    20 steps are so few that the history of a multistep sampler and its first and last step matter.
+    A flow sampler has cases on the testbeds of flows only, any other on the others only. 20 steps are so few
+    that the history of a multistep sampler and its first and last step matter.
     """
-    etas = (0.0, 1.0) if takes_eta else (0.0,)
-    return tuple(Case(testbed, sampler, 20, 3.0, eta) for testbed in testbeds for eta in etas)
+    etas = (0.0, 1.0) if sampler.takes_eta else (0.0,)
+    cases = (Case(testbed, name, 20, 3.0, eta) for testbed in testbeds for eta in etas)
+    return tuple(case for case in cases if case.on_flow == sampler.flow)
 
 
 def _built_in(*testbeds: str) -> tuple[Case, ...]:
-    return tuple(
-        case
-        for name, sampler in SAMPLERS.items()
-        for case in cases_of(name, testbeds, takes_eta=sampler.takes_eta)
-    )
+    samplers = SAMPLERS | FLOW_SAMPLERS
+    return tuple(case for name in samplers for case in cases_of(name, samplers[name], testbeds))
 
 
-QUICK_TESTBEDS = ("gaussian", "mixture")
 QUICK_CASES = _built_in(*QUICK_TESTBEDS)
 DEFAULT_CASES = (*QUICK_CASES, *_built_in("shapes"))

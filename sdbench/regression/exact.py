@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reference_model.samplers import SAMPLERS, Sampler, nfe
-from sdbench.regression.testbeds import GaussianTestbed, signal_power
+from reference_model.samplers import FLOW_SAMPLERS, SAMPLERS, Sampler, nfe
+from sdbench.regression.testbeds import FlowGaussianTestbed, GaussianTestbed
 
 __all__ = ["ExactResult", "check_exactly"]
 
@@ -22,7 +22,8 @@ COARSE, FINE = 40, 100
 """Steps between which the order is measured; with more, third-order errors come near float32 rounding."""
 
 LONG = 200
-DDIM = SAMPLERS["ddim"], LONG // 2
+FIRST_ORDER = {False: SAMPLERS["ddim"], True: FLOW_SAMPLERS["flow-euler"]}
+"""What a sampler must not be worse than, by whether it follows a flow."""
 SHORTFALL = 0.15
 """By how much the next term of the error may reduce a measured order."""
 
@@ -49,17 +50,17 @@ def check_exactly(name: str, sampler: Sampler, stands_for: Sampler | None = None
 
     Returns:
         One result per property; none for a sampler that draws noise. The terminal error of 200 steps must be
-        no larger than DDIM's of 100.
+        no larger than DDIM's of 100, for a flow that of Euler.
 
     Raises:
         ValueError: The sampler cannot run 40, 100 or 200 steps.
     """
-    bed = GaussianTestbed()
-    runs = (sampler, COARSE), (sampler, FINE), (sampler, LONG), DDIM
-    coarse, fine, long, ddim = (_errors(bed, *run) for run in runs)
-    if coarse is None or fine is None or long is None or ddim is None:
+    bed = FlowGaussianTestbed() if sampler.flow else GaussianTestbed()
+    runs = (sampler, COARSE), (sampler, FINE), (sampler, LONG), (FIRST_ORDER[sampler.flow], LONG // 2)
+    coarse, fine, long, simple = (_errors(bed, *run) for run in runs)
+    if coarse is None or fine is None or long is None or simple is None:
         return []
-    largest = ddim[1]
+    largest = simple[1]
     least = ((stands_for or sampler).order or 1) - SHORTFALL
     order = math.log(coarse[0] / fine[0]) / math.log(FINE / COARSE)
     results = [
@@ -97,7 +98,7 @@ def _errors(bed: GaussianTestbed, sampler: Sampler, steps: int) -> tuple[float, 
     if drawn:
         return None
     start, t = asked[0]
-    quantile = bed.standardise(start, signal_power(bed.schedule, t), context)
+    quantile = bed.standardise(start, bed.power_at(t), context)
     middle = len(walked) // 2
     ends = grid.alphas_prev.flip(0)
     half, last = (

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reference_model.guidance import Denoise
-from reference_model.samplers import Draw, Step
+from reference_model.samplers import Draw, FlowGrid, Step
 from reference_model.schedule import Grid, Schedule
 from sdbench.models.diffusers_samplers import SchedulerGrid
 from sdbench.regression.cases import Case
@@ -105,6 +105,9 @@ def _perturbed(subject: Subject, roundoff: float, generator: torch.Generator) ->
         made = subject.sampler.grid(schedule, steps, eta)
         if isinstance(made, SchedulerGrid):  # a scheduler hides its coefficients: scale what they multiply
             made = replace(made, gains=(1 + COEFFICIENT, 1 - COEFFICIENT))
+        if isinstance(made, FlowGrid):
+            moved = _moved(made.levels, COEFFICIENT), _moved(made.levels_next, -COEFFICIENT)
+            return replace(made, levels=moved[0], levels_next=moved[1])
         return replace(
             made,
             alphas=_moved(made.alphas, COEFFICIENT),

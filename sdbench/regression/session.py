@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from reference_model.samplers import SAMPLERS
+from reference_model.samplers import FLOW_SAMPLERS, SAMPLERS
 from sdbench.core.console import Display
 from sdbench.core.environment import machine
 from sdbench.core.errors import ChangedError, InputError, UndecidedError, did_you_mean, one_line
@@ -142,9 +142,7 @@ def _sources(given: Sequence[str]) -> dict[str, str]:
 def _cases_of(sources: Mapping[str, str], quick: bool) -> tuple[Case, ...]:
     beds = QUICK_TESTBEDS if quick else tuple(TESTBEDS)
     return tuple(
-        case
-        for name, source in sources.items()
-        for case in cases_of(name, beds, takes_eta=resolve_sampler(source).takes_eta)
+        case for name, source in sources.items() for case in cases_of(name, resolve_sampler(source), beds)
     )
 
 
@@ -172,6 +170,11 @@ def _subject(case: Case, sources: Mapping[str, str], recorded: Mapping[str, str]
     diffusers schedulers do not all expose pred_x0, so only latents are compared if one is involved.
     """
     source = sources.get(case.sampler, case.sampler)
+    if resolve_sampler(source).flow != case.on_flow:
+        raise InputError(
+            f"{case.name}: {source} follows {'no' if case.on_flow else 'a'} flow, unlike the sampler of the "
+            "baseline; a flow sampler is a Sampler record with flow=True"
+        )
     involved = (source, (recorded or {}).get(case.sampler, ""))
     return Subject(
         resolve_sampler(source), predicts=not any(name.startswith(DIFFUSERS_PREFIX) for name in involved)
@@ -180,6 +183,8 @@ def _subject(case: Case, sources: Mapping[str, str], recorded: Mapping[str, str]
 
 def _exact(name: str, sources: Mapping[str, str]) -> list[ExactResult]:
     try:
-        return check_exactly(name, resolve_sampler(sources.get(name, name)), SAMPLERS.get(name))
+        return check_exactly(
+            name, resolve_sampler(sources.get(name, name)), (SAMPLERS | FLOW_SAMPLERS).get(name)
+        )
     except ValueError as error:
         raise InputError(f"{name}: {one_line(error)}") from None

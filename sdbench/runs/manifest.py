@@ -29,6 +29,7 @@ def account(
         "name": spec.name,
         "spec_digest": spec.digest,
         "prompts": spec.prompts.words,
+        **({"negative_prompt": spec.negative_words} if spec.negative_prompt else {}),
         "weights_digests": {checkpoint.name: checkpoint.weights_digest for checkpoint in checkpoints},
         "checkpoints": {checkpoint.name: dict(checkpoint.source.describe()) for checkpoint in checkpoints},
         "features_identities": dict(features_identities),

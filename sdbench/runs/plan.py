@@ -27,6 +27,10 @@ IMAGES_VERSION = 1
 """Increased by every change to the code that changes images, so that older shards are not reused."""
 
 
+LATER = ("negative_prompt",)
+"""Settings that came after the first shards; part of an identity only if they are not empty."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One point of the sweep: a checkpoint and the settings that it makes images with.
@@ -37,6 +41,7 @@ class Cell:
         weights_digest: Identifies the weights that the name stands for.
         config_digest: Identifies the model's configuration.
         sampler_source: The sha256 of the files that define a third-party sampler; None for others.
+        guided_by: What the guidance scale is to the model; "" if that is not known. Not part of the identity.
     """
 
     checkpoint: str
@@ -44,6 +49,7 @@ class Cell:
     weights_digest: str
     config_digest: str
     sampler_source: str | None = None
+    guided_by: str = ""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -53,7 +59,7 @@ class Cell:
             "weights": self.weights_digest,
             "config": self.config_digest,
             "sampler_source": self.sampler_source,
-            **asdict(self.settings),
+            **{key: value for key, value in asdict(self.settings).items() if key not in LATER or value},
         }
 
     @cached_property
@@ -81,8 +87,9 @@ class Chunk:
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of the prompts' ids and texts."""
-        return digest_value([[prompt.id, prompt.text] for prompt in self.prompts])
+        """The sha256 of the prompts' ids and texts, and of their own negative prompts if they have any."""
+        rows = [[prompt.id, prompt.text, prompt.negative] for prompt in self.prompts]
+        return digest_value([row if row[2] is not None else row[:2] for row in rows])
 
 
 @dataclass(frozen=True)

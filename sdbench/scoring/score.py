@@ -195,6 +195,8 @@ def _row(
         versions=_distinct(part.versions for part in made),
         prompts_digest=sample.prompts_digest,
         reference_digest=real.digest if real else "",
+        guided_by=cell.guided_by,
+        negative_prompt=spec.negative_words,
     )
 
 

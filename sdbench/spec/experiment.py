@@ -37,6 +37,14 @@ def _no_repeats(items: tuple[Any, ...]) -> tuple[Any, ...]:
     return items
 
 
+def _text_or_texts(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list | tuple) and value and all(isinstance(text, str) for text in value):
+        return tuple(value)
+    raise ValueError(f"{value!r}; allowed: a text for all prompts, or a list with a text for each")
+
+
 class SweepSpec(Part):
     """Every combination of checkpoint, sampler and guidance scale, over the same prompts and noise."""
 
@@ -79,6 +87,11 @@ class ExperimentSpec(SweepSpec):
     reference: Annotated[
         ReferenceSpec | None, Field(description="real images that distances compare with")
     ] = None
+    negative_prompt: Annotated[
+        str | tuple[str, ...],
+        BeforeValidator(_text_or_texts),
+        Field(description="guidance leads away from it: a text for all prompts, or a list with one for each"),
+    ] = ""
     precision: Annotated[
         Literal["full", "autocast", "bf16", "fp16"],
         Field(description="arithmetic of the networks; full is float32"),
@@ -123,8 +136,22 @@ class ExperimentSpec(SweepSpec):
 
     @property
     def digest(self) -> str:
-        """The sha256 of all values of the spec except `records`, which changes no result."""
-        return digest_value(self.model_dump(mode="json", exclude={"records"}))
+        """The sha256 of all values of the spec except `records`, which changes no result.
+
+        An empty `negative_prompt` is left out: the key came after the first runs.
+        """
+        absent = {"records"} if self.negative_prompt else {"records", "negative_prompt"}
+        return digest_value(self.model_dump(mode="json", exclude=absent))
+
+    @property
+    def negatives(self) -> tuple[str, ...]:
+        """The negative prompts: one for all prompts, or one for each."""
+        return (self.negative_prompt,) if isinstance(self.negative_prompt, str) else self.negative_prompt
+
+    @property
+    def negative_words(self) -> str:
+        """The negative prompt for tables: "" for none, and words in place of a list."""
+        return self.negative_prompt if isinstance(self.negative_prompt, str) else "(one for each prompt)"
 
     def compiled_on(self, device: str) -> bool:
         """Return whether models are compiled on `device`."""

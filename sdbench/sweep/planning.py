@@ -28,6 +28,7 @@ def settings_of(
         seed=spec.seed,
         precision=spec.precision,
         compiled=compiled,
+        negative_prompt=spec.negative_prompt if isinstance(spec.negative_prompt, str) else "",
     )
 
 
@@ -51,6 +52,7 @@ def make_cells(
             checkpoint.weights_digest,
             checkpoint.config_digest,
             sampler_identity(sampler.name),
+            checkpoint.source.guided_by(),
         )
         for checkpoint in checkpoints
         for sampler in spec.samplers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 
@@ -14,7 +14,7 @@ from sdbench.core import environment
 from sdbench.core.errors import InputError
 from sdbench.core.precision import full_precision
 from sdbench.core.progress import Note
-from sdbench.data.prompts import Prompt, load_prompts
+from sdbench.data.prompts import Prompt, load_prompts, with_negatives
 from sdbench.models import Source
 from sdbench.models.native_size import common_size
 from sdbench.models.registry import Checkpoint, locate, locate_all
@@ -31,7 +31,9 @@ from sdbench.sweep.planning import make_cells, settings_of
 __all__ = [
     "PreparedRun",
     "RunInputs",
+    "check_points",
     "find_inputs",
+    "find_prompts",
     "find_reference",
     "prepare",
     "prepare_reference",
@@ -113,13 +115,21 @@ def find_inputs(spec: ExperimentSpec) -> RunInputs:
     full_precision()
     check_names(spec)
     sources = locate_all(spec.checkpoints)
-    prompts = load_prompts(spec.prompts)
+    prompts = find_prompts(spec)
     if spec.distances and len(prompts) < FEWEST:
         raise InputError(f"prompts: {len(prompts)} prompt, a distance needs {FEWEST} images at least")
     reference = find_reference(spec)
     device = environment.best_device()
     extractors = build_extractors(extractor_names(spec), device)
     return RunInputs(sources, prompts, reference, device, extractors)
+
+
+def find_prompts(spec: ExperimentSpec) -> tuple[Prompt, ...]:
+    """Return the prompts of the spec, with their own negative prompts if it lists them."""
+    prompts = load_prompts(spec.prompts)
+    if isinstance(spec.negative_prompt, str):
+        return prompts
+    return with_negatives(prompts, spec.negatives, all_of_them=spec.prompts.count is None)
 
 
 def find_reference(spec: ExperimentSpec) -> ReferenceSet | None:
@@ -157,11 +167,19 @@ def prepare_reference(
     return prepare_images(store, reference, protocols, identities, build, size, note)
 
 
+def check_points(spec: ExperimentSpec, source: Source, *, compiled: bool) -> None:
+    """Raise InputError for a point of the sweep that the model cannot do."""
+    some_negative = next(filter(None, spec.negatives), "")
+    for sampler, scale in product(spec.samplers, spec.guidance_scales):
+        settings = settings_of(spec, sampler, scale, compiled=compiled)
+        source.check(replace(settings, negative_prompt=some_negative))
+
+
 def _check_settings(spec: ExperimentSpec, inputs: RunInputs) -> None:
     """Raise InputError for a point of the sweep that its model cannot do."""
     compiled = spec.compiled_on(inputs.device)
-    for source, sampler, scale in product(inputs.sources, spec.samplers, spec.guidance_scales):
-        source.check(settings_of(spec, sampler, scale, compiled=compiled))
+    for source in inputs.sources:
+        check_points(spec, source, compiled=compiled)
 
 
 def _ends(

@@ -17,6 +17,7 @@ from sdbench.runs.shards import ShardStore
 from sdbench.runs.store import Store
 from sdbench.sweep.executors import EXECUTORS, Executor, Gap, Pool, Workforce
 from sdbench.sweep.progress import RunProgress
+from sdbench.sweep.same_images import FirstImages
 from sdbench.sweep.worker import Job, UnitReport
 
 __all__ = ["WorkSession", "open_session"]
@@ -45,6 +46,8 @@ class WorkSession:
         self._shards = ShardStore(store)
         self._images = ImageStore(store, job.images_kept)
         self._features = FeatureStore(store, job.extractors)
+        self._first_images = FirstImages(self._shards)
+        self._noted: set[str] = set()
         self._journal = journal
         self._progress = progress
         self.made = 0
@@ -66,9 +69,10 @@ class WorkSession:
                 if isinstance(report, Gap):
                     self._missed(report)
                     continue
-                for note in report.notes:
-                    self._progress.note(note)
+                for note in dict.fromkeys(report.notes):
+                    self._note_once(note)
                 self._finished(report)
+                self._first_images.add([report.unit])
                 for stage, time in report.seconds.items():
                     self.seconds[stage] = self.seconds.get(stage, 0.0) + time
             if stop():
@@ -87,7 +91,15 @@ class WorkSession:
         if need.without_pixels:
             note = f"{need.without_pixels} images are made again for their features: their PNGs are not kept"
             self._progress.note(note)
+        lacking = set(need.units)
+        self._first_images.add(unit for unit in plan.units if unit not in lacking)
         return list(need.units)
+
+    def _note_once(self, note: str) -> None:
+        """Show a line that several workers may report."""
+        if note not in self._noted:
+            self._noted.add(note)
+            self._progress.note(note)
 
     def _finished(self, report: UnitReport) -> None:
         self.made += report.images

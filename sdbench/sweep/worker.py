@@ -17,7 +17,7 @@ from sdbench.core.errors import InputError, SamplingError, one_line
 from sdbench.core.memory import is_out_of_memory
 from sdbench.core.precision import full_precision
 from sdbench.core.timing import timed
-from sdbench.models import Images, Model, Source
+from sdbench.models import Images, Model, Source, library_warnings
 from sdbench.runs.features import FeatureStore, StoredFeatures
 from sdbench.runs.images import ImageStore, ImageWriter
 from sdbench.runs.plan import Unit
@@ -144,7 +144,8 @@ class Worker:
             self._shards.write(unit, shard)
         self._add_features(unit, shard.pixels, [images.pixels for images in made], seconds)
         about_memory, loaded.batch_size.notes = loaded.batch_size.notes, []
-        notes += tuple(f"{unit.cell.checkpoint}: {note}" for note in about_memory)
+        about = (*about_memory, *library_warnings.taken())
+        notes += tuple(f"{unit.cell.checkpoint}: {note}" for note in about)
         return UnitReport(unit, count, seconds, sizes, self._device, self._job.threads, notes)
 
     def _stored(self, unit: Unit) -> tuple[Shard | None, np.ndarray | None, tuple[str, ...]]:

@@ -115,8 +115,11 @@ def save_stable_diffusion_3(folder: Path) -> Path:
     return folder
 
 
-def save_flux(folder: Path) -> Path:
-    """A FluxPipeline with dynamic shifting, whose T5 shares CLIP's tokenizer: it hands over noise levels."""
+def save_flux(folder: Path, *, distilled: bool = False) -> Path:
+    """A FluxPipeline with dynamic shifting, whose T5 shares CLIP's tokenizer: it hands over noise levels.
+
+    If `distilled`, the guidance scale is an input of its transformer.
+    """
     import diffusers
     from transformers import T5Config, T5EncoderModel
 
@@ -131,6 +134,7 @@ def save_flux(folder: Path) -> Path:
         joint_attention_dim=WIDTH,
         pooled_projection_dim=WIDTH,
         axes_dims_rope=(4, 4, 8),
+        guidance_embeds=distilled,
     )
     t5 = T5Config(
         vocab_size=len(_vocabulary()), d_model=WIDTH, d_ff=2 * WIDTH, d_kv=8, num_layers=1, num_heads=4
@@ -144,6 +148,26 @@ def save_flux(folder: Path) -> Path:
         transformer=transformer,
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0),
     )
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+def save_step_distilled(folder: Path) -> Path:
+    """A Flux2KleinPipeline without its text encoder: its class ignores the guidance scale if distilled."""
+    import diffusers
+
+    transformer = diffusers.Flux2Transformer2DModel(
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=WIDTH,
+        axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=False,
+    )
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
+    pipeline = diffusers.Flux2KleinPipeline(scheduler, None, None, None, transformer, is_distilled=True)
     pipeline.save_pretrained(folder)
     return folder
 

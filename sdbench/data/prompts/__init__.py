@@ -10,7 +10,7 @@ a position.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sdbench.core.digest import digest_bytes
 from sdbench.core.errors import InputError
@@ -30,15 +30,16 @@ from sdbench.spec import (
     ShapesPrompts,
 )
 
-__all__ = ["Prompt", "load_prompts"]
+__all__ = ["Prompt", "load_prompts", "with_negatives"]
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt; `id` is a valid file name."""
+    """A prompt; `id` is a valid file name, `negative` its own negative prompt, None if it has none."""
 
     id: str
     text: str
+    negative: str | None = None
 
 
 def load_prompts(spec: PromptsSpec) -> tuple[Prompt, ...]:
@@ -73,6 +74,30 @@ def load_prompts(spec: PromptsSpec) -> tuple[Prompt, ...]:
         case ParquetPrompts():
             texts = tables.from_parquet(spec.path, spec.column)
     return _numbered(texts, spec.count, f"prompts.path: {spec.path}")
+
+
+def with_negatives(
+    prompts: Sequence[Prompt], negatives: Sequence[str], *, all_of_them: bool
+) -> tuple[Prompt, ...]:
+    """Return the prompts, each with its own negative prompt.
+
+    Args:
+        prompts: The prompts.
+        negatives: A text for each prompt, in their order; "" for none.
+        all_of_them: Whether the source has no more prompts than these, so that the numbers must agree.
+
+    Raises:
+        InputError: There are fewer negative prompts than prompts, or more; or one is not a usable text.
+    """
+    if len(negatives) < len(prompts) or (all_of_them and len(negatives) > len(prompts)):
+        raise InputError(
+            f"negative_prompt: {len(negatives)} texts for {len(prompts)} prompts; give one for each"
+        )
+    texts = [
+        usable(f"negative_prompt, entry {number}", "the text", text) if text.strip() else ""
+        for number, text in enumerate(negatives[: len(prompts)], start=1)
+    ]
+    return tuple(replace(prompt, negative=text) for prompt, text in zip(prompts, texts, strict=True))
 
 
 def _shapes(spec: ShapesPrompts) -> tuple[Prompt, ...]:

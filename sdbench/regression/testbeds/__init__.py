@@ -10,12 +10,15 @@ from functools import cache
 
 from sdbench.core.errors import InputError, did_you_mean
 from sdbench.regression.testbeds._testbed import Testbed, signal_power
+from sdbench.regression.testbeds.flow import FlowGaussianTestbed, FlowMixtureTestbed
 from sdbench.regression.testbeds.gaussian import GaussianTestbed
 from sdbench.regression.testbeds.mixture import MixtureTestbed
 from sdbench.regression.testbeds.shapes import ShapesTestbed
 
 __all__ = [
     "TESTBEDS",
+    "FlowGaussianTestbed",
+    "FlowMixtureTestbed",
     "GaussianTestbed",
     "MixtureTestbed",
     "ShapesTestbed",
@@ -27,6 +30,8 @@ __all__ = [
 TESTBEDS: dict[str, Callable[[str], Testbed]] = {
     "gaussian": GaussianTestbed,
     "mixture": MixtureTestbed,
+    "flow-gaussian": FlowGaussianTestbed,
+    "flow-mixture": FlowMixtureTestbed,
     "shapes": ShapesTestbed,
 }
 

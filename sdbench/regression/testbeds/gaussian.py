@@ -52,6 +52,10 @@ class GaussianTestbed(ClosedFormTestbed):
 
         return denoise
 
+    def power_at(self, t: Tensor) -> Tensor:
+        """Return the signal power at timesteps [B], float64 [B]."""
+        return signal_power(self.schedule, t)
+
     def standardise(self, x: Tensor, power: Tensor, context: Tensor) -> Tensor:
         """Convert latents [B, 4, 4, 4] of signal power [B] to quantiles, which are constant along the ODE."""
         power = power.double().reshape(-1, 1, 1, 1)

@@ -10,17 +10,18 @@ from reference_model.schedule import Schedule
 from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_file
-from sdbench.data.prompts import Prompt, load_prompts
+from sdbench.data.prompts import Prompt
 from sdbench.models import Source
+from sdbench.models.pipeline_guidance import pipeline_guidance
 from sdbench.models.registry import locate
 from sdbench.models.samplers import resolve_sampler
 from sdbench.models.settings import Settings
-from sdbench.models.sources import ReferenceSource
+from sdbench.models.sources import PipelineSource, ReferenceSource
 from sdbench.spec import ExperimentSpec, SamplerSpec, StatsReference
 from sdbench.spec.model_entry import ModelEntry
 from sdbench.spec.sampler_names import belongs_to_model
 from sdbench.sweep.planning import settings_of
-from sdbench.sweep.prepare import find_reference
+from sdbench.sweep.prepare import check_points, find_prompts, find_reference
 
 __all__ = ["Curve", "Found", "count", "find", "first_point"]
 
@@ -47,6 +48,7 @@ class Curve:
         evaluations: UNet evaluations per image at each scale; None if the sampler cannot run so many steps.
         assumed: Whether one evaluation per step, doubled by guidance, is an assumption, because only a loaded
             pipeline could tell.
+        guided_by: What the guidance scale is to the checkpoint; "" if that is not known.
     """
 
     checkpoint: str
@@ -57,6 +59,7 @@ class Curve:
     images: int | None
     evaluations: tuple[int, ...] | None
     assumed: bool
+    guided_by: str
 
     @property
     def total(self) -> int | None:
@@ -74,16 +77,14 @@ def find(spec: ExperimentSpec) -> Found:
     for entry in spec.checkpoints:
         try:
             source = locate(entry)
-            for sampler in spec.samplers:
-                scale = spec.guidance_scales[0]
-                source.check(settings_of(spec, sampler, scale, compiled=spec.compiled_on(device)))
+            check_points(spec, source, compiled=spec.compiled_on(device))
             sources[entry.name] = source
         except InputError as error:
             wanted = getattr(error, "wanted", None)
             missing.append(f"{error}; fetch with: sdbench models fetch {wanted}" if wanted else str(error))
     prompts: tuple[Prompt, ...] = ()
     try:
-        prompts = load_prompts(spec.prompts)
+        prompts = find_prompts(spec)
     except InputError as error:
         missing.append(str(error))
     try:
@@ -110,6 +111,7 @@ def count(spec: ExperimentSpec, found: Found) -> list[Curve]:
             images,
             _evaluations(spec, found.sources.get(entry.name), entry, sampler),
             _is_assumed(found.sources.get(entry.name), entry, sampler),
+            found.sources[entry.name].guided_by() if entry.name in found.sources else "",
         )
         for entry in spec.checkpoints
         for sampler in spec.samplers
@@ -138,7 +140,8 @@ def _evaluations(
             calls = nfe(chosen, chosen.grid(Schedule(schedule), sampler.steps, sampler.eta))
         except ValueError:
             return None
-    return tuple(calls if scale == 1 else 2 * calls for scale in spec.guidance_scales)
+    doubles = not isinstance(source, PipelineSource) or pipeline_guidance(source).doubles
+    return tuple(2 * calls if doubles and scale != 1 else calls for scale in spec.guidance_scales)
 
 
 def _is_assumed(source: Source | None, entry: ModelEntry, sampler: SamplerSpec) -> bool:

@@ -149,7 +149,14 @@ def test_flux_makes_the_same_images_by_its_own_scheduler_and_by_euler(flux: Path
     made = [own.generate(PROMPTS, at, lambda done, total: None) for at in (settings("default"), euler)]
     assert np.array_equal(made[0].pixels, made[1].pixels)
     assert made[0].pixels.std() > 10
-    assert made[0].evaluations == 4  # guidance is an input of the transformer
+    assert made[0].evaluations == 8  # guided by true_cfg_scale: twice a step
+
+
+def test_settings_of_a_scheduler_change_the_images(stable_diffusion_3: Path) -> None:
+    source, name = PipelineSource("tiny", stable_diffusion_3), "diffusers:FlowMatchEulerDiscreteScheduler"
+    own, same, far = (images(source, settings(f"{name}{query}")) for query in ("", "?shift=1", "?shift=9"))
+    assert (own == same).all()
+    assert np.abs(own - far).max() > 2
 
 
 def test_heun_serves_flow_matching_where_the_scheduler_chooses_the_noise_levels(
@@ -186,6 +193,12 @@ def test_v_prediction_is_the_librarys_to_handle(stable_diffusion: Path, tmp_path
         ("stable_diffusion", "diffusers:EulerScheduler", 0.0, "diffusers has no scheduler 'EulerScheduler'"),
         ("stable_diffusion", "diffusers:FlowMatchEulerDiscreteScheduler", 0.0, "does not fit its PNDM"),
         ("stable_diffusion", "default", 0.5, "PNDMScheduler takes no eta"),
+        (
+            "stable_diffusion_3",
+            "diffusers:FlowMatchEulerDiscreteScheduler?shfit=5",
+            0.0,
+            "did you mean 'shift",
+        ),
         ("flux", "heun", 0.0, "FlowMatchHeunDiscreteScheduler cannot take the noise levels that its Flux"),
         ("flux", "diffusers:FlowMatchHeunDiscreteScheduler", 0.0, "noise levels that its FluxPipeline"),
         ("stable_diffusion_3", "plms", 0.0, "'plms' has no equivalent .* known: euler, heun, default"),

@@ -79,3 +79,46 @@ def dpm_solver(denoise, x, grid, draw, *, store=keep, late=False):
 
 
 REWRITTEN = {"ddim": ddim, "plms": plms, "dpm-solver++": dpm_solver}
+
+
+def flow_euler(denoise, x, grid, draw, *, store=keep):
+    """By way of the predicted x_0 and eps, instead of along the velocity."""
+    for index in reversed(range(len(grid.timesteps))):
+        level, end = grid.levels[index], grid.levels_next[index]
+        velocity = ask(denoise, x, grid, index)
+        x0 = x - velocity * level
+        x = store((1 - end) * x0 + end * (velocity + x0))
+        yield Step(x, x0, velocity)
+
+
+def flow_heun(denoise, x, grid, draw, *, store=keep):
+    for index in reversed(range(len(grid.timesteps))):
+        level, end = grid.levels[index], grid.levels_next[index]
+        velocity = ask(denoise, x, grid, index)
+        x0 = x - velocity * level
+        ahead = (1 - end) * x0 + end * (velocity + x0)
+        if index > 0:
+            half = (end - level) / 2
+            ahead = x + half * velocity + half * ask(denoise, ahead, grid, index - 1)
+        x = store(ahead)
+        yield Step(x, x0, velocity)
+
+
+def flow_dpm_solver(denoise, x, grid, draw, *, store=keep):
+    snr = grid.levels / (1 - grid.levels)
+    seen = []
+    for index in reversed(range(len(grid.timesteps))):
+        level, end = grid.levels[index], grid.levels_next[index]
+        velocity = ask(denoise, x, grid, index)
+        x0 = x - velocity * level
+        towards = x0
+        if seen and index > 0 and snr[index + 1].isfinite():
+            stride = (snr[index] / snr[index - 1]).log()
+            weight = stride / (snr[index + 1] / snr[index]).log() / 2
+            towards = (1 + weight) * x0 - weight * seen[0]
+        x = store((end / level) * (x - (1 - level) * towards) + (1 - end) * towards)
+        seen = [x0]
+        yield Step(x, x0, velocity)
+
+
+REWRITTEN |= {"flow-euler": flow_euler, "flow-heun": flow_heun, "flow-dpm-solver++": flow_dpm_solver}

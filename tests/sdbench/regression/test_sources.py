@@ -93,8 +93,8 @@ def test_the_budget_of_a_scheduler_covers_rounded_coefficients(record):
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("diffusers:PNDMSchedular", "scheduler for models that predict noise; did you mean 'PNDMScheduler'?"),
-        ("diffusers:FlowMatchEulerDiscreteScheduler", "no such scheduler for models that predict noise"),
+        ("diffusers:PNDMSchedular", "scheduler for noise or velocity; did you mean 'PNDMScheduler'?"),
+        ("diffusers:FlowMatchEulerDiscrete", "no such scheduler for noise or velocity"),
         (
             "diffusers:PNDMScheduler?skip_prk=true",
             "PNDMScheduler has no 'skip_prk'; did you mean 'skip_prk_s",
