@@ -38,8 +38,8 @@ def _no_repeats(items: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _text_or_texts(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.strip()
+    if value is None or isinstance(value, str):
+        return value and value.strip()
     if isinstance(value, list | tuple) and value and all(isinstance(text, str) for text in value):
         return tuple(value)
     raise ValueError(f"{value!r}; allowed: a text for all prompts, or a list with a text for each")
@@ -88,10 +88,10 @@ class ExperimentSpec(SweepSpec):
         ReferenceSpec | None, Field(description="real images that distances compare with")
     ] = None
     negative_prompt: Annotated[
-        str | tuple[str, ...],
+        str | tuple[str, ...] | None,
         BeforeValidator(_text_or_texts),
         Field(description="guidance leads away from it: a text for all prompts, or a list with one for each"),
-    ] = ""
+    ] = None
     precision: Annotated[
         Literal["full", "autocast", "bf16", "fp16"],
         Field(description="arithmetic of the networks; full is float32"),
@@ -146,12 +146,16 @@ class ExperimentSpec(SweepSpec):
     @property
     def negatives(self) -> tuple[str, ...]:
         """The negative prompts: one for all prompts, or one for each."""
-        return (self.negative_prompt,) if isinstance(self.negative_prompt, str) else self.negative_prompt
+        return (
+            (self.negative_prompt,) if isinstance(self.negative_prompt, str) else self.negative_prompt or ()
+        )
 
     @property
     def negative_words(self) -> str:
         """The negative prompt for tables: "" for none, and words in place of a list."""
-        return self.negative_prompt if isinstance(self.negative_prompt, str) else "(one for each prompt)"
+        if isinstance(self.negative_prompt, tuple):
+            return "(one for each prompt)"
+        return self.negative_prompt or ""
 
     def compiled_on(self, device: str) -> bool:
         """Return whether models are compiled on `device`."""

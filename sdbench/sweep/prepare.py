@@ -127,7 +127,7 @@ def find_inputs(spec: ExperimentSpec) -> RunInputs:
 def find_prompts(spec: ExperimentSpec) -> tuple[Prompt, ...]:
     """Return the prompts of the spec, with their own negative prompts if it lists them."""
     prompts = load_prompts(spec.prompts)
-    if isinstance(spec.negative_prompt, str):
+    if not isinstance(spec.negative_prompt, tuple):
         return prompts
     return with_negatives(prompts, spec.negatives, all_of_them=spec.prompts.count is None)
 

@@ -1,4 +1,7 @@
-"""A net under silent settings: cells that differ in a setting only must not have the same images."""
+"""A net under silent settings: cells that differ in a setting only must not have the same images.
+
+A sampler is no such setting: two names may stand for one method, such as a built-in one and a rewritten one.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +43,8 @@ class FirstImages:
             self._known.add(cell)
             if shard.flags[0]:
                 continue
-            key = (
-                cell.checkpoint,
-                cell.weights_digest,
-                cell.config_digest,
-                unit.chunk.prompts[0].id,
-                shard.sha256[0],
-            )
+            model = (cell.checkpoint, cell.weights_digest, cell.config_digest, cell.settings.sampler)
+            key = (*model, unit.chunk.prompts[0].id, shard.sha256[0])
             other = self._seen.setdefault(key, cell)
             if other is not cell:
                 raise InputError(_line(other, cell))

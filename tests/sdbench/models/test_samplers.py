@@ -201,7 +201,10 @@ def test_another_source_is_another_cell(module: Path) -> None:
                 "metrics": ["clip-score-vit-l-14"],
             }
         )
-        checkpoint: Any = SimpleNamespace(name="sd-v1-4", weights_digest="w", config_digest="c")
+        source = SimpleNamespace(guided_by=lambda: "guidance_scale")
+        checkpoint: Any = SimpleNamespace(
+            name="sd-v1-4", weights_digest="w", config_digest="c", source=source
+        )
         (cell,) = make_cells(spec, [checkpoint])
         return cell.folder
 
