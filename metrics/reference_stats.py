@@ -100,7 +100,14 @@ def _unpacked(path: Path) -> Stats:
         known = {name: header[name] for name in _NAMED}
         n, size = int(known["n"]), known["image_size"]
         mean, covariance = arrays["mean"], arrays["covariance"]
-    except (safetensors.SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+    except (
+        safetensors.SafetensorError,
+        OSError,
+        LookupError,
+        ValueError,
+        TypeError,
+        RecursionError,
+    ) as error:
         why = str(error).splitlines()[0]
         raise MetricsError(f"{path}: is not a file of statistics of sdbench, or is damaged: {why}") from None
     features = arrays.get("features")
@@ -114,7 +121,8 @@ def _from_npz(path: Path) -> Stats:
     """Read a file of pytorch-fid, clean-fid or ADM; the contents do not tell which of them wrote it."""
     arrays: dict[str, NDArray[Any]] = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # numpy leaves a file open that it opened itself and cannot read.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             names = set(archive.files)
             wanted = {"mu", "sigma"} if {"mu", "sigma"} <= names else {"feats"} & names
             arrays = {name: archive[name] for name in wanted}
@@ -164,7 +172,7 @@ def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any], n: int) -
     eigenvalues = np.linalg.eigvalsh(covariance)
     if eigenvalues[0] < -_ROUNDING * eigenvalues[-1]:
         raise MetricsError(
-            f"{path}: the covariance has negative eigenvalues (down to {eigenvalues[0]:.3g}, the largest is "
-            f"{eigenvalues[-1]:.3g}), so it is none: compute it again, in float64"
+            f"{path}: not a covariance: it has negative eigenvalues (down to {eigenvalues[0]:.3g}, the "
+            f"largest is {eigenvalues[-1]:.3g}); compute it again, in float64"
         )
     return Moments(n, mean, covariance)

@@ -39,7 +39,7 @@ class BertTokenizer:
             raise CheckpointError(f"cannot read BERT's vocabulary {path}: {error}") from error
         missing = [token for token in SPECIAL if token not in tokens]
         if missing:
-            raise CheckpointError(f"{path} is no vocabulary of BERT: it has no {', '.join(missing)}")
+            raise CheckpointError(f"{path} is not a BERT vocabulary: it lacks {', '.join(missing)}")
         self.context_length = context_length
         self._pieces = BertWordPieceTokenizer({token: i for i, token in enumerate(tokens)}, lowercase=True)
         self._pieces.enable_truncation(context_length)

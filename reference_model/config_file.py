@@ -145,7 +145,7 @@ def _clip(params: dict[str, Any], path: Path) -> TextEncoderConfig:
     folder = path.parent / params["version"]
     try:
         values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"config {path}: cannot read text encoder config {folder}/config.json"
         ) from error

@@ -62,7 +62,7 @@ def is_whole(folder: Path, parts: Collection[str] | None = None, loose: Collecti
     """
     index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     if not isinstance(index, dict):
-        raise ValueError("it is no mapping of components")
+        raise ValueError("it is not a JSON object")
     files = needed_files(file_names(folder), parts)
     return all(
         _is_complete([file for file in files if file.startswith(f"{part}/")], part in loose)

@@ -99,7 +99,7 @@ def _is_whole(folder: Path, parts: Collection[str]) -> bool:
     try:
         # Some repositories have no tokenizer_config.json.
         return is_whole(folder, parts, loose=("scheduler", "tokenizer"))
-    except (OSError, ValueError):
+    except (OSError, RecursionError, ValueError):
         return False
 
 

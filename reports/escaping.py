@@ -1,6 +1,6 @@
 """People's names and texts where they would mean something else: one function for each place.
 
-HTML is escaped by jinja, and matplotlib draws texts as they are (reports.style.RC).
+HTML is escaped by jinja, and matplotlib reads no mathematics (reports.style.RC).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 
-__all__ = ["from_csv", "in_chart", "in_csv", "in_latex", "in_markdown"]
+__all__ = ["from_csv", "in_chart", "in_csv", "in_figure", "in_latex", "in_markdown"]
 
 _LATEX = str.maketrans(
     {
@@ -31,6 +31,7 @@ _LATEX = str.maketrans(
 )
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~])")
 _BLANKS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """How a field starts that spreadsheets compute; quotes before it are there to be reversible."""
 
@@ -48,6 +49,11 @@ def in_markdown(text: str) -> str:
 def in_chart(text: str) -> str:
     """The text for plotly, which reads tags and entities."""
     return html.escape(text, quote=False)
+
+
+def in_figure(text: str) -> str:
+    """The text for matplotlib: fonts have no control characters, and SVG must not hold any."""
+    return _CONTROL.sub(" ", text)
 
 
 def in_csv(text: str) -> str:

@@ -177,7 +177,7 @@ def _read_manifest(run: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ReportError(f"{path} does not exist: {run} is not a run folder") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReportError(f"{path} is not JSON: {error}") from error
     if not isinstance(manifest, dict) or not {"name", "cells", "finished"} <= manifest.keys():
         raise ReportError(f"{path} is not the manifest of a run")

@@ -102,7 +102,7 @@ def _refuse_other_pipelines(folder: Path) -> None:
     absent = [part for part in ("unet", "vae", "text_encoder", "scheduler") if not (folder / part).is_dir()]
     if absent:
         raise CheckpointError(
-            f"{folder} is no diffusers folder of Stable Diffusion v1: it has no {absent[0]}/"
+            f"{folder} is not a diffusers folder of Stable Diffusion v1: it has no {absent[0]}/"
         )
 
 
@@ -112,7 +112,7 @@ def _read(folder: Path, name: str) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"cannot read {folder / name}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{folder / name} is no mapping of options")
+        raise CheckpointError(f"{folder / name} is not a JSON object")
     for option, supported in IMPLEMENTED.get(name.partition("/")[0], {}).items():
         if content.get(option, supported) != supported:
             raise CheckpointError(

@@ -14,8 +14,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from reports.escaping import in_figure
 from reports.files import write_whole
 from reports.style import RC, CurveStyle, curve_styles, spans_too_much
 from reports.wording import INTERVAL, count_range
@@ -49,6 +51,9 @@ def new_sheet(width: float, height: float) -> Figure:
 
 def settle(figure: Figure) -> None:
     """Lay the figure out once; otherwise every saved file computes the layout again."""
+    for words in figure.findobj(Text):
+        if in_figure(words.get_text()) != words.get_text():
+            words.set_text(in_figure(words.get_text()))
     figure.draw_without_rendering()
     figure.set_layout_engine(None)  # "none" would leave an engine in place that draws each file twice
 

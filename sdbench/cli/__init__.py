@@ -7,6 +7,7 @@ an error that nobody foresaw it names a file with the traceback, which --debug s
 from __future__ import annotations
 
 import argparse
+import errno
 import shlex
 import sys
 import tempfile
@@ -42,7 +43,7 @@ from sdbench.cli import (
 )
 from sdbench.cli.parser import Parser
 from sdbench.core.errors import SdbenchError, SpecError, one_line
-from sdbench.core.terminal import VERBOSITY, Verbosity, in_terminal, tolerate_encodings
+from sdbench.core.terminal import VERBOSITY, Verbosity, note, say, tolerate_encodings
 
 __all__ = ["main"]
 
@@ -110,7 +111,7 @@ def _failed(error: Exception) -> int:
         return error.exit_code
     if isinstance(error, OSError):
         _complain(one_line(error))
-        return 1
+        return 2 if error.errno == errno.ENAMETOOLONG else 1
     what = one_line(f"{type(error).__name__}: {error}")
     _complain(f"{what}: an error that sdbench did not foresee; please report it{_log()}")
     return 1
@@ -129,7 +130,7 @@ def _log() -> str:
 
 
 def _complain(message: str, start: str = "") -> None:
-    print(f"{start}sdbench: {in_terminal(message)}", file=sys.stderr)
+    note(f"{start}sdbench: {message}")
 
 
 class _Version(argparse.Action):
@@ -138,7 +139,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *unused: object) -> None:
         import sdbench
 
-        print(f"sdbench {sdbench.__version__}")
+        say(f"sdbench {sdbench.__version__}")
         parser.exit()
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from sdbench.core.errors import InputError, SdbenchError, did_you_mean
+from sdbench.core.files import say_replaced
 from sdbench.core.paths import typed_path
+from sdbench.core.terminal import note, say
 
 __all__ = ["add_parser", "run"]
 
@@ -72,16 +73,15 @@ def run(args: argparse.Namespace) -> None:
     device = best_device()
     compiled = compiles(args.compile, device)
 
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
     def done(part: str, measured: Measurements) -> None:
-        print(measured.text(part), end="\n\n", flush=True)
+        say(measured.text(part), end="\n\n")
         if args.out is not None:
             measured.write(args.out)
 
-    bench = bench_for(device, compiled=compiled, steps=args.steps, rounds=args.rounds, say=say)
+    if args.out is not None:
+        say_replaced([args.out], note)
+    bench = bench_for(device, compiled=compiled, steps=args.steps, rounds=args.rounds, say=note)
     measured = run_parts(names, bench, done, deadline)
-    print(measured.summary())
+    say(measured.summary())
     if measured.failed:
         raise SdbenchError(f"failed: {', '.join(measured.failed)}")

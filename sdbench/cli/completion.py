@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sdbench.core.terminal import say
+
 __all__ = ["add_parser", "run"]
 
 SHELLS = ("bash", "zsh", "tcsh")
@@ -28,4 +30,4 @@ def run(args: argparse.Namespace) -> None:
 
     from sdbench.cli import _parser
 
-    print(shtab.complete(_parser(), args.shell))
+    say(shtab.complete(_parser(), args.shell))

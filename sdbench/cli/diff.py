@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
+from sdbench.core.files import say_replaced, write_whole
 from sdbench.core.paths import typed_path
-from sdbench.core.terminal import say
+from sdbench.core.terminal import note, say
 
 __all__ = ["add_parser", "run"]
 
@@ -59,5 +60,5 @@ def _folder(place: str) -> AbstractContextManager[Path]:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    say_replaced([path], note)
+    write_whole(path, text.encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sdbench.core.terminal import say
 from sdbench.tools.compvis import arguments
 
 __all__ = ["add_parser", "run"]
@@ -43,4 +44,4 @@ def run(args: argparse.Namespace) -> None:
 
     with ImageProgress(display_for()) as progress:
         output = image_to_image(Img2ImgOptions.parsed(args), progress)
-    print(output.summary)
+    say(output.summary)

@@ -111,7 +111,7 @@ def _complete(args: argparse.Namespace) -> None:
     if needed and not sys.stdin.isatty():
         raise InputError(f"--{needed[0]} is missing, and there is no terminal to ask for it")
     for key in asked if needed else ():
-        print(QUESTIONS[key], end="", file=sys.stderr, flush=True)
+        say(QUESTIONS[key], end="", file=sys.stderr)
         answer = sys.stdin.readline().strip()
         if not answer and key in needed:
             raise InputError(f"--{key} is missing: nothing was written")

@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from sdbench.core.terminal import say
+from sdbench.core.terminal import note, say
 from sdbench.models.catalogue import LAYOUTS
 
 __all__ = ["add_parser", "run"]
@@ -78,22 +78,22 @@ def _fetch(args: argparse.Namespace) -> None:
     if missing:
         _consent([f"{download.name}: {download.licence}" for download in missing], args.accept_licence)
     for download in wanted:
-        found = download.present() or fetch(download, lambda text: print(text, file=sys.stderr))
-        print(f"{download.name}: {found}")
+        found = download.present() or fetch(download, note)
+        say(f"{download.name}: {found}")
 
 
 def _consent(licences: list[str], accepted: bool) -> None:
     """Show the licences, and raise InputError unless they are accepted."""
     from sdbench.core.errors import InputError
 
-    print("The weights to download have these licences:", file=sys.stderr)
+    note("The weights to download have these licences:")
     for line in licences:
-        print(f"  {line}", file=sys.stderr)
+        note(f"  {line}")
     if accepted:
         return
     if not sys.stdin.isatty():
         raise InputError("nothing was downloaded: read the licences above and add --accept-licence")
-    print("Do you accept them? [y/N] ", end="", file=sys.stderr, flush=True)
+    say("Do you accept them? [y/N] ", end="", file=sys.stderr)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise InputError("nothing was downloaded: the licences were not accepted")
 
@@ -103,7 +103,7 @@ def _verify(args: argparse.Namespace) -> None:
 
     for name in args.names:
         for line in verify(name):
-            print(line)
+            say(line)
 
 
 def _info(args: argparse.Namespace) -> None:
@@ -111,4 +111,4 @@ def _info(args: argparse.Namespace) -> None:
 
     for name in args.names:
         for line in facts(name):
-            print(line)
+            say(line)

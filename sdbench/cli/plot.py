@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sdbench.core.paths import typed_path
-from sdbench.core.terminal import say
+from sdbench.core.terminal import note, say
 
 __all__ = ["add_parser", "run"]
 
@@ -54,11 +54,14 @@ def add_parser(commands: Any, name: str) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from sdbench.core.errors import InputError
+    from sdbench.core.files import say_replaced
     from sdbench.runs.report import draw_published
 
     published_look = args.style == PUBLISHED
     if published_look and (args.all or args.overlay):
         raise InputError("--style published draws one plain picture: leave out --all and --overlay")
+    here = args.out or (Path() if args.source == PUBLISHED else Path(args.source).parent)
+    earlier = set(here.glob("*"))
     if args.source == PUBLISHED:
         if args.all or args.overlay:
             raise InputError("'published' has one picture: leave out --all and --overlay")
@@ -66,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         look = {"every": args.all, "overlay": args.overlay is not None, "published_look": published_look}
         files = _draw(args.source, args.out, look)
+    say_replaced([file for file in map(Path, files) if file in earlier], note)
     for file in files:
         say(file)
 

@@ -40,7 +40,7 @@ def _part(part: str, where: str) -> list[float]:
         return [float(part)]
     span = _SPAN.fullmatch(part)
     if span is None:
-        raise InputError(f"{where}: {part!r} is no range; write 1.5,3,7 or 1-5 or 1-10 [5] or 10-50 (+10)")
+        raise InputError(f"{where}: {part!r} is not a range; write 1.5,3,7 or 1-5 or 1-10 [5] or 10-50 (+10)")
     first, last, count = float(span[1]), float(span[2]), int(span[3] or 0)
     step = float(span[4] or 1)
     if last <= first or step <= 0 or (span[3] is not None and count < 2):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from sdbench.core.errors import InputError, SdbenchError
+from sdbench.core.terminal import note, say
 
 __all__ = ["add_parser", "run"]
 
@@ -38,12 +38,12 @@ def run(args: argparse.Namespace) -> None:
 
     with local_view(existing_store(args.place)) as folder:
         if args.model_index is not None:
-            print(model_index(folder, args.model_index), end="")
+            say(model_index(folder, args.model_index), end="")
             return
         records = read_scored(folder).spec.records
     if not records:
         raise InputError(f"{args.place}: its spec lists no records, such as records: [{{to: mlflow}}]")
     check_records(records)
-    failures = send_records(args.place, lambda line: print(line, file=sys.stderr), again=True)
+    failures = send_records(args.place, note, again=True)
     if failures:
         raise SdbenchError("; ".join(failures))

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sdbench.core.files import say_replaced
 from sdbench.core.paths import typed_path
+from sdbench.core.terminal import note, say
 
 __all__ = ["add_parser", "run"]
 
@@ -80,19 +82,15 @@ def run(args: argparse.Namespace) -> None:
 
 def _record(args: argparse.Namespace) -> None:
     from sdbench.core.console import display_for
-    from sdbench.regression.baseline import save_baseline
+    from sdbench.regression.baseline import baseline_files, save_baseline
     from sdbench.regression.platforms import Platform
     from sdbench.regression.session import record
 
-    made = record(
-        args.sampler,
-        quick=args.quick,
-        seed=args.seed,
-        platform=Platform(args.device, args.dtype),
-        display=display_for(),
-    )
+    platform = Platform(args.device, args.dtype)
+    say_replaced(baseline_files(args.baseline, platform), note)
+    made = record(args.sampler, quick=args.quick, seed=args.seed, platform=platform, display=display_for())
     for path in save_baseline(args.baseline, made):
-        print(path)
+        say(path)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -110,6 +108,6 @@ def _check(args: argparse.Namespace) -> None:
     checked = check(baseline, args.sampler, policy, quick=args.quick, display=display_for())
     Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(as_table(checked))
     if args.out is not None:
-        for path in write_reports(args.out, checked):
-            print(path)
+        for path in write_reports(args.out, checked, note):
+            say(path)
     require(checked)

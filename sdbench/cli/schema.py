@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import Any
 
+from sdbench.core.terminal import say
+
 __all__ = ["add_parser", "run", "schema_text"]
 
 
@@ -22,7 +24,7 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    print(schema_text(), end="")
+    say(schema_text(), end="")
 
 
 def schema_text() -> str:

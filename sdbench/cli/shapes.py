@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from sdbench.core.paths import typed_path
+from sdbench.core.terminal import say
 
 __all__ = ["add_parser", "run"]
 
@@ -57,4 +58,4 @@ def run(args: argparse.Namespace) -> None:
             weights = train(args.out, args.budget, progress, seed=args.seed, device=best_device())
         except TrainingError as error:
             raise InputError(f"{error}") from None
-    print(f"weights: {weights}")
+    say(f"weights: {weights}")

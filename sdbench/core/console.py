@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sdbench.core.notebook import NotebookDisplay, notebook_shell
-from sdbench.core.terminal import VERBOSITY, Verbosity, in_terminal
+from sdbench.core.terminal import VERBOSITY, Verbosity, in_terminal, say
 
 __all__ = ["CellShare", "Display", "LineDisplay", "RichDisplay", "cells_table", "display_for"]
 
@@ -72,7 +72,7 @@ class LineDisplay:
         self._ended = False
 
     def note(self, text: str) -> None:
-        print(in_terminal(text), file=self._stream, flush=True)
+        say(text, file=self._stream)
 
     def update(self, words: str, done: float, total: float, cells: Sequence[CellShare] = ()) -> None:
         now = time.monotonic()

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from sdbench.core.errors import StoreError
 
-__all__ = ["TEMPORARY", "write_whole"]
+__all__ = ["TEMPORARY", "say_replaced", "write_whole"]
 
 TEMPORARY = ".tmp"
 """Suffix of the temporary files."""
+
+
+def say_replaced(files: Iterable[Path], note: Callable[[str], None]) -> None:
+    """Tell `note` which of the files exist, before they are replaced: they may be another job's."""
+    found = [str(file) for file in files if file.exists()]
+    if found:
+        note(f"replaces the earlier {found[0]}" + (f" and {len(found) - 1} more" if len(found) > 1 else ""))
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:

@@ -6,7 +6,7 @@ import sys
 from html import escape
 from typing import Any
 
-from sdbench.core.terminal import in_terminal
+from sdbench.core.terminal import say
 
 __all__ = ["NotebookDisplay", "notebook_shell"]
 
@@ -26,7 +26,7 @@ class NotebookDisplay:
         self._handle: Any = None
 
     def note(self, text: str) -> None:
-        print(in_terminal(text))
+        say(text)
 
     def update(self, words: str, done: float, total: float, cells: object = ()) -> None:
         from IPython.display import HTML, display

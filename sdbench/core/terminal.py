@@ -7,8 +7,9 @@ import re
 import sys
 from contextvars import ContextVar
 from enum import Enum
+from typing import TextIO
 
-__all__ = ["VERBOSITY", "Verbosity", "in_terminal", "say", "tolerate_encodings"]
+__all__ = ["VERBOSITY", "Verbosity", "in_terminal", "note", "say", "tolerate_encodings"]
 
 
 class Verbosity(Enum):
@@ -31,9 +32,14 @@ def in_terminal(text: str) -> str:
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
-def say(text: object, end: str = "\n") -> None:
-    """Print a text on stdout, safe for a terminal."""
-    print(in_terminal(str(text)), end=end)
+def say(text: object, end: str = "\n", file: TextIO | None = None) -> None:
+    """Print a text to `file` (default: stdout) at once, safe for a terminal."""
+    print(in_terminal(str(text)), end=end, file=file, flush=True)
+
+
+def note(text: object) -> None:
+    """Print a text on stderr, safe for a terminal."""
+    say(text, file=sys.stderr)
 
 
 def tolerate_encodings() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdbench.core.errors import InputError, did_you_mean, encodable, one_line
+from sdbench.core.json import load_json
 
 __all__ = ["Row", "csv_rows", "decoded", "json_rows", "lines", "parsed_json", "place_of", "usable"]
 
@@ -110,8 +111,8 @@ def json_rows(blob: bytes, where: str, key: str) -> Iterator[Row]:
 def parsed_json(text: str, where: str) -> Any:
     """The value of a JSON text, in which no object has a key twice."""
     try:
-        return json.loads(text, object_pairs_hook=_each_once)
-    except (ValueError, RecursionError) as error:
+        return load_json(text, _each_once)
+    except ValueError as error:
         raise InputError(f"{where}: not JSON: {one_line(error)}") from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from reference_model import folder_files
 from reference_model.folder_files import INDEX, REFERENCE_PARTS, UNUSED, file_names, needed_files
 from sdbench.core.errors import InputError, one_line
+from sdbench.core.json import load_json
 
 __all__ = ["INDEX", "REFERENCE_PARTS", "file_names", "is_whole", "needed_files", "only_variant", "read_index"]
 
@@ -41,12 +41,14 @@ def is_whole(folder: Path, parts: Collection[str] | None = None) -> bool:
 
 
 def read_index(folder: Path, name: str) -> dict[str, Any]:
-    """What model_index.json says; InputError if `folder`, of the model `name`, is no diffusers folder."""
+    """What model_index.json says; InputError if `folder`, of the model `name`, is not a diffusers folder."""
     path = folder / INDEX
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = load_json(path.read_bytes())
     except FileNotFoundError:
-        raise InputError(f"checkpoint {name}: {folder} is no diffusers folder: it has no {INDEX}") from None
+        raise InputError(
+            f"checkpoint {name}: {folder} is not a diffusers folder: it has no {INDEX}"
+        ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"checkpoint {name}: {path} cannot be read: {one_line(error)}") from None
     if not isinstance(content, dict) or not isinstance(content.get("_class_name"), str):

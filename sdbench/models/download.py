@@ -136,7 +136,7 @@ def _fetch_url(wanted: Download, url: str, note: Callable[[str], None]) -> Path:
 def _files(wanted: Download, listing: Listing) -> list[str]:
     files = [wanted.file] if wanted.file else needed_files(listing.sha256)
     if not files or (files[0] not in listing.sha256) or (wanted.file is None and INDEX not in files):
-        what = wanted.file or f"{INDEX}, so it is no diffusers folder"
+        what = wanted.file or f"{INDEX}, so it is not a diffusers folder"
         raise InputError(f"{wanted.name}: https://huggingface.co/{wanted.repository} has no {what}")
     return files
 

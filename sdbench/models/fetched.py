@@ -12,6 +12,7 @@ from pathlib import Path
 from sdbench.core.digest import digest_file
 from sdbench.core.errors import InputError
 from sdbench.core.files import write_whole
+from sdbench.core.json import load_json
 from sdbench.models.diffusers_layout import file_names, needed_files
 
 __all__ = ["Origin", "file_digests", "origin_path", "read_origin", "write_origin"]
@@ -52,7 +53,7 @@ def read_origin(weights: Path) -> Origin | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = load_json(path.read_bytes())
         return Origin(**{**content, "sha256": dict(content["sha256"])})
     except (OSError, ValueError, TypeError, KeyError):
         raise InputError(f"{path}: does not describe fetched weights; delete it and fetch again") from None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sdbench.core.errors import InputError
+from sdbench.core.json import load_json
 from sdbench.core.yaml import load_yaml
 from sdbench.models import Source
 from sdbench.models.sources import PipelineSource, ReferenceSource
@@ -75,7 +75,7 @@ def _pixels(latents: Any, levels: int) -> int | None:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = load_json(file.read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

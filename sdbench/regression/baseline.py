@@ -16,13 +16,14 @@ from safetensors.numpy import load, save
 
 from sdbench.core.digest import digest_bytes, digest_value
 from sdbench.core.errors import InputError, one_line
+from sdbench.core.json import load_json
 from sdbench.regression.cases import Case
 from sdbench.regression.platforms import Platform
 from sdbench.regression.record import CaseRecord
 from sdbench.regression.rounding import ErrorBudget
 from sdbench.runs.store import LocalStore
 
-__all__ = ["Baseline", "load_baseline", "save_baseline"]
+__all__ = ["Baseline", "baseline_files", "load_baseline", "save_baseline"]
 
 FORMAT = 2
 ARRAYS = ("x", "pred_x0", "images", "thumbnails", "features")
@@ -47,6 +48,11 @@ class Baseline:
     sources: dict[str, str]
 
 
+def baseline_files(folder: Path, platform: Platform) -> list[Path]:
+    """Return the JSON file and the arrays of the baseline of a platform."""
+    return [folder / f"{platform.key}.json", folder / f"{platform.key}.safetensors"]
+
+
 def save_baseline(folder: Path, baseline: Baseline) -> list[Path]:
     """Write a baseline to a folder and return its two files; each is written completely or not at all."""
     store = LocalStore(folder)
@@ -64,7 +70,7 @@ def save_baseline(folder: Path, baseline: Baseline) -> list[Path]:
     content["sha256"] = digest_value(content)
     store.write(f"{key}.safetensors", arrays)
     store.write(f"{key}.json", f"{json.dumps(content, indent=1)}\n".encode())
-    return [folder / f"{key}.json", folder / f"{key}.safetensors"]
+    return baseline_files(folder, baseline.platform)
 
 
 def load_baseline(folder: Path, platform: Platform | None = None) -> Baseline:
@@ -74,9 +80,9 @@ def load_baseline(folder: Path, platform: Platform | None = None) -> Baseline:
         InputError: The baseline is missing, damaged, or of another format.
     """
     platform = platform or Platform()
-    facts, arrays = folder / f"{platform.key}.json", folder / f"{platform.key}.safetensors"
+    facts, arrays = baseline_files(folder, platform)
     try:
-        content, data = json.loads(facts.read_bytes()), arrays.read_bytes()
+        content, data = load_json(facts.read_bytes()), arrays.read_bytes()
     except OSError as error:
         raise InputError(_absent(folder, platform, error)) from None
     except ValueError as error:

@@ -12,7 +12,10 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+from rich.text import Text
 
+from reports.escaping import in_markdown
+from sdbench.core.terminal import in_terminal
 from sdbench.regression.exact import ExactResult
 from sdbench.regression.policy import Policy
 from sdbench.regression.verdicts import CaseResult, Verdict
@@ -55,10 +58,11 @@ def as_table(checked: CheckResult) -> Table:
         table.add_column(heading, overflow="fold", no_wrap=heading != HEADINGS[-1])
     for result in checked.results:
         style = "" if checked.passes(result) else "bold red"
-        table.add_row(*_row(checked, result), style=style)
+        table.add_row(*map(_cell, _row(checked, result)), style=style)
     for exact in checked.exact:
         if not exact.passed:
-            table.add_row(_exact_name(exact), "changed", "", "", _exact_reason(exact), style="bold red")
+            row = [_exact_name(exact), "changed", "", "", _exact_reason(exact)]
+            table.add_row(*map(_cell, row), style="bold red")
     return table
 
 
@@ -67,14 +71,14 @@ def as_markdown(checked: CheckResult) -> str:
     lines = [f"### {_headline(checked)}", "", _markdown_row(HEADINGS), _markdown_row(["---"] * len(HEADINGS))]
     for result in checked.results:
         mark = "" if checked.passes(result) else "**"
-        name, *others = _row(checked, result)
+        name, *others = map(in_markdown, _row(checked, result))
         lines.append(_markdown_row([f"{mark}{name}{mark}", *others]))
     if checked.exact:
         columns = ("exact answer", "value", "expected", "passed")
         lines += ["", _markdown_row(columns), _markdown_row(["---"] * len(columns))]
         for e in checked.exact:
             passed = "yes" if e.passed else "**no**"
-            lines.append(_markdown_row([_exact_name(e), f"{e.value:.3g}", e.expected, passed]))
+            lines.append(_markdown_row([in_markdown(_exact_name(e)), f"{e.value:.3g}", e.expected, passed]))
     return "\n".join(lines) + "\n"
 
 
@@ -104,13 +108,17 @@ def as_junit(checked: CheckResult) -> str:
         errors=str(len(checked.undecided)),
     )
     for result in checked.results:
-        case = ElementTree.SubElement(suite, "testcase", classname="regression", name=result.case.name)
+        case = ElementTree.SubElement(
+            suite, "testcase", classname="regression", name=in_terminal(result.case.name)
+        )
         if not checked.passes(result):
             kind = "error" if result.verdict == Verdict.UNDECIDED else "failure"
             words = f"{result.verdict} at step {result.first_step}: {result.reason}"
-            ElementTree.SubElement(case, kind, message=words)
+            ElementTree.SubElement(case, kind, message=in_terminal(words))
     for exact in checked.exact:
-        case = ElementTree.SubElement(suite, "testcase", classname="exact", name=_exact_name(exact))
+        case = ElementTree.SubElement(
+            suite, "testcase", classname="exact", name=in_terminal(_exact_name(exact))
+        )
         if not exact.passed:
             ElementTree.SubElement(case, "failure", message=_exact_reason(exact))
     ElementTree.indent(suite)
@@ -129,8 +137,13 @@ def _row(checked: CheckResult, result: CaseResult) -> list[str]:
     return [result.case.name, result.verdict, allowed, result.first_step, result.reason]
 
 
+def _cell(text: str) -> Text:
+    """The text as it is: rich reads brackets in strings as styles."""
+    return Text(in_terminal(text))
+
+
 def _markdown_row(fields: Iterable[str]) -> str:
-    return f"| {' | '.join(field.replace('|', '/') for field in fields)} |"
+    return f"| {' | '.join(fields)} |"
 
 
 def _exact_name(result: ExactResult) -> str:

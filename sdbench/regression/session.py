@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from reference_model.samplers import FLOW_SAMPLERS, SAMPLERS
 from sdbench.core.console import Display
 from sdbench.core.environment import machine
 from sdbench.core.errors import ChangedError, InputError, UndecidedError, did_you_mean, one_line
+from sdbench.core.files import say_replaced
 from sdbench.models.samplers import resolve_sampler
 from sdbench.regression.baseline import Baseline
 from sdbench.regression.cases import DEFAULT_CASES, QUICK_CASES, QUICK_TESTBEDS, Case, cases_of
@@ -107,8 +108,11 @@ def require(checked: CheckResult) -> None:
         )
 
 
-def write_reports(folder: Path, checked: CheckResult) -> list[Path]:
-    """Write report.json, junit.xml, summary.md, errors.png and images of moved cases; return the paths."""
+def write_reports(folder: Path, checked: CheckResult, note: Callable[[str], None]) -> list[Path]:
+    """Write report.json, junit.xml, summary.md, errors.png and images of moved cases; return the paths.
+
+    `note` is told of the files that are replaced.
+    """
     store = LocalStore(folder)
     files = {
         "report.json": as_json(checked).encode(),
@@ -120,9 +124,11 @@ def write_reports(folder: Path, checked: CheckResult) -> list[Path]:
         if result.verdict not in (Verdict.IDENTICAL, Verdict.ROUNDING):
             name = f"images/{result.case.name.replace('/', '-')}.png"
             files[name] = worst_images(result, load_testbed(result.case.testbed).prompts)
+    paths = [folder / name for name in files]
+    say_replaced(paths, note)
     for name, data in files.items():
         store.write(name, data, durable=False)
-    return [folder / name for name in files]
+    return paths
 
 
 def _sources(given: Sequence[str]) -> dict[str, str]:

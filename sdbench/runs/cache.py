@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from sdbench.core.errors import StoreError
+from sdbench.core.json import load_json
 from sdbench.runs.store import Store
 
 __all__ = ["read_text_map", "write_text_map"]
@@ -19,11 +20,11 @@ def read_text_map(store: Store, key: str, remedy: str) -> dict[str, str]:
     """
     if not store.exists(key):
         return {}
-    with store.open(key) as stream:
-        try:
-            return dict(json.load(stream))
-        except (ValueError, TypeError):
-            raise StoreError(f"{store.where(key)}: damaged; {remedy}") from None
+    data = store.read(key)
+    try:
+        return dict(load_json(data))
+    except (ValueError, TypeError):
+        raise StoreError(f"{store.where(key)}: damaged; {remedy}") from None
 
 
 def write_text_map(store: Store, key: str, known: Mapping[str, str]) -> None:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sdbench.core.errors import StoreError
+from sdbench.core.json import load_json
 from sdbench.core.timing import now
 from sdbench.runs.store import Store
 
@@ -125,7 +126,7 @@ def _read(store: Store, name: str) -> JournalEntry:
     key = f"{FOLDER}/{name}"
     data = store.read(key)
     try:
-        return JournalEntry(**json.loads(data))
+        return JournalEntry(**load_json(data))
     except (ValueError, TypeError):
         raise StoreError(f"{store.where(key)}: damaged; delete it") from None
 

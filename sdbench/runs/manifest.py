@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdbench.core import environment
+from sdbench.core.json import load_json
 from sdbench.core.timing import now
 from sdbench.models.registry import Checkpoint
 from sdbench.runs.plan import Cell, Plan
@@ -88,7 +89,7 @@ def _seconds_per_image(store: Store) -> dict[str, float]:
     if not store.exists("manifest.json"):
         return {}
     try:
-        cells = json.loads(store.read("manifest.json"))["cells"]
+        cells = load_json(store.read("manifest.json"))["cells"]
         return {cell["cell"]: cell["seconds_per_image"] for cell in cells if "seconds_per_image" in cell}
     except (ValueError, KeyError, TypeError):
         return {}

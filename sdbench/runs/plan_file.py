@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from sdbench.core.errors import InputError, StoreError
+from sdbench.core.json import load_json
 from sdbench.data.prompts import Prompt
 from sdbench.models.settings import Settings
 from sdbench.runs.plan import Cell, Plan, lay_out
@@ -79,7 +80,7 @@ def read_plan_file(store: Store) -> PlanFile:
         raise InputError(f"{store.where('')} is not a run: it has no {PLAN_KEY}; 'sdbench run' writes it")
     data = store.read(PLAN_KEY)
     try:
-        return _parsed(json.loads(data))
+        return _parsed(load_json(data))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise StoreError(f"{store.where(PLAN_KEY)}: damaged; 'sdbench run' writes it again") from None
 

@@ -7,7 +7,6 @@ pixels and how the images were made. Features are stored apart, in `features`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import pyarrow as pa
 
 from sdbench.core.digest import digest_value
 from sdbench.core.errors import StoreError, one_line
+from sdbench.core.json import load_json
 from sdbench.data.prompts import Prompt
 from sdbench.runs.parquet import AGAIN, DAMAGE, IDENTITY, as_json, read_metadata, read_whole, write_table
 from sdbench.runs.plan import Cell, Chunk, Unit
@@ -139,7 +139,7 @@ class ShardStore:
                 sha256=table["sha256"].to_pylist(),
                 thumbnails=_as_rows(table["thumbnail"]),
                 flags=table["flags"].to_pylist(),
-                made=Made(**json.loads(table.schema.metadata[_MADE])),
+                made=Made(**load_json(table.schema.metadata[_MADE])),
             )
         except DAMAGE as error:
             where = self._store.where(key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import pyarrow as pa
 
 from sdbench.core.digest import SHORT, digest_pixels, digest_value
 from sdbench.core.errors import StoreError
+from sdbench.core.json import load_json
 from sdbench.runs.features import feature_keys
 from sdbench.runs.images import png_pixels
 from sdbench.runs.parquet import AGAIN, CHANGED, IDENTITY, is_as_written, read_table
@@ -108,7 +108,7 @@ def _features(store: Store, key: str) -> str:
 def _what_is_wrong(table: pa.Table, cell: str, name: str) -> str:
     """Return the first thing that is wrong with a shard, "" for nothing."""
     try:
-        identity: dict[str, Any] = json.loads((table.schema.metadata or {})[IDENTITY])
+        identity: dict[str, Any] = load_json((table.schema.metadata or {})[IDENTITY])
         stated = _digests(identity)
         expected = unit_images(name)
     except (KeyError, ValueError, TypeError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sdbench.core.errors import InputError, encodable
+from sdbench.core.json import load_json
 from sdbench.core.paths import typed_path
 
 __all__ = ["RECORD", "check_place", "record"]
@@ -43,7 +44,7 @@ def record(images: str, facts: Mapping[str, Any]) -> bytes:
 def _scored(root: Path) -> str:
     """The path of the images that the folder's scores are of; "" if it is unknown."""
     try:
-        return str(json.loads((root / RECORD).read_bytes())["images"])
+        return str(load_json((root / RECORD).read_bytes())["images"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

@@ -57,7 +57,7 @@ def _put(content: Any, place: Sequence[int | str], override: Override) -> Any:
     if isinstance(content, list):
         if not isinstance(part, int) or part >= len(content):
             places = f"0 to {len(content) - 1}" if content else "none"
-            raise InputError(f"{override.option}: {part} is no place in a list; its places: {places}")
+            raise InputError(f"{override.option}: {part} is not a place in the list; its places: {places}")
         return [_put(each, rest, override) if n == part else each for n, each in enumerate(content)]
     if content is not None and not isinstance(content, dict):
         raise InputError(f"{override.option}: {content!r} in the spec has no key {part}")

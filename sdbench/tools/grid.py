@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from reports.xyz_grid import Axis, xyz_grid
 from sdbench.core import environment
 from sdbench.core.errors import InputError, SpecError
-from sdbench.core.files import write_whole
+from sdbench.core.files import say_replaced, write_whole
 from sdbench.core.precision import FULL, full_precision
 from sdbench.core.progress import ImageProgress
 from sdbench.data.prompts import Prompt, load_prompts
@@ -77,6 +77,7 @@ def make_grid(request: GridRequest, progress: ImageProgress) -> Path:
     for source, each in points.items():
         for settings in each:
             source.check(settings)
+    say_replaced([request.out], progress.note)
     pictures: _Pictures = {}
     try:
         _generate(points, prompts, pictures, progress)

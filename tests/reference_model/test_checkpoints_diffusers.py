@@ -175,7 +175,7 @@ def test_folders_that_are_incomplete(folder):
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     (folder / "vae" / "config.json").unlink()
     assert "cannot read" in refused(folder)
-    assert "no diffusers folder" in refused(folder / "unet")
+    assert "not a diffusers folder" in refused(folder / "unet")
 
 
 def test_weights_that_are_missing_or_too_many(folder):

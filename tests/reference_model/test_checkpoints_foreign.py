@@ -41,7 +41,7 @@ def test_a_zip_that_is_no_checkpoint(tmp_path):
 def test_nowhere_and_folders(tmp_path):
     assert "no checkpoint at" in refused(tmp_path / "nowhere.ckpt")
     (tmp_path / "folder.ckpt").mkdir()
-    assert "no diffusers folder" in refused(tmp_path / "folder.ckpt")
+    assert "not a diffusers folder" in refused(tmp_path / "folder.ckpt")
 
 
 def test_the_suffix_does_not_decide(tiny, tmp_path):

@@ -57,7 +57,7 @@ def _each(images: Any) -> Sequence[Any]:
     array = as_array(images)
     if array is None:
         raise ValueError(
-            f"{type(images).__name__} is no set of images: give a path, an array, a tensor or a list"
+            f"{type(images).__name__} is not a set of images: give a path, an array, a tensor or a list"
         )
     if array.ndim != 4:
         raise ValueError(f"an array of images has 4 dimensions, this one has the shape {list(array.shape)}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
+import sdbench
 from sdbench.core.console import LineDisplay
 from sdbench.core.errors import encodable
-from sdbench.core.terminal import in_terminal, say, tolerate_encodings
+from sdbench.core.terminal import in_terminal, note, say, tolerate_encodings
 
 
 def test_control_characters_are_shown_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,8 +22,20 @@ def test_control_characters_are_shown_not_obeyed(capsys: pytest.CaptureFixture[s
     assert in_terminal("tab\tline\né ± 日本") == "tab\tline\né ± 日本"
     say(nasty)
     LineDisplay(sys.stderr).note(nasty)
+    note(nasty)
     out, err = capsys.readouterr()
-    assert (out, err) == (f"{shown}\n", f"{shown}\n")
+    assert (out, err) == (f"{shown}\n", f"{shown}\n" * 2)
+
+
+def test_everything_is_printed_by_one_function() -> None:
+    folder = Path(sdbench.__file__).parent
+    prints = [
+        f"{file.relative_to(folder)}:{node.lineno}"
+        for file in sorted(folder.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert {place.partition(":")[0] for place in prints} == {"core/terminal.py"}, prints
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "utf-8"])

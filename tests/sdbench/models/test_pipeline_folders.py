@@ -79,7 +79,7 @@ def test_a_folder_that_is_no_text_to_image_pipeline(
 
 
 def test_a_folder_of_another_kind(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is no diffusers folder: it has no model_index\.json"):
+    with pytest.raises(InputError, match=r"is not a diffusers folder: it has no model_index\.json"):
         PipelineSource("empty", tmp_path).check(settings("default"))
 
 

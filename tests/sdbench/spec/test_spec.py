@@ -267,8 +267,8 @@ def test_all_problems_of_a_spec_come_at_once_with_their_lines_and_misspelt_keys_
         (".count=8", "not of the form KEY=VALUE"),
         ("name=[a", "the value is not valid YAML: while parsing a flow sequence"),
         ("name.first=x", "'shapes-demo' in the spec has no key first"),
-        ("samplers.1.steps=5", "1 is no place in a list; its places: 0 to 0"),
-        ("samplers.name=5", "name is no place in a list; its places: 0 to 0"),
+        ("samplers.1.steps=5", "1 is not a place in the list; its places: 0 to 0"),
+        ("samplers.name=5", "name is not a place in the list; its places: 0 to 0"),
         ("samplers.0.steps=1.5", "1.5 is not a whole number"),
     ],
 )
