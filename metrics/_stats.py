@@ -89,7 +89,9 @@ def _refuse_other_makings(stats: Stats, protocol: Protocol, weights_digest: str 
     """Raise MetricsError if the statistics say that they were made in another way."""
     if stats.protocol is not None:
         made = PROTOCOLS.get(stats.protocol)
-        if made is None or made.extractor != protocol.extractor:
+        # The name of a formula of an extractor from outside ends with that of the extractor.
+        extractor = made.extractor if made else stats.protocol.rpartition("@")[2]
+        if extractor != protocol.extractor:
             raise MetricsError(f"the statistics were made for {stats.protocol}, not for {protocol.name}")
         if stats.version != protocol.version:
             raise MetricsError(

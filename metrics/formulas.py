@@ -45,6 +45,7 @@ class Formula:
         moments_suffice: Whether ``prepare`` also accepts the Moments of the real features.
         needs_text: Whether ``text``, the features of each image's prompt, is needed.
         is_mean: Whether the value is the mean of a value that each generated image has by itself.
+        by_blocks: Whether the error comes from blocks of images, so that nothing is known of single ones.
         together: Computes several formulas that share most of their work; its result is keyed by their
             ``estimate``.
     """
@@ -57,6 +58,7 @@ class Formula:
     moments_suffice: bool = False
     needs_text: bool = False
     is_mean: bool = False
+    by_blocks: bool = False
     together: Callable[..., Mapping[Estimator, Estimate]] | None = None
 
     @property

@@ -27,6 +27,10 @@ class Protocol:
         features: Which output of the network is used.
         label: The title of an axis.
         agrees_with: Whose published values it can be compared with.
+        source: Package, version and digest of a metric from outside, which its name does not identify; "" for
+            built-in ones.
+        with_prompts: Whether the value of an image also depends on the prompt itself, not on its features.
+        with_reference: Whether each image is compared with a reference image of its own.
     """
 
     name: str
@@ -38,6 +42,19 @@ class Protocol:
     features: str
     label: str
     agrees_with: str
+    source: str = ""
+    with_prompts: bool = False
+    with_reference: bool = False
+
+    @property
+    def needs_prompts(self) -> bool:
+        """Whether the prompts of the images must be known."""
+        return self.formula.needs_text or self.with_prompts
+
+    @property
+    def needs_real_images(self) -> bool:
+        """Whether images are compared with real ones, all with a set or each with its own."""
+        return self.formula.needs_reference or self.with_reference
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class Estimate:
         note: What a reader must know about the value.
         per_pair: What n pairs of images contribute beyond their single images [n] (jackknife_error), with the
             same pairs for equal n; None for metrics that do not need it.
-        clusters: Which images share a prompt [n] int, if some do (with_clusters), else None.
+        clusters: Which images share a prompt [n] int, if some do (with_clusters), or a block of images
+            (metrics.blocks), else None.
         protocol: The name of the protocol; "" for a formula applied to bare features.
     """
 
@@ -133,10 +134,10 @@ def partners(n: int) -> NDArray[np.intp]:
 def with_clusters(estimate: Estimate, prompts: Sequence[str] | None) -> Estimate:
     """Return the estimate with an error that takes images of the same prompt as dependent.
 
-    ``prompts`` [n] are those of the images; without a repeated prompt nothing changes. Raises MetricsError if
-    their number is not n.
+    ``prompts`` [n] are those of the images; without a repeated prompt nothing changes, nor for an estimate
+    whose clusters are known. Raises MetricsError if their number is not n.
     """
-    if prompts is None or estimate.per_image is None:
+    if prompts is None or estimate.per_image is None or estimate.clusters is not None:
         return estimate
     names, members = np.unique(list(prompts), return_inverse=True)
     if names.size == members.size == estimate.n:

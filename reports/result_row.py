@@ -14,7 +14,8 @@ class ResultRow:
     ``cell`` is the name of the cell's folder, by which all tables of a run know it; ``curve`` is the
     checkpoint, with the sampler setting if the run has several. For images that another tool made, both are
     the name of the image set, and None and "" stand for what is unknown. ``guided_by`` is what the guidance
-    scale is to the model. Fields with a default came later: tables without these columns are still read.
+    scale is to the model; ``metric_source`` is package, version and digest of a metric from outside, "" for
+    built-in ones. Fields with a default came later: tables without these columns are still read.
     """
 
     cell: str
@@ -45,3 +46,4 @@ class ResultRow:
     reference_digest: str
     guided_by: str = ""
     negative_prompt: str = ""
+    metric_source: str = ""

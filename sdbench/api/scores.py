@@ -20,7 +20,8 @@ from sdbench.data.image_sets import ImageSet
 from sdbench.runs.store import LocalStore
 from sdbench.runs.tables import FlaggedRow
 from sdbench.scoring.image_scores import RealImages, SetScores, score_set
-from sdbench.scoring.images import find_protocols, reference_spec
+from sdbench.scoring.images import reference_spec
+from sdbench.scoring.protocols import protocols_of
 from sdbench.spec import FEWEST
 
 if TYPE_CHECKING:
@@ -117,14 +118,14 @@ def score(
         InputError: Something is missing, unknown or cannot be used.
     """
     names = _names(metrics, prompts, reference, mapping)
-    protocols = find_protocols(names)
+    protocols = protocols_of(names)
     full_precision()
-    distances = [protocol for protocol in protocols if protocol.formula.needs_reference]
+    distances = any(protocol.formula.needs_reference for protocol in protocols)
     given = as_images(images, "images", FEWEST if distances else 1)
     captions = _captions(given, protocols, prompts, mapping)
     name = Path(images).name if is_path(images) else "images"
     with TemporaryDirectory(prefix="sdbench-") as folder, ImageProgress(as_display(progress)) as shown:
-        real = _real(reference, distances)
+        real = _real(reference, [protocol for protocol in protocols if protocol.needs_real_images])
         return Scores(score_set(name, given, captions, protocols, real, LocalStore(Path(folder)), shown))
 
 
@@ -141,14 +142,14 @@ def _names(metrics: str | Sequence[str] | None, prompts: Any, reference: Any, ma
     return names
 
 
-def _real(reference: Any, distances: Sequence[Protocol]) -> RealImages | None:
-    if reference is None or is_path(reference) or not distances:
-        return reference_spec(None if reference is None else str(reference), distances)
+def _real(reference: Any, compared: Sequence[Protocol]) -> RealImages | None:
+    if reference is None or is_path(reference) or not compared:
+        return reference_spec(None if reference is None else str(reference), compared)
     return as_images(reference, "reference", FEWEST)
 
 
 def _captions(images: ImageSet, protocols: Sequence[Protocol], prompts: Any, mapping: str) -> list[Caption]:
-    readers = [protocol.name for protocol in protocols if protocol.formula.needs_text]
+    readers = [protocol.name for protocol in protocols if protocol.needs_prompts]
     if not readers:
         return []
     if is_path(prompts) or mapping != "index":

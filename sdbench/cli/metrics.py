@@ -55,19 +55,12 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    from metrics.protocols import PROTOCOLS
-    from sdbench.core.errors import InputError, did_you_mean
+    from sdbench.scoring.protocols import protocols_of
 
-    for name in args.names:
-        if name not in PROTOCOLS:
-            raise InputError(
-                f"unknown metric {name!r}: {did_you_mean(name, PROTOCOLS, 'sdbench metrics list')}"
-            )
-    for name in args.names:
-        protocol = PROTOCOLS[name]
+    for protocol in protocols_of(args.names):
         formula = protocol.formula
-        needs = ["real images"] * formula.needs_reference + ["prompts"] * formula.needs_text
-        say(f"{name}, version {protocol.version}: {protocol.label}")
+        needs = ["real images"] * protocol.needs_real_images + ["prompts"] * protocol.needs_prompts
+        say(f"{protocol.name}, version {protocol.version}: {protocol.label}")
         for key, words in (
             ("value", f"{formula.words}; {formula.better} is better"),
             ("needs", " and ".join(needs) or "generated images alone"),
@@ -76,5 +69,6 @@ def _show(args: argparse.Namespace) -> None:
             ("rounding", protocol.quantisation),
             ("features", protocol.features),
             ("compares with", protocol.agrees_with),
+            ("source", protocol.source or "built in"),
         ):
             say(f"  {key}: {words}")

@@ -124,14 +124,15 @@ def _table(rows: Sequence[ResultRow]) -> list[str]:
 
 def _what_differs(rows: Sequence[ResultRow]) -> list[str]:
     """Return tables of how protocols of the same metric differ, to explain why their values do."""
-    from metrics import PROTOCOLS, Formula
+    from metrics import Formula
+    from sdbench.scoring.protocols import protocol_of
 
     kinds: dict[Formula, list[ResultRow]] = {}
     for row in rows:
-        kinds.setdefault(PROTOCOLS[row.protocol].formula, []).append(row)
+        kinds.setdefault(protocol_of(row.protocol).formula, []).append(row)
     lines = []
     for alike in kinds.values():
-        protocols = [PROTOCOLS[row.protocol] for row in alike]
+        protocols = [protocol_of(row.protocol) for row in alike]
         table = [
             (row.protocol, f"{row.value:.6g}", p.resize, p.quantisation, p.extractor, p.features)
             for row, p in zip(alike, protocols, strict=True)

@@ -17,6 +17,8 @@ from sdbench.comparison.sides import Side
 from sdbench.core.errors import InputError
 from sdbench.scoring.extract import text_features
 from sdbench.scoring.extractors import is_at_hand
+from sdbench.scoring.pictures import PICTURES
+from sdbench.scoring.protocols import protocols_of
 from sdbench.scoring.references import Real
 
 __all__ = ["Measured", "choose_protocols", "measured"]
@@ -62,10 +64,10 @@ def choose_protocols(side: Side, names: Sequence[str] | None) -> list[Protocol]:
         if side.shapes:
             return [PROTOCOLS["clip-score-shapes"]]
         return [PROTOCOLS[name] for name in CLIP_SCORES if is_at_hand(PROTOCOLS[name].extractor)][:1]
-    from sdbench.scoring.images import find_protocols
-
-    protocols = find_protocols(names)
+    protocols = protocols_of(names)
     for protocol in protocols:
+        if protocol.extractor == PICTURES or protocol.with_prompts or protocol.with_reference:
+            raise InputError(f"{protocol.name} needs more than single images: leave it out")
         if protocol.formula.needs_text and not side.prompts:
             raise InputError(f"{protocol.name} reads prompts: give them by --prompts FILE and --mapping")
     return protocols

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from pathlib import Path
 
 from sdbench.core.errors import InputError
 
-__all__ = ["existing_file", "existing_path", "typed_path"]
+__all__ = ["existing_file", "existing_path", "file_name", "typed_path"]
+
+_LONGEST = 100
+"""Characters of a name that a file or folder keeps; systems allow 255 bytes."""
 
 
 def existing_file(text: str, what: str) -> Path:
@@ -42,6 +46,11 @@ def existing_path(text: str, what: str) -> Path:
         start = "" if path.is_absolute() else f" (relative paths start at {Path.cwd()})"
         raise InputError(f"{what}: {path} not found{start}")
     return found
+
+
+def file_name(name: str) -> str:
+    """Return a name as part of the name of a file: without slashes, colons and spaces, and not too long."""
+    return re.sub(r"[^\w.@+-]", ".", name, flags=re.ASCII)[:_LONGEST]
 
 
 def typed_path(text: str) -> Path:

@@ -13,7 +13,7 @@ from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_file
 from sdbench.data.rows import Row, decoded, parsed_json
 
-__all__ = ["Caption", "captions", "captions_of_images", "image_files"]
+__all__ = ["Caption", "captions", "captions_of_images", "files_of_captions", "image_files"]
 
 SOURCE = "http://images.cocodataset.org/annotations/annotations_trainval2017.zip"
 
@@ -53,6 +53,15 @@ def image_files(text: str, what: str) -> set[str]:
     return {
         unicodedata.normalize("NFC", row.text("file_name")) for row in _records(text, what, "images", "image")
     }
+
+
+def files_of_captions(text: str, what: str) -> dict[int, str]:
+    """The name of the image file that each caption describes, by the caption's id; InputError as above."""
+    names = {
+        _id(row, "id"): unicodedata.normalize("NFC", row.text("file_name"))
+        for row in _records(text, what, "images", "image")
+    }
+    return {caption.id: names[caption.image] for caption in captions(text, what) if caption.image in names}
 
 
 def _captions(text: str, what: str) -> Iterator[Caption]:

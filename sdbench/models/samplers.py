@@ -1,21 +1,17 @@
 """Samplers by name: built-in ones, those of packages, functions in modules or files, diffusers schedulers.
 
-A package adds one by an entry point in the group `sdbench.samplers`. `module:function` names one in an
-importable module or in the current folder, `folder/file.py:function` one in a file. Each is either a
+A package adds one by an entry point in the group `sdbench.samplers`. `module:function`,
+`folder/file.py:function` and `ext:package/name` name one as well (`core.outside`). Each is either a
 `Sampler`, or a function like the built-in ones, `(denoise, x, grid, draw) -> Iterator[Step]`, which is run
 on the DDIM grid. Importing it runs its code. `diffusers:CLASS` is a scheduler of the diffusers library.
 """
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,8 +21,8 @@ from reference_model.config import ScheduleConfig
 from reference_model.guidance import Denoise
 from reference_model.samplers import FLOW_SAMPLERS, SAMPLERS, Draw, Sampler, Step
 from reference_model.schedule import Grid, Schedule
-from sdbench.core.digest import SHORT, digest_file, digest_value
-from sdbench.core.errors import InputError, did_you_mean, one_line
+from sdbench.core.errors import InputError, did_you_mean
+from sdbench.core.outside import FORMS, Kind, error_words, find_outside, load_outside, source_digest
 from sdbench.models.diffusers_samplers import diffusers_sampler
 from sdbench.models.flow_samplers import flow_sampler, is_flow_sampler
 from sdbench.spec.sampler_names import DIFFUSERS_PREFIX, belongs_to_model
@@ -34,6 +30,7 @@ from sdbench.spec.sampler_names import DIFFUSERS_PREFIX, belongs_to_model
 __all__ = ["GROUP", "resolve_sampler", "sampler_identity"]
 
 GROUP = "sdbench.samplers"
+_KIND = Kind("sampler", GROUP)
 TRIAL_STEPS = 10
 
 
@@ -70,57 +67,21 @@ def sampler_identity(name: str) -> str | None:
     point = _entry_point(name)
     sampler = _load(point)
     modules = {point.module, *(getattr(part, "__module__", None) for part in (sampler.run, sampler.grid))}
-    others = [sys.modules[m] for m in modules if m in sys.modules and m.split(".")[0] != "reference_model"]
-    files = [module.__file__ for module in others if getattr(module, "__file__", None)]
-    return digest_value(sorted(digest_file(Path(str(file))) for file in files))
+    return source_digest(m for m in modules if m and m.split(".")[0] != "reference_model")
 
 
 def _entry_point(name: str) -> EntryPoint:
-    if in_file := re.fullmatch(r"(.+\.py):(\w+(?:\.\w+)*)", name):
-        module = _module_of(name, Path(in_file[1]))
-        return EntryPoint(name=name, value=f"{module}:{in_file[2]}", group=GROUP)
     if ":" in name:
-        if not re.fullmatch(r"\w+(\.\w+)*:\w+(\.\w+)*", name):
-            raise InputError(f"sampler {name!r} is not of the form module:function or file.py:function")
-        return EntryPoint(name=name, value=name, group=GROUP)
+        return find_outside(name, _KIND)
     installed = {point.name: point for point in entry_points(group=GROUP)}
     if name not in installed:
         hint = did_you_mean(name, [*SAMPLERS, *FLOW_SAMPLERS, *installed])
-        raise InputError(
-            f"unknown sampler {name!r}: {hint}; or module:function, file.py:function, diffusers:CLASS"
-        )
+        raise InputError(f"unknown sampler {name!r}: {hint}; or {FORMS}, diffusers:CLASS")
     return installed[name]
 
 
-def _module_of(name: str, path: Path) -> str:
-    """Import a file once, under a unique module name; it may import other modules of its folder."""
-    module = f"sdbench_sampler_{digest_value(str(path.resolve()))[:SHORT]}"
-    if module in sys.modules:
-        return module
-    _search(path.resolve().parent)
-    spec = spec_from_file_location(module, path)
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[module] = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(sys.modules[module])
-    except Exception as error:
-        del sys.modules[module]
-        raise InputError(f"sampler {name!r} cannot be imported: {_kind(error)}") from None
-    return module
-
-
-def _search(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # last, so that nothing there shadows an installed package
-
-
 def _load(point: EntryPoint) -> Sampler:
-    _search(Path.cwd())
-    try:
-        found = point.load()
-    except Exception as error:
-        raise InputError(f"sampler {point.name!r} cannot be imported: {_kind(error)}") from None
+    found = load_outside(point, _KIND)
     if isinstance(found, Sampler):
         return found
     if not callable(found):
@@ -168,11 +129,7 @@ def _translated(name: str, start: Callable[[], Any]) -> Iterator[Any]:
     try:
         yield from start()
     except Exception as error:
-        raise ValueError(f"sampler {name!r} raises {_kind(error)}") from error
-
-
-def _kind(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(error)}"
+        raise ValueError(f"sampler {name!r} raises {error_words(error)}") from error
 
 
 def _shapes(*tensors: Tensor) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from sdbench.core.digest import SHORT, digest_value
+from sdbench.core.paths import file_name
 from sdbench.runs.parquet import IDENTITY, as_json, fixed_size_lists, read_whole, rows_of_lists, write_table
 from sdbench.runs.plan import Unit
 from sdbench.runs.store import Store, listing_once
@@ -77,7 +78,7 @@ class FeatureStore:
 
     def _key(self, unit: Unit, pixels: str, extractor: str) -> str:
         digest = digest_value([pixels, self.extractors[extractor]])[:SHORT]
-        return f"{FOLDER}/{extractor}/{unit.cell.folder}/{unit.name}_{digest}.parquet"
+        return f"{FOLDER}/{file_name(extractor)}/{unit.cell.folder}/{unit.name}_{digest}.parquet"
 
 
 def feature_keys(store: Store) -> list[str]:

@@ -36,7 +36,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ProtocolRow:
-    """How a protocol's values are made, and which other values they are comparable with."""
+    """How a protocol's values are made, and which other values they are comparable with.
+
+    `source` is the package, version and digest of a metric from outside, "" for built-in ones.
+    """
 
     protocol: str
     version: int
@@ -48,6 +51,7 @@ class ProtocolRow:
     extractor: str
     dimension: int
     notes: str
+    source: str
 
 
 @dataclass(frozen=True)

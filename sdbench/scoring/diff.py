@@ -101,8 +101,11 @@ def _matched(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 def _with_identities(run: Run) -> pd.DataFrame:
     """Return the results with the identity of the features behind each value, "" if unknown."""
     identities = run.manifest.get("features_identities", {})
-    known = {name: str(identities.get(protocol.extractor, "")) for name, protocol in PROTOCOLS.items()}
-    return run.results.assign(features_identity=[known.get(name, "") for name in run.results["protocol"]])
+    extractors = {name: protocol.extractor for name, protocol in PROTOCOLS.items()}
+    if run.protocols is not None:  # metrics from outside too
+        extractors |= dict(zip(run.protocols["protocol"], run.protocols["extractor"], strict=True))
+    known = [str(identities.get(extractors.get(name, ""), "")) for name in run.results["protocol"]]
+    return run.results.assign(features_identity=known)
 
 
 def _open(folder: Path) -> Run:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from metrics import PROTOCOLS, MetricsError
+from metrics import MetricsError, Protocol
 from metrics.features import EXTRACTORS, Extractor
 from sdbench.core.digest import digest_value
+from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError
 from sdbench.models.networks import network_file, require_networks
+from sdbench.scoring.outside import ImageValues, outside_extractor
+from sdbench.scoring.pictures import PICTURES
+from sdbench.scoring.protocols import protocols_of
 from sdbench.spec import ExperimentSpec
 
 __all__ = [
@@ -18,8 +22,11 @@ __all__ = [
     "build_extractors",
     "build_same",
     "extractor_names",
+    "extractors_of",
     "features_identity",
+    "floats_of",
     "is_at_hand",
+    "takes_references",
 ]
 
 Build = Callable[[str], Extractor]
@@ -28,12 +35,17 @@ Build = Callable[[str], Extractor]
 
 def extractor_names(spec: ExperimentSpec) -> tuple[str, ...]:
     """Return the names of the extractors that the spec's metrics need, sorted."""
-    return tuple(sorted({PROTOCOLS[name].extractor for name in spec.metrics}))
+    return extractors_of(protocols_of(spec.metrics))
+
+
+def extractors_of(protocols: Iterable[Protocol]) -> tuple[str, ...]:
+    """Return the names of the extractors that the protocols need, sorted."""
+    return tuple(sorted({protocol.extractor for protocol in protocols} - {PICTURES}))
 
 
 def is_at_hand(name: str) -> bool:
     """Return whether the extractor needs no file of weights, or the file is on this machine."""
-    return EXTRACTORS[name].weights is None or network_file(name) is not None
+    return name not in EXTRACTORS or EXTRACTORS[name].weights is None or network_file(name) is not None
 
 
 def build_extractors(names: Iterable[str], device: str) -> dict[str, Extractor]:
@@ -48,6 +60,8 @@ def build_extractor(name: str, device: str) -> Extractor:
     """Return the extractor `name` on `device`; raise InputError if its weights are missing or damaged."""
     if name == "shapes-clip":
         return _shapes_clip(device)
+    if name not in EXTRACTORS:
+        return outside_extractor(name, device)
     factory = EXTRACTORS[name]
     path = None
     if not is_at_hand(name):
@@ -60,17 +74,40 @@ def build_extractor(name: str, device: str) -> Extractor:
         raise InputError(f"{error}") from None
 
 
-def features_identity(extractor: Extractor) -> str:
-    """Return a digest of what determines features: the weights, and the version of the preprocessing."""
-    version = EXTRACTORS[extractor.name].version
-    return digest_value({"weights": extractor.digest, "version": version})
+def floats_of(name: str) -> int:
+    """Return how many numbers are stored for an image and its prompt; one from outside is built."""
+    if name in EXTRACTORS:
+        factory = EXTRACTORS[name]
+        return factory.dim * (2 if factory.reads_text else 1)
+    extractor = build_extractor(name, best_device())
+    return extractor.dim * (2 if hasattr(extractor, "texts") else 1)
 
 
-def build_same(build: Build, name: str, identity: str) -> Extractor:
+def features_identity(extractor: Extractor, reference: str = "") -> str:
+    """Return a digest of what determines features.
+
+    Args:
+        extractor: Its weights, and the version of its preprocessing; code and arguments from outside.
+        reference: Identifies the reference images, which some values per image depend on.
+    """
+    version = EXTRACTORS[extractor.name].version if extractor.name in EXTRACTORS else 1
+    identity = {"weights": extractor.digest, "version": version}
+    if takes_references(extractor):
+        identity["reference"] = reference
+    return digest_value(identity)
+
+
+def takes_references(extractor: Extractor) -> bool:
+    """Return whether the extractor compares each image with a reference image of its own."""
+    return isinstance(extractor, ImageValues) and extractor.takes_references
+
+
+def build_same(build: Build, name: str, identity: str, reference: str = "") -> Extractor:
     """Return the extractor `name`; raise InputError if its features would not have `identity`."""
     extractor = build(name)
-    if features_identity(extractor) != identity:
-        raise InputError(f"extractor {name}: the weights on this machine are not those of the plan")
+    if features_identity(extractor, reference) != identity:
+        what = "weights" if name in EXTRACTORS else "code or weights"
+        raise InputError(f"extractor {name}: the {what} on this machine are not those of the plan")
     return extractor
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -15,13 +17,17 @@ from sdbench.core.digest import digest_pixels, digest_value
 from sdbench.core.progress import ImageProgress
 from sdbench.data.captions import Caption
 from sdbench.data.image_sets import Batch, ImageSet
+from sdbench.data.prompts import Prompt
 from sdbench.runs.store import Store
 from sdbench.runs.tables import FlaggedRow, ProtocolRow, ResultRow
 from sdbench.scoring.audit import TRUNCATED, audit, first_sight, thumbnail
 from sdbench.scoring.extract import Features, image_features, text_features
-from sdbench.scoring.extractors import build_extractors, features_identity
+from sdbench.scoring.extractors import build_extractors, extractors_of, features_identity
 from sdbench.scoring.measure import MetricValue, image_table, measure, protocol_rows
-from sdbench.scoring.references import Real, load_reference, prepare_images, prepare_stats, reference_of
+from sdbench.scoring.pairs import OfPrompts, beside_images
+from sdbench.scoring.pictures import PICTURES, Pictures
+from sdbench.scoring.reference_sets import ReferenceSet, find_reference, reference_of
+from sdbench.scoring.references import Real, own_images, own_reference, prepare_images, prepare_stats
 from sdbench.scoring.sample import Sample
 from sdbench.spec import FolderReference, ShapesReference, StatsReference
 
@@ -79,15 +85,18 @@ def score_set(
         InputError: The images cannot be used or measured.
     """
     device = environment.best_device()
-    extractors = build_extractors((p.extractor for p in protocols), device)
+    extractors = build_extractors(extractors_of(protocols), device)
     image_size = images.image_size()
-    distances = [protocol for protocol in protocols if protocol.formula.needs_reference]
-    reals = reals_of(real, distances, extractors, image_size, store, progress)
-    scan = _scan(images, captions, extractors, progress)
+    reals = reals_of(real, protocols, extractors, image_size, store, progress)
+    paired = any(protocol.with_reference for protocol in protocols)
+    reference = _reference_set(real, image_size) if paired else None
+    reals |= own_reference(protocols, reference) if reference else {}
+    scan = _scan(images, captions, extractors, own_images(protocols, reference), progress)
     prompts = [caption.prompt for caption in captions]
     texts = text_features(extractors, prompts, BATCH_SIZE) if captions else {}
     audited = audit(scan.flags, scan.sha256, scan.thumbnails)
-    sample = Sample(images.names, prompts, scan.sha256, scan.features, texts, audited)
+    features = {**scan.features, PICTURES: _pictures(images, prompts)}
+    sample = Sample(images.names, prompts, scan.sha256, features, texts, audited)
     values = measure(protocols, sample, reals, images.where)
     if images.note:
         values = {
@@ -107,8 +116,10 @@ def _scan(
     images: ImageSet,
     captions: Sequence[Caption],
     extractors: Mapping[str, Extractor],
+    of_prompts: OfPrompts | None,
     progress: ImageProgress,
 ) -> _Scan:
+    """Measure the images; each belongs to the reference image with its name, whatever the endings."""
     given = dict(zip(images.names, captions, strict=True)) if captions else {}
     parts: list[Features] = []
     flags: list[str] = []
@@ -116,13 +127,26 @@ def _scan(
     thumbnails: list[np.ndarray] = []
     progress.start(len(images.names))
     for batch in images.batches(BATCH_SIZE):
-        parts.append(image_features(extractors, [batch.pixels]))
+        prompts = [
+            Prompt(PurePosixPath(name).stem, given[name].prompt if given else "") for name in batch.names
+        ]
+        parts.append(image_features(extractors, [batch.pixels], beside_images(prompts, of_prompts)))
         flags.extend(_flags(batch, given))
         sha256.extend(digest_pixels(image) for image in batch.pixels)
         thumbnails.extend(thumbnail(image) for image in batch.pixels)
         progress.finished(len(batch.names))
     features = {name: np.concatenate([part[name] for part in parts]) for name in extractors}
     return _Scan(features, flags, sha256, np.stack(thumbnails))
+
+
+def _pictures(images: ImageSet, prompts: Sequence[str]) -> Pictures:
+    """Return the images as a set that is read when a metric of whole sets needs it."""
+    parts = [images.names[start : start + BATCH_SIZE] for start in range(0, len(images.names), BATCH_SIZE)]
+
+    def read(names: frozenset[str]) -> np.ndarray:
+        return np.concatenate([batch.pixels for batch in images.only(names.__contains__).batches(BATCH_SIZE)])
+
+    return Pictures.of([partial(read, frozenset(part)) for part in parts], list(map(len, parts)), prompts)
 
 
 def _flags(batch: Batch, captions: Mapping[str, Caption]) -> list[str]:
@@ -144,16 +168,20 @@ def reals_of(
     progress: ImageProgress,
 ) -> dict[str, Real]:
     """Return what each distance compares with, by the protocol's name."""
-    if spec is None:
-        return {}
-    if isinstance(spec, StatsReference):
-        return prepare_stats(spec, protocols, extractors.__getitem__, image_size)
-    reference = (
-        reference_of(spec, image_size) if isinstance(spec, ImageSet) else load_reference(spec, image_size)
-    )
-    identities = {name: features_identity(extractor) for name, extractor in extractors.items()}
+    distances = [protocol for protocol in protocols if protocol.formula.needs_reference]
     build = extractors.__getitem__
-    return prepare_images(store, reference, protocols, identities, build, BATCH_SIZE, progress.note)
+    if isinstance(spec, StatsReference):
+        return prepare_stats(spec, distances, build, image_size)
+    reference = _reference_set(spec, image_size) if distances else None
+    if reference is None:
+        return {}
+    identities = {name: features_identity(build(name)) for name in extractors_of(distances)}
+    return prepare_images(store, reference, distances, identities, build, BATCH_SIZE, progress.note)
+
+
+def _reference_set(spec: RealImages | None, image_size: tuple[int, int]) -> ReferenceSet | None:
+    """Return the reference set; None for statistics and for nothing."""
+    return reference_of(spec, image_size) if isinstance(spec, ImageSet) else find_reference(spec, image_size)
 
 
 def _rows(
@@ -197,6 +225,7 @@ def _rows(
             versions=environment.versions(),
             prompts_digest=sample.prompts_digest,
             reference_digest=digests.get(protocol.name, ""),
+            metric_source=protocol.source,
         )
         for protocol in protocols
     ]

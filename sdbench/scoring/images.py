@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from metrics import PROTOCOLS, Protocol
-from sdbench.core.errors import InputError, did_you_mean, encodable
+from metrics import Protocol
+from sdbench.core.errors import InputError, encodable
 from sdbench.core.paths import typed_path
 from sdbench.core.precision import full_precision
 from sdbench.core.progress import ImageProgress
@@ -21,10 +21,11 @@ from sdbench.runs.store import LocalStore
 from sdbench.runs.tables import FlaggedRow, ProtocolRow, ResultRow, write_images, write_results, write_rows
 from sdbench.scoring.image_scores import score_set
 from sdbench.scoring.place import RECORD, check_place, record
+from sdbench.scoring.protocols import protocols_of
 from sdbench.scoring.references import STATS_SUFFIX
 from sdbench.spec import FEWEST, FolderReference, ShapesReference, StatsReference
 
-__all__ = ["ScoringRequest", "find_protocols", "reference_spec", "score_images"]
+__all__ = ["ScoringRequest", "reference_spec", "score_images"]
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,14 @@ def score_images(request: ScoringRequest, root: Path, progress: ImageProgress) -
         InputError: Something that the request names is missing or does not fit.
     """
     full_precision()
-    protocols = find_protocols(request.metrics)
-    distances = [p for p in protocols if p.formula.needs_reference]
+    protocols = protocols_of(request.metrics)
+    distances = any(protocol.formula.needs_reference for protocol in protocols)
     check_place(root, request.images, progress.note)
     images = open_image_set(request.images, "images", FEWEST if distances else 1)
     if images.about:
         progress.note(f"{images.where}: {len(images.names)} images; passed over: {images.about}")
     captions = _captions(request, images, protocols)
-    reference = reference_spec(request.reference, distances)
+    reference = reference_spec(request.reference, [p for p in protocols if p.needs_real_images])
     store = LocalStore(root)
     scores = score_set(_name(request), images, captions, protocols, reference, store, progress)
     store.write(RECORD, record(request.images, _facts(request, images)))
@@ -77,33 +78,25 @@ def _facts(request: ScoringRequest, images: ImageSet) -> dict[str, Any]:
     }
 
 
-def find_protocols(names: Sequence[str]) -> list[Protocol]:
-    """Return the protocols of these names, each once; raise InputError for an unknown one."""
-    for name in names:
-        if name not in PROTOCOLS:
-            raise InputError(f"unknown metric {name!r}: {did_you_mean(name, PROTOCOLS)}")
-    return [PROTOCOLS[name] for name in dict.fromkeys(names)]
-
-
 def _captions(request: ScoringRequest, images: ImageSet, protocols: Sequence[Protocol]) -> list[Caption]:
     """Return the images' captions; none if no protocol reads text."""
-    if not any(protocol.formula.needs_text for protocol in protocols):
+    if not any(protocol.needs_prompts for protocol in protocols):
         return []
     return captions_of(images, request.mapping, request.prompts)
 
 
 def reference_spec(
-    text: str | None, distances: Sequence[Protocol]
+    text: str | None, compared: Sequence[Protocol]
 ) -> ShapesReference | FolderReference | StatsReference | None:
     """Return the spec that --reference stands for: shapes:COUNT:SEED, statistics, or images.
 
     Raises:
-        InputError: It is missing and there are distances, or cannot be used.
+        InputError: It is missing and protocols compare with it, or cannot be used.
     """
-    if not distances:
+    if not compared:
         return None
     if text is None:
-        raise InputError(f"{distances[0].name} compares with real images: give --reference")
+        raise InputError(f"{compared[0].name} compares with real images: give --reference")
     if text.startswith("shapes:"):
         try:
             _, count, seed = text.split(":")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -88,14 +89,15 @@ def image_table(
         "flags": pa.array([image.flags for image in sample.audit], pa.string()),
     }
     for protocol in protocols:
-        parts = values[protocol.name].estimate.per_image
+        by_blocks = protocol.formula.by_blocks
+        parts = None if by_blocks else values[protocol.name].estimate.per_image
         name = f"{'score' if protocol.formula.is_mean else 'influence'}_{protocol.name}"
         scale = 1 if protocol.formula.is_mean else max(n - 1, 1)
         columns[name] = pa.nulls(n, pa.float64()) if parts is None else pa.array(parts / scale, pa.float64())
     return pa.table(columns)
 
 
-def protocol_rows(protocols: Sequence[Protocol], features: Mapping[str, np.ndarray]) -> list[ProtocolRow]:
+def protocol_rows(protocols: Sequence[Protocol], features: Mapping[str, Any]) -> list[ProtocolRow]:
     """Return how each protocol's values are made, with the actual dimension of its features [n, d]."""
     return [
         ProtocolRow(
@@ -109,6 +111,7 @@ def protocol_rows(protocols: Sequence[Protocol], features: Mapping[str, np.ndarr
             protocol.extractor,
             int(features[protocol.extractor].shape[1]),
             f"{protocol.formula.words}; {protocol.features}",
+            protocol.source,
         )
         for protocol in protocols
     ]
@@ -133,7 +136,7 @@ def _estimates(
     return evaluate_all(
         protocols,
         generated=sample.features,
-        real={name: real.prepared for name, real in reals.items()},
+        real={name: real.prepared for name, real in reals.items() if real.prepared},
         text=sample.text_features,
         prompts=list(sample.prompts) or None,
     )

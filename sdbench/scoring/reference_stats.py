@@ -12,13 +12,14 @@ from metrics.features import Extractor
 from metrics.reference_stats import Stats, write_stats
 from sdbench.core import environment
 from sdbench.core.errors import InputError
+from sdbench.core.paths import file_name
 from sdbench.core.precision import full_precision
 from sdbench.core.progress import ImageProgress
 from sdbench.data.image_sets import ImageSet, open_image_set
 from sdbench.scoring.extract import Features, image_features
 from sdbench.scoring.extractors import build_extractors
 from sdbench.scoring.image_scores import BATCH_SIZE
-from sdbench.scoring.images import find_protocols
+from sdbench.scoring.protocols import protocols_of
 from sdbench.scoring.references import STATS_SUFFIX
 from sdbench.spec import FEWEST
 
@@ -48,7 +49,7 @@ def make_stats(
     """
     full_precision()
     protocols: dict[str, Protocol] = {}
-    for protocol in find_protocols(names):
+    for protocol in protocols_of(names):
         protocols.setdefault(protocol.extractor, protocol)
         if not protocol.formula.needs_reference:
             raise InputError(f"{protocol.name} compares with no real images, so it has no statistics")
@@ -79,7 +80,7 @@ def make_stats(
 def _files(out: Path, extractors: Sequence[str]) -> dict[str, Path]:
     """Return the file of each extractor's statistics."""
     if not out.suffix:
-        return {name: out / f"{name}{STATS_SUFFIX}" for name in extractors}
+        return {name: out / f"{file_name(name)}{STATS_SUFFIX}" for name in extractors}
     if out.suffix not in SUFFIXES:
         raise InputError(f"--out {out}: statistics are written as {' (all) or '.join(SUFFIXES)} (mu, sigma)")
     if len(extractors) > 1:

@@ -1,11 +1,11 @@
-"""Reference sets: real images that generated ones are compared with; a run computes their features once."""
+"""What distances need of a reference set: its features, which a run computes once, or statistics of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,11 @@ from metrics import MetricsError, Protocol
 from metrics.evaluate import Reference, prepare, prepare_all
 from metrics.features import Extractor
 from metrics.reference_stats import check_stats, read_stats
-from sdbench.core.digest import SHORT, digest_bytes, digest_file, digest_value
+from sdbench.core.digest import SHORT, digest_file, digest_value
 from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError
-from sdbench.core.paths import existing_path
+from sdbench.core.paths import existing_path, file_name
 from sdbench.core.progress import Note
-from sdbench.data.coco import image_files
-from sdbench.data.image_sets import ImageSet, open_image_set
 from sdbench.runs.parquet import (
     IDENTITY,
     as_json,
@@ -32,22 +30,21 @@ from sdbench.runs.parquet import (
 )
 from sdbench.runs.store import Store
 from sdbench.scoring.extract import image_features
-from sdbench.scoring.extractors import Build, build_same
-from sdbench.spec import FEWEST, CocoReference, FolderReference, ShapesReference, StatsReference
+from sdbench.scoring.extractors import Build, build_same, extractors_of
+from sdbench.scoring.pairs import OfPrompts
+from sdbench.scoring.pictures import PICTURES
+from sdbench.scoring.reference_sets import ReferenceSet
+from sdbench.spec import StatsReference
 
 __all__ = [
     "STATS_SUFFIX",
     "Real",
-    "ReferenceSet",
-    "load_reference",
+    "own_images",
+    "own_reference",
     "prepare_images",
     "prepare_stats",
     "reference_features",
-    "reference_of",
 ]
-
-PROBE = 16
-"""Number of images hashed to identify a rendered set; a change to the renderer changes them too."""
 
 STATS_SUFFIX = ".safetensors"
 """Suffix of the files in a folder of statistics; their names are those of the extractors."""
@@ -56,54 +53,18 @@ SECONDS_BETWEEN_NOTES = 15
 
 
 @dataclass(frozen=True)
-class ReferenceSet:
-    """A set of real images: its identity as a JSON value, and a function from batch size to batches.
-
-    `passed_over` counts what its folder or archive holds besides, by rule; `about` says it in words, and
-    `note` says what values must say of it.
-    """
-
-    identity: dict[str, Any]
-    batches: Callable[[int], Iterator[np.ndarray]]
-    passed_over: Mapping[str, int] = field(default_factory=dict)
-    about: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Real:
     """What a protocol's formula needs of the reference set.
 
     Attributes:
-        prepared: The set in the form that the formula takes.
+        prepared: The set in the form that the formula takes; None if each image has its own.
         note: What the note of each value must say about the reference set.
         digest: Identifies the images, or the file of their statistics.
     """
 
-    prepared: Reference
+    prepared: Reference | None
     note: str = ""
     digest: str = ""
-
-
-def load_reference(
-    spec: ShapesReference | FolderReference | CocoReference, image_size: tuple[int, int]
-) -> ReferenceSet:
-    """Return the reference set of `spec`. Hashes the files but decodes none of them yet.
-
-    Args:
-        spec: The `reference` of an experiment spec.
-        image_size: (height, width) that the images are fitted to.
-
-    Raises:
-        InputError: Files are missing or hold no images.
-    """
-    match spec:
-        case ShapesReference():
-            return _shapes(spec)
-        case FolderReference():
-            return reference_of(open_image_set(spec.path, "reference.path", FEWEST), image_size)
-        case CocoReference():
-            return reference_of(_coco(spec), image_size)
 
 
 def reference_features(
@@ -144,6 +105,28 @@ def reference_features(
     return {name: rows for name, rows in found.items() if rows is not None}
 
 
+def own_images(protocols: Iterable[Protocol], reference: ReferenceSet | None) -> OfPrompts | None:
+    """Return the reference images by prompt if a protocol compares each image with its own, or else None.
+
+    Raises:
+        InputError: Images of the reference set belong to no prompt.
+    """
+    paired = [protocol.name for protocol in protocols if protocol.with_reference]
+    if not paired:
+        return None
+    if reference is None or reference.of_prompts is None:
+        raise InputError(
+            f"reference: {paired[0]} compares each image with a reference image of its own: give a folder of "
+            "images named after the ids of the prompts, or COCO's images with its captions as prompts"
+        )
+    return reference.of_prompts
+
+
+def own_reference(protocols: Iterable[Protocol], reference: ReferenceSet) -> dict[str, Real]:
+    """Return what rows say about the reference set for those that compare each image with its own."""
+    return {p.name: Real(None, digest=reference.digest) for p in protocols if p.with_reference}
+
+
 def prepare_images(
     store: Store,
     reference: ReferenceSet,
@@ -161,17 +144,19 @@ def prepare_images(
         InputError: The images or features cannot be used.
     """
     protocols = list(protocols)
+    if not protocols:
+        return {}
     if reference.about:
         note(f"reference images: passed over: {reference.about}")
-    needed = {name: identities[name] for name in sorted({protocol.extractor for protocol in protocols})}
-    features = reference_features(store, reference, needed, build, batch_size, note)
+    needed = {name: identities[name] for name in extractors_of(protocols)}
+    features: dict[str, Any] = dict(reference_features(store, reference, needed, build, batch_size, note))
+    features[PICTURES] = _Batches(reference, batch_size)
     try:
         prepared = prepare_all(protocols, features, best_device())
     except MetricsError as error:
         raise InputError(f"reference: {error}") from None
-    digest = digest_value(reference.identity)
     said = reference.note and f"reference {reference.note}"
-    return {name: Real(real, said, digest) for name, real in prepared.items()}
+    return {name: Real(real, said, reference.digest) for name, real in prepared.items()}
 
 
 def prepare_stats(
@@ -196,12 +181,25 @@ def prepare_stats(
     path = existing_path(spec.path, "reference.path")
     reals = {}
     for protocol in protocols:
-        file = path / f"{protocol.extractor}{STATS_SUFFIX}" if path.is_dir() else path
+        if protocol.extractor == PICTURES:
+            raise InputError(f"reference: {protocol.name} needs real images themselves, not their statistics")
+        file = path / f"{file_name(protocol.extractor)}{STATS_SUFFIX}" if path.is_dir() else path
         try:
             reals[protocol.name] = _from_stats(file, protocol, build(protocol.extractor), image_size)
         except MetricsError as error:
             raise InputError(f"reference.path: {error}") from None
     return reals
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """The reference images themselves, for metrics of whole sets."""
+
+    reference: ReferenceSet
+    size: int
+
+    def batches(self) -> Iterator[np.ndarray]:
+        return self.reference.batches(self.size)
 
 
 def _from_stats(file: Path, protocol: Protocol, network: Extractor, image_size: tuple[int, int]) -> Real:
@@ -236,7 +234,7 @@ def _stamp(reference: ReferenceSet, identity: str, batch_size: int) -> dict[str,
 
 
 def _key(extractor: str, stamp: Mapping[str, Any]) -> str:
-    return f"reference/{extractor}_{digest_value(stamp)[:SHORT]}.parquet"
+    return f"reference/{file_name(extractor)}_{digest_value(stamp)[:SHORT]}.parquet"
 
 
 def _write(store: Store, extractor: str, stamp: Mapping[str, Any], features: np.ndarray) -> None:
@@ -249,46 +247,3 @@ def _read(store: Store, extractor: str, stamp: Mapping[str, Any]) -> np.ndarray 
     if not store.exists(key):
         return None
     return rows_of_lists(read_whole(store, key, stamp).column(0))
-
-
-def _shapes(spec: ShapesReference) -> ReferenceSet:
-    from reference_model import shapes
-
-    probe, _ = shapes.reference_set(min(PROBE, spec.count), spec.seed)
-
-    def batches(size: int) -> Iterator[np.ndarray]:
-        images, _ = shapes.reference_set(spec.count, spec.seed)
-        for start in range(0, len(images), size):
-            yield images[start : start + size]
-
-    identity = {**spec.model_dump(mode="json"), "probe": digest_bytes(probe.tobytes())}
-    return ReferenceSet(identity, batches)
-
-
-def reference_of(images: ImageSet, image_size: tuple[int, int]) -> ReferenceSet:
-    """Return the reference set of real images, fitted to (height, width)."""
-    height, width = image_size
-    identity = {"source": "folder", "height": height, "width": width, "content": images.digest()}
-    return ReferenceSet(
-        identity,
-        lambda batch_size: images.fitted(height, width, batch_size),
-        images.counts,
-        images.about,
-        images.note,
-    )
-
-
-def _coco(spec: CocoReference) -> ImageSet:
-    images = open_image_set(spec.path, "reference.path", FEWEST)
-    wanted = image_files(spec.captions, "reference.captions")
-    chosen = images.only(lambda name: PurePosixPath(name).name in wanted)
-    chosen = replace(chosen, passed_over={})  # the captions name what counts
-    missing = wanted - {PurePosixPath(name).name for name in chosen.names}
-    if missing:
-        lacking = f"{len(missing)} of {len(wanted)} images, the first is {min(missing)}"
-        raise InputError(f"{images.where} lacks {lacking}")
-    if len(chosen.names) < FEWEST:
-        raise InputError(
-            f"reference.captions: {spec.captions} lists {len(wanted)} images, {FEWEST} are needed"
-        )
-    return chosen

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from itertools import compress
+from typing import Any
 
 import numpy as np
 
 from sdbench.core.digest import digest_value
+from sdbench.core.errors import StoreError
 from sdbench.runs.features import FeatureStore
+from sdbench.runs.images import ImageStore
 from sdbench.runs.plan import Unit
-from sdbench.runs.shards import Made, ShardStore
+from sdbench.runs.shards import Made, Shard, ShardStore
 from sdbench.runs.store import Store
 from sdbench.runs.tables import FlaggedRow
 from sdbench.scoring.audit import Flagged, audit
+from sdbench.scoring.pictures import PICTURES, Pictures
 
 __all__ = ["Sample", "SampleReader"]
 
@@ -28,7 +32,7 @@ class Sample:
         ids: Ids of the images' prompts, or names of the images.
         prompts: The texts that the images were made from; empty if no metric reads text.
         sha256: Digests of the images' pixels.
-        features: float32 [n, d] by extractor.
+        features: float32 [n, d] by extractor, and the images themselves under PICTURES, if they are kept.
         text_features: Features of the prompts, float32 [n, d], by extractor.
         audit: What the audit found of each image.
     """
@@ -36,7 +40,7 @@ class Sample:
     ids: tuple[str, ...]
     prompts: Sequence[str]
     sha256: Sequence[str]
-    features: Mapping[str, np.ndarray]
+    features: Mapping[str, Any]
     text_features: Mapping[str, np.ndarray]
     audit: Sequence[Flagged]
 
@@ -75,11 +79,15 @@ class Sample:
 
 
 class SampleReader:
-    """Reads samples from the shards of a run and its features by extractors, whose identities are given."""
+    """Reads samples from the shards of a run and its features by extractors, whose identities are given.
 
-    def __init__(self, store: Store, extractors: Mapping[str, str]) -> None:
+    Samples also have the images themselves, if all of them are kept; `kept` is their number in each cell.
+    """
+
+    def __init__(self, store: Store, extractors: Mapping[str, str], kept: int = 0) -> None:
         self._shards = ShardStore(store)
         self._features = FeatureStore(store, extractors)
+        self._images = ImageStore(store, kept)
 
     def missing(self, units: Iterable[Unit]) -> int:
         """Return how many of the units' images are missing, or lack features."""
@@ -90,7 +98,7 @@ class SampleReader:
     def read(self, units: Sequence[Unit]) -> tuple[Sample, list[Made]]:
         """Return the images of a cell's units as one sample, and how each unit was made."""
         shards = [self._shards.read(unit) for unit in units]
-        features: dict[str, np.ndarray] = {}
+        features: dict[str, Any] = {}
         texts: dict[str, np.ndarray] = {}
         for name in self._features.extractors:
             pairs = zip(units, shards, strict=True)
@@ -99,6 +107,8 @@ class SampleReader:
             if parts[0].texts is not None:
                 texts[name] = np.concatenate([part.texts for part in parts if part.texts is not None])
         prompts = [prompt for unit in units for prompt in unit.chunk.prompts]
+        if all(map(self._images.keeps_all, units)):
+            features[PICTURES] = self._pictures(units, shards)
         flags = [given for shard in shards for given in shard.flags]
         sha256 = [digest for shard in shards for digest in shard.sha256]
         sample = Sample(
@@ -110,3 +120,17 @@ class SampleReader:
             audit(flags, sha256, np.concatenate([shard.thumbnails for shard in shards])),
         )
         return sample, [shard.made for shard in shards]
+
+    def _pictures(self, units: Sequence[Unit], shards: Sequence[Shard]) -> Pictures:
+        @lru_cache(maxsize=2)
+        def pixels(place: int) -> np.ndarray:
+            found = self._images.read(units[place], shards[place].sha256)
+            if isinstance(found, str):
+                raise StoreError(f"{found}; 'sdbench run' makes its unit again")
+            return found
+
+        return Pictures.of(
+            [partial(pixels, place) for place in range(len(units))],
+            [len(unit.chunk.prompts) for unit in units],
+            [prompt.text for unit in units for prompt in unit.chunk.prompts],
+        )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from metrics import PROTOCOLS, Protocol
+from metrics import Protocol
 from sdbench.core.progress import Note
 from sdbench.runs.plan import Cell, Plan
 from sdbench.runs.shards import Made
@@ -41,6 +41,7 @@ from sdbench.scoring.compare import (
     regions,
 )
 from sdbench.scoring.measure import MetricValue, image_table, measure, measure_some, protocol_rows
+from sdbench.scoring.protocols import protocols_of
 from sdbench.scoring.references import Real
 from sdbench.scoring.sample import Sample, SampleReader
 from sdbench.spec import ExperimentSpec
@@ -109,7 +110,7 @@ def score(
         StoreError: A shard is missing or damaged.
         InputError: A metric cannot be computed.
     """
-    protocols = [PROTOCOLS[name] for name in spec.metrics]
+    protocols = protocols_of(spec.metrics)
     wanted = ids_to_measure([_ids(plan, cell) for cell in plan.cells])
     measured = []
     for place, cell in enumerate(plan.cells):
@@ -197,6 +198,7 @@ def _row(
         reference_digest=real.digest if real else "",
         guided_by=cell.guided_by,
         negative_prompt=spec.negative_words,
+        metric_source=protocol.source,
     )
 
 

@@ -108,9 +108,9 @@ def _compared(row: pd.Series[Any], shared: Shared | None) -> Comparison:
     For values of different features, the error of the difference is unknown, so they get no verdict.
     """
     old, new = (_estimate(row, side) for side in "ab")
-    if _features_differ(row):
+    if differ := _made_differently(row):
         old, new = replace(old, standard_error=None), replace(new, standard_error=None)
-        return replace(compare(new, old), note="the extractors differ in weights or version")
+        return replace(compare(new, old), note=differ)
     reason = _unpaired_because(row, shared)
     parts = None if reason or shared is None else _parts(row, shared)
     if parts is None:
@@ -141,10 +141,12 @@ def _estimate(row: pd.Series[Any], side: str) -> Estimate:
     return Estimate(float(row[f"value_{side}"]), None if isnan(error) else error, int(row[f"n_{side}"]), None)
 
 
-def _features_differ(row: pd.Series[Any]) -> bool:
-    """Return whether both runs record the identity of the features, and the identities differ."""
+def _made_differently(row: pd.Series[Any]) -> str:
+    """Return what differs in how the values were computed, as far as both runs record it; "" for nothing."""
+    if row["metric_source_a"] != row["metric_source_b"]:
+        return f"the metric's code differs: {row['metric_source_a']} and {row['metric_source_b']}"
     known = {row["features_identity_a"], row["features_identity_b"]} - {""}
-    return len(known) > 1
+    return "the extractors differ in weights or version" if len(known) > 1 else ""
 
 
 def _unpaired_because(row: pd.Series[Any], shared: Shared | None) -> str:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, 
 from sdbench.core.digest import digest_value
 from sdbench.core.precision import compiles
 from sdbench.spec.budget import Budget
+from sdbench.spec.metric_names import as_metric_name
 from sdbench.spec.model_entry import ModelEntry, Name
 from sdbench.spec.models import CheckpointEntry, SamplerSpec
 from sdbench.spec.prompts import PromptsSpec
@@ -17,7 +18,7 @@ from sdbench.spec.records import TrackerSpec
 from sdbench.spec.references import ReferenceSpec
 from sdbench.spec.values import BatchSize, Count, Part, Scale, Seed, Switch
 
-__all__ = ["ExperimentSpec", "SweepSpec"]
+__all__ = ["ExperimentSpec", "MetricText", "SweepSpec"]
 
 
 def _height_width(value: Any) -> Any:
@@ -43,6 +44,10 @@ def _text_or_texts(value: Any) -> Any:
     if isinstance(value, list | tuple) and value and all(isinstance(text, str) for text in value):
         return tuple(value)
     raise ValueError(f"{value!r}; allowed: a text for all prompts, or a list with a text for each")
+
+
+MetricText = Annotated[str, BeforeValidator(as_metric_name)]
+"""A metric by its name; one from outside may have its arguments beside it."""
 
 
 class SweepSpec(Part):
@@ -104,7 +109,7 @@ class ExperimentSpec(SweepSpec):
         Count, Field(description="images per stored unit; an interruption loses the unit under way")
     ] = 64
     metrics: Annotated[
-        tuple[str, ...],
+        tuple[MetricText, ...],
         Field(min_length=1, description="what to measure: 'sdbench metrics list' has all metrics"),
     ]
     images: Annotated[
@@ -126,13 +131,6 @@ class ExperimentSpec(SweepSpec):
         if budget is not None and "metrics" in info.data:
             budget.protocol_of(info.data["metrics"])
         return budget
-
-    @property
-    def distances(self) -> tuple[str, ...]:
-        """The metrics that compare images with a reference set."""
-        from metrics.protocols import PROTOCOLS
-
-        return tuple(name for name in self.metrics if PROTOCOLS[name].formula.needs_reference)
 
     @property
     def digest(self) -> str:

@@ -15,7 +15,7 @@ from sdbench.core.yaml import YamlError, line_of, load_yaml
 from sdbench.spec import prompts, records, references
 from sdbench.spec.budget import Budget
 from sdbench.spec.errors import Problem, problems_of
-from sdbench.spec.experiment import ExperimentSpec, SweepSpec
+from sdbench.spec.experiment import ExperimentSpec, MetricText, SweepSpec
 from sdbench.spec.model_entry import ModelEntry
 from sdbench.spec.models import CheckpointEntry, SamplerSpec
 from sdbench.spec.overrides import OPTION, Override, with_overrides
@@ -145,7 +145,7 @@ def _valid_names(content: Mapping[str, Any]) -> Names:
     return Names(
         _valid(TypeAdapter(CheckpointEntry), content.get("checkpoints")),
         _valid(TypeAdapter(SamplerSpec), content.get("samplers")),
-        _valid(TypeAdapter(str), content.get("metrics")),
+        _valid(TypeAdapter(MetricText), content.get("metrics")),
         content.get("reference") is not None,
     )
 

@@ -20,7 +20,13 @@ def spec_schema(metrics: Iterable[str]) -> dict[str, Any]:
     """Return the schema; an editor offers the names of `metrics`, and other names remain valid."""
     schema = ExperimentSpec.model_json_schema()
     names = schema["properties"]["metrics"]
-    names["items"] = {"anyOf": [{"enum": sorted(metrics)}, {"type": "string"}]}
+    with_args = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "args": {"type": "object"}},
+        "required": ["name"],
+        "additionalProperties": False,
+    }
+    names["items"] = {"anyOf": [{"enum": sorted(metrics)}, {"type": "string"}, with_args]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from metrics.protocols import PROTOCOLS
 from sdbench.core.errors import InputError, SpecError, did_you_mean, one_line
 from sdbench.models.registry import known_names
 from sdbench.models.samplers import resolve_sampler
+from sdbench.scoring.protocols import protocol_of
 from sdbench.spec import ExperimentSpec, SamplerSpec, SweepSpec, load_spec
 from sdbench.spec.errors import Problem
 from sdbench.spec.loading import Names, names_in
@@ -64,14 +64,15 @@ def _problems(names: Names) -> Iterator[Problem]:
 
 
 def _metric_problems(names: Names) -> Iterator[Problem]:
+    compared = []
     for place, name in names.metrics.items():
-        if name not in PROTOCOLS:
-            hint = did_you_mean(name, PROTOCOLS, "sdbench metrics list")
-            yield Problem(("metrics", place), f"unknown metric {name!r}: {hint}")
-    known = [name for name in names.metrics.values() if name in PROTOCOLS]
-    distances = [name for name in known if PROTOCOLS[name].formula.needs_reference]
-    if distances and not names.has_reference:
-        yield Problem(("reference",), f"missing, and {distances[0]} compares against reference images")
+        try:
+            if protocol_of(name).needs_real_images:
+                compared.append(name)
+        except InputError as error:
+            yield Problem(("metrics", place), str(error))
+    if compared and not names.has_reference:
+        yield Problem(("reference",), f"missing, and {compared[0]} compares against reference images")
 
 
 def _about_checkpoint(entry: ModelEntry, place: int, known: Sequence[str]) -> Iterator[Problem]:

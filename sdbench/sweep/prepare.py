@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 
-from metrics import PROTOCOLS
 from metrics.features import Extractor
 from sdbench.core import environment
 from sdbench.core.errors import InputError
@@ -23,7 +22,11 @@ from sdbench.runs.plan import Cell, Plan, lay_out
 from sdbench.runs.shards import ShardStore
 from sdbench.runs.store import Store, open_store
 from sdbench.scoring.extractors import build_extractor, build_extractors, extractor_names, features_identity
-from sdbench.scoring.references import Real, ReferenceSet, load_reference, prepare_images, prepare_stats
+from sdbench.scoring.pictures import PICTURES
+from sdbench.scoring.protocols import distances_of, protocols_of
+from sdbench.scoring.reference_sets import ReferenceSet, find_reference
+from sdbench.scoring.references import Real, own_images, own_reference, prepare_images, prepare_stats
+from sdbench.scoring.trial import try_out
 from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
 from sdbench.sweep.names import check_names
 from sdbench.sweep.planning import make_cells, settings_of
@@ -34,7 +37,6 @@ __all__ = [
     "check_points",
     "find_inputs",
     "find_prompts",
-    "find_reference",
     "prepare",
     "prepare_reference",
     "with_image_size",
@@ -103,7 +105,8 @@ def prepare(spec: ExperimentSpec, place: str, note: Note) -> PreparedRun:
     store = open_store(place)
     note(f"{spec.name}: reading checkpoints")
     checkpoints = _identify(inputs.sources, store)
-    identities = {name: features_identity(extractor) for name, extractor in inputs.extractors.items()}
+    digest = inputs.reference.digest if inputs.reference else ""
+    identities = {name: features_identity(found, digest) for name, found in inputs.extractors.items()}
     cells = make_cells(spec, checkpoints, inputs.device)
     ends = _ends(spec, store, cells, inputs.prompts)
     plan = lay_out(cells, inputs.prompts, spec.unit_size, ends)
@@ -116,11 +119,16 @@ def find_inputs(spec: ExperimentSpec) -> RunInputs:
     check_names(spec)
     sources = locate_all(spec.checkpoints)
     prompts = find_prompts(spec)
-    if spec.distances and len(prompts) < FEWEST:
+    if distances_of(spec.metrics) and len(prompts) < FEWEST:
         raise InputError(f"prompts: {len(prompts)} prompt, a distance needs {FEWEST} images at least")
-    reference = find_reference(spec)
+    reference = find_reference(spec.reference, spec.height_width)
     device = environment.best_device()
     extractors = build_extractors(extractor_names(spec), device)
+    of_sets = [p.name for p in protocols_of(spec.metrics) if p.extractor == PICTURES]
+    if of_sets and spec.images != "all":
+        raise InputError(f"images: {spec.images}, but {of_sets[0]} reads all images of a cell: write all")
+    own = own_images(protocols_of(spec.metrics), reference)
+    try_out(extractors, spec.height_width, prompts, own)
     return RunInputs(sources, prompts, reference, device, extractors)
 
 
@@ -130,13 +138,6 @@ def find_prompts(spec: ExperimentSpec) -> tuple[Prompt, ...]:
     if not isinstance(spec.negative_prompt, tuple):
         return prompts
     return with_negatives(prompts, spec.negatives, all_of_them=spec.prompts.count is None)
-
-
-def find_reference(spec: ExperimentSpec) -> ReferenceSet | None:
-    """Return the reference set that `spec` names; None if it names statistics or nothing."""
-    if spec.reference is None or isinstance(spec.reference, StatsReference):
-        return None
-    return load_reference(spec.reference, spec.height_width)
 
 
 def prepare_reference(
@@ -157,14 +158,17 @@ def prepare_reference(
         identities: Identities of the features by extractor.
         note: Called with a line if features are computed.
     """
-    protocols = [PROTOCOLS[name] for name in spec.distances]
+    protocols = distances_of(spec.metrics)
     build = partial(build_extractor, device=environment.best_device())
     if isinstance(spec.reference, StatsReference):
         return prepare_stats(spec.reference, protocols, build, spec.height_width)
     if reference is None:
         return {}
     size = REFERENCE_BATCH if spec.batch_size == "auto" else spec.batch_size
-    return prepare_images(store, reference, protocols, identities, build, size, note)
+    return {
+        **prepare_images(store, reference, protocols, identities, build, size, note),
+        **own_reference(protocols_of(spec.metrics), reference),
+    }
 
 
 def check_points(spec: ExperimentSpec, source: Source, *, compiled: bool) -> None:

@@ -21,6 +21,7 @@ from sdbench.runs.plan_file import PlanFile, read_plan_file, write_plan_file
 from sdbench.runs.report import write_report
 from sdbench.runs.shards import shard_key
 from sdbench.runs.store import LocalStore, Store, existing_store, is_url
+from sdbench.scoring.reference_sets import find_reference
 from sdbench.scoring.references import Real
 from sdbench.scoring.sample import SampleReader
 from sdbench.scoring.score import score, write_scores
@@ -30,7 +31,6 @@ from sdbench.sweep.executors import EXECUTORS, Executor, Gap, Workforce
 from sdbench.sweep.names import check_metrics
 from sdbench.sweep.prepare import (
     PreparedRun,
-    find_reference,
     prepare,
     prepare_reference,
     with_image_size,
@@ -92,7 +92,7 @@ def run_experiment(
         reference = prepare_reference(spec, inputs.reference, store, prepared.identities, progress.note)
     job = _job(spec, prepared)
     with progress.stage(seconds, "work"), open_session(job, store, workforce, progress, executors) as work:
-        samples = SampleReader(store, prepared.identities)
+        samples = SampleReader(store, prepared.identities, job.images_kept)
         spent = spend(spec, plan, samples, reference, work, progress.note)
     _check_unchanged(spec, store)
     if spent.plan != plan:
@@ -128,7 +128,7 @@ def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_re
     store = existing_store(place)
     spec, stored = _stored_spec(store), read_plan_file(store)
     check_metrics(spec)
-    samples = SampleReader(store, stored.extractors)
+    samples = SampleReader(store, stored.extractors, stored.images_kept)
 
     def refuse_missing(plan: Plan) -> None:
         missing = samples.missing(plan.units)
@@ -138,7 +138,8 @@ def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_re
                 f"{place}: {missing} of {plan.images} images are not made yet; resume with: {again}"
             )
 
-    reference = prepare_reference(spec, find_reference(spec), store, stored.extractors, progress.note)
+    found = find_reference(spec.reference, spec.height_width)
+    reference = prepare_reference(spec, found, store, stored.extractors, progress.note)
     spent = spend(spec, stored.whole, samples, reference, refuse_missing, progress.note)
     _score(spec, store, samples, spent, reference, progress)
     return write_page(store, draw)
@@ -168,6 +169,8 @@ def _job(spec: ExperimentSpec, prepared: PreparedRun) -> Job:
         batch_size=spec.batch_size,
         images_kept=spec.images_kept(count),
         unit_size=min(spec.unit_size, count),
+        reference=spec.reference,
+        image_size=spec.height_width,
     )
 
 

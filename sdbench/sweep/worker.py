@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Literal, Self
 
@@ -25,7 +25,10 @@ from sdbench.runs.shards import Made, Shard, ShardStore
 from sdbench.runs.store import open_store
 from sdbench.scoring.audit import first_sight, thumbnail
 from sdbench.scoring.extract import image_features, text_features
-from sdbench.scoring.extractors import build_extractor, build_same
+from sdbench.scoring.extractors import build_extractor, build_same, takes_references
+from sdbench.scoring.pairs import beside_images
+from sdbench.scoring.reference_sets import ReferenceSet, find_reference
+from sdbench.spec import ReferenceSpec
 from sdbench.sweep.batch_size import BatchSize, automatic_size
 from sdbench.sweep.generate import generate_images
 
@@ -48,6 +51,8 @@ class Job:
         batch_size: Images per batch.
         images_kept: Number of images of each cell that are kept as PNG.
         unit_size: Images of a whole unit.
+        reference: The reference set of the spec, for metrics that compare each image with its own.
+        image_size: (height, width) that its images are fitted to.
     """
 
     place: str
@@ -58,6 +63,8 @@ class Job:
     batch_size: int | Literal["auto"]
     images_kept: int
     unit_size: int
+    reference: ReferenceSpec | None = None
+    image_size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -169,11 +176,19 @@ class Worker:
         prompts = [prompt.text for prompt in unit.chunk.prompts]
         for name in self._features.missing(unit, pixels):
             with timed(seconds, "extract"):
-                extractor = {name: build_same(build, name, self._features.extractors[name])}
+                real = self._reference if takes_references(build(name)) else None
+                identity = self._features.extractors[name]
+                extractor = {name: build_same(build, name, identity, real.digest if real else "")}
                 texts = text_features(extractor, prompts, size)
-                found = StoredFeatures(image_features(extractor, batches)[name], texts.get(name))
+                beside = beside_images(unit.chunk.prompts, real.of_prompts if real else None)
+                found = StoredFeatures(image_features(extractor, batches, beside)[name], texts.get(name))
             with timed(seconds, "write"):
                 self._features.write(unit, pixels, name, found)
+
+    @cached_property
+    def _reference(self) -> ReferenceSet | None:
+        """The reference set of the spec, for values per image that compare with an image of it."""
+        return find_reference(self._job.reference, self._job.image_size)
 
     def _generate(
         self, unit: Unit, loaded: _Loaded, tick: Tick, seconds: dict[str, float]

@@ -30,7 +30,7 @@ BLOCKS = re.findall(r'^```(\w+) title="([^"]+)"\n(.*?)^```', PAGE, re.DOTALL | r
 COMMANDS = re.findall(r"^    (sdbench .*)$", PAGE, re.MULTILINE)
 CHANGED = ("sdbench", "metrics", "reports")
 UNCHANGED = ("reference_model", "experiments")
-PACKAGE_FILES = ("my_package.py", "pyproject.toml")
+PACKAGE_FILES = ("my_package.py", "my_metrics.py", "pyproject.toml")
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,38 @@ def test_the_model_of_the_package_is_swept(followed: Followed) -> None:
     assert manifest["checkpoints"]["noise"]["distribution"] == "my-package 1.0"
 
 
+def test_metrics_of_the_package_and_of_a_file_are_measured(followed: Followed) -> None:
+    run = followed.folder / "runs" / "noise-own"
+    names = [
+        "ext:my-package/colourfulness",
+        "my_metrics:length_gap?weight=0.5",
+        "own.py:sharpness",
+        "kernel@ext:my-package/columns",
+        "my_metrics:spread@shapes-clip",
+    ]
+    found = results(run).set_index("protocol")
+    assert list(found.index[: len(names)]) == names
+    assert (found["standard_error"] > 0).all()
+    assert found.loc["own.py:sharpness", "metric_source"].str.startswith("own.py sha256:").all()
+    others = found.drop(index="own.py:sharpness")["metric_source"]
+    assert others.str.startswith("my-package 1.0 sha256:").all()
+    comparisons = pd.read_csv(run / "comparisons.csv").set_index("protocol")
+    assert comparisons.loc[names, "standard_error"].notna().all()
+    page = (run / "report" / "index.html").read_text(encoding="utf-8")
+    assert "colourfulness (my-package 1.0, " in page
+    assert json.loads((run / "manifest.json").read_text())["images_made"] == 16
+    scored = results(followed.folder / "scores" / "own").set_index("protocol")["value"]
+    expected = found["value"].groupby(level=0, sort=False).mean()[scored.index]
+    np.testing.assert_allclose(scored, expected, rtol=1e-6)
+
+
 def test_the_metric_and_the_extractor_measure_the_images(followed: Followed) -> None:
     files = sorted((followed.folder / "runs" / "noise" / "images").rglob("*.png"))
     images = np.stack([np.asarray(Image.open(file)) for file in files])
     features = build_extractor("shapes-clip", "cpu").images(images).astype(np.float64)
     printed = followed.printed
-    spread, distance = (text for command, text in printed.items() if command.startswith("sdbench score"))
+    scored = [text for command, text in printed.items() if command.startswith("sdbench score runs/noise/")]
+    spread, distance = scored
     assert f"{features.var(axis=0).sum():.6g}" in spread
     assert "kd-tiles" in distance
     found = results(followed.folder / "scores" / "images")

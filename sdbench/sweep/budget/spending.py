@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from metrics import PROTOCOLS, Estimate, MetricsError, Protocol
+from metrics import Estimate, MetricsError, Protocol
 from metrics.evaluate import evaluate
 from sdbench.core.errors import InputError, SdbenchError
 from sdbench.core.progress import Note
 from sdbench.runs.plan import Cell, Plan, Unit
 from sdbench.runs.tables import ResultRow
+from sdbench.scoring.protocols import protocol_of
 from sdbench.scoring.references import Real
 from sdbench.scoring.sample import SampleReader
 from sdbench.spec import ExperimentSpec
@@ -73,7 +74,7 @@ def spend(
     if spec.budget is None:
         work(plan)
         return Spent(plan, {}, {}, {})
-    protocol = PROTOCOLS[spec.budget.protocol_of(spec.metrics)]
+    protocol = protocol_of(spec.budget.protocol_of(spec.metrics))
     rule = _rule(spec.budget, plan, protocol)
 
     def make(cells: Sequence[Cell], done: int, wanted: int) -> None:

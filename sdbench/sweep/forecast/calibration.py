@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from metrics import MetricsError
 from sdbench.core import environment
 from sdbench.core.errors import InputError, SamplingError
 from sdbench.core.precision import full_precision
@@ -160,12 +161,12 @@ def _features(spec: ExperimentSpec, probe: _Probe, device: str) -> tuple[float, 
             continue
         try:
             extractor = build_extractor(name, device)
-        except InputError:
+            extractor.images(probe.images.pixels)
+            began = time.perf_counter()
+            extractor.images(probe.images.pixels)
+        except (InputError, MetricsError):  # the second: values that take more than images
             absent.append(name)
             continue
-        extractor.images(probe.images.pixels)
-        began = time.perf_counter()
-        extractor.images(probe.images.pixels)
         seconds += (time.perf_counter() - began) / probe.size
     return seconds, f", without the features of {', '.join(absent)}" if absent else ""
 

@@ -17,11 +17,12 @@ from sdbench.models.registry import locate
 from sdbench.models.samplers import resolve_sampler
 from sdbench.models.settings import Settings
 from sdbench.models.sources import PipelineSource, ReferenceSource
+from sdbench.scoring.reference_sets import find_reference
 from sdbench.spec import ExperimentSpec, SamplerSpec, StatsReference
 from sdbench.spec.model_entry import ModelEntry
 from sdbench.spec.sampler_names import belongs_to_model
 from sdbench.sweep.planning import settings_of
-from sdbench.sweep.prepare import check_points, find_prompts, find_reference
+from sdbench.sweep.prepare import check_points, find_prompts
 
 __all__ = ["Curve", "Found", "count", "find", "first_point"]
 
@@ -91,7 +92,7 @@ def find(spec: ExperimentSpec) -> Found:
         if isinstance(spec.reference, StatsReference):
             existing_file(spec.reference.path, "reference.path")
         else:
-            find_reference(spec)
+            find_reference(spec.reference, spec.height_width)
     except InputError as error:
         missing.append(str(error))
     return Found(sources, prompts, tuple(missing))

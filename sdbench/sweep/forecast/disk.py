@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from metrics.features import EXTRACTORS
-from sdbench.scoring.extractors import extractor_names
+from sdbench.scoring.extractors import extractor_names, floats_of
 from sdbench.spec import ExperimentSpec
 
 __all__ = ["TYPICAL", "Disk", "disk_of"]
@@ -30,8 +29,7 @@ class Disk:
 
 def disk_of(spec: ExperimentSpec, cells: int, prompts: int, bytes_per_pixel: float | None) -> Disk:
     """Return the bytes of a whole run of `cells` cells with `prompts` prompts each."""
-    networks = [EXTRACTORS[name] for name in extractor_names(spec)]
-    floats = sum(network.dim * (2 if network.reads_text else 1) for network in networks)
+    floats = sum(floats_of(name) for name in extractor_names(spec))
     units = cells * ceil(prompts / spec.unit_size)
     shards = units * PER_UNIT + cells * prompts * (PER_IMAGE + 4 * floats)
     height, width = spec.height_width

@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from sdbench.core.errors import InputError
 from sdbench.data.image_sets import ImageSet, open_image_set
-from sdbench.scoring.references import load_reference
+from sdbench.scoring.reference_sets import load_reference
 from sdbench.spec import CocoReference, FolderReference
 
 RANDOM = np.random.default_rng(2)

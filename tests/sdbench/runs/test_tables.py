@@ -37,6 +37,7 @@ ROW = ResultRow(
     versions="torch=1",
     prompts_digest="p",
     reference_digest="",
+    metric_source="",
 )
 
 

@@ -18,7 +18,8 @@ from sdbench.runs.parquet import fixed_size_lists
 from sdbench.runs.store import LocalStore
 from sdbench.scoring import references
 from sdbench.scoring.extractors import features_identity
-from sdbench.scoring.references import load_reference, reference_features
+from sdbench.scoring.reference_sets import load_reference
+from sdbench.scoring.references import reference_features
 from sdbench.spec import FolderReference, ShapesReference
 
 

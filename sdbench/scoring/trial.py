@@ -1,0 +1,36 @@
+"""A trial of extractors from outside before any image is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from metrics.features import EXTRACTORS, Extractor
+from sdbench.data.prompts import Prompt
+from sdbench.scoring.extract import image_features, text_features
+from sdbench.scoring.pairs import OfPrompts, beside_images
+
+__all__ = ["try_out"]
+
+_IMAGES = 2
+
+
+def try_out(
+    extractors: Mapping[str, Extractor],
+    image_size: tuple[int, int],
+    prompts: Sequence[Prompt],
+    of_prompts: OfPrompts | None,
+) -> None:
+    """Try the extractors from outside on random images (height, width) of the first prompts.
+
+    Every prompt is also asked for its reference image if `of_prompts` is given.
+
+    Raises:
+        InputError: One fails, or a prompt has no reference image.
+    """
+    outside = {name: extractor for name, extractor in extractors.items() if name not in EXTRACTORS}
+    few = prompts[:_IMAGES]
+    images = np.random.default_rng(0).integers(0, 256, (len(few), *image_size, 3), dtype=np.uint8)
+    image_features(outside, [images], beside_images(few, of_prompts))
+    text_features(outside, [prompt.text for prompt in few], len(few))
