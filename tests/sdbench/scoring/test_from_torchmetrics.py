@@ -15,13 +15,13 @@ from PIL import Image
 
 from metrics import evaluate
 from sdbench.cli import main
-from sdbench.core.errors import InputError, SpecError
+from sdbench.core.errors import InputError
 from sdbench.scoring.extract import Beside, image_features
 from sdbench.scoring.extractors import build_extractor
 from sdbench.scoring.outside import build, found, resolve
 from sdbench.scoring.protocols import protocol_of
 from sdbench.spec import ExperimentSpec
-from sdbench.sweep.names import check_names
+from sdbench.sweep.prepare import find_inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torchmetrics", "ignore::FutureWarning")
 
@@ -210,8 +210,8 @@ def test_faults_are_one_line(name: str) -> None:
 
 def test_sets_need_all_images_and_pairs_need_reference_images(tiny: dict[str, Any], tmp_path: Path) -> None:
     spec = ExperimentSpec.model_validate({**tiny, "metrics": [MIFID], "images": "none"})
-    with pytest.raises(SpecError, match=r"^images: none, but .* reads all images of a cell"):
-        check_names(spec)
+    with pytest.raises(InputError, match=r"^images: none, but .* reads all images of a cell"):
+        find_inputs(spec)
     folder_of(tmp_path / "real", IMAGES[:2]), folder_of(tmp_path / "mine", IMAGES[:4])
     command = [
         "score",
