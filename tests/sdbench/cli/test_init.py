@@ -23,6 +23,9 @@ EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder: two checkpoints of one name, prompts in several formats, real images."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SDBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     for folder in ("a", "b 2"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "model.safetensors").touch()
@@ -57,6 +60,7 @@ def test_a_spec_from_options(mine: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads((mine / "spec.schema.json").read_text()) == spec_schema(PROTOCOLS)
     out = capsys.readouterr().out
     assert "6 settings of 2 images each" in out
+    assert "sdbench models fetch clip-vit-l-14 inception-v3\n" in out
     assert "sdbench run first.yaml" in out
     assert main(["init", "first.yaml", *words]) == 2
     assert "first.yaml exists already" in capsys.readouterr().err
