@@ -100,8 +100,8 @@ def _sure(stand: Standing, run: Run) -> str:
 
 def _needed(stand: Standing) -> str:
     """Return how many images would settle the closest race, as the end of a clause."""
-    text = images_needed(float(stand.unsettled["needed"].max()))
-    return f"; {text}" if text else ""
+    number = images_needed(float(stand.unsettled["needed"].max()))
+    return f"; {number} images a cell would settle it" if number else ""
 
 
 def _largest(rivals: pd.DataFrame) -> str:

@@ -30,6 +30,7 @@ class CurveOrder:
     """
 
     label: str
+    lower_is_better: bool
     curves: list[str]
     chain: list[str]
     also: list[tuple[str, str]]
@@ -51,10 +52,12 @@ class CurveOrder:
         return f"{order}; not settled is {self._open_pairs()}." if len(self.open) else f"{order}."
 
     def _open_pairs(self) -> str:
+        """Return the open pairs, each with the images a cell that would settle it."""
         pairs = []
         for row in self.open.head(_NAMED).to_dict("records"):
-            needed = images_needed(row["needed"])
-            pairs.append(f"{row['ahead']} against {row['behind']}{f' ({needed})' if needed else ''}")
+            number = images_needed(row["needed"])
+            needed = f" ({number}{'' if pairs else ' images a cell would settle it'})" if number else ""
+            pairs.append(f"{row['ahead']} against {row['behind']}{needed}")
         more = len(self.open) - _NAMED
         return ", ".join(pairs) + (f" and {more} more pairs" if more > 0 else "")
 
@@ -81,6 +84,7 @@ def curve_order(run: Run, protocol: str) -> CurveOrder | None:
     chain = _longest(curves, set(settled))
     return CurveOrder(
         str(rows["label"].iloc[0]),
+        bool(lower),
         curves,
         chain,
         [pair for pair in settled if pair not in set(combinations(chain, 2))],

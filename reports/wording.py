@@ -108,13 +108,13 @@ def duration(seconds: float) -> str:
 
 
 def images_needed(value: float) -> str:
-    """Return "about 4,200 images a cell would settle it", two digits; "" if the number is not known."""
+    """Return a number of images as "about 4,200", two digits, or "over 100,000"; "" if it is not known."""
     if math.isnan(value):
         return ""
     if value > _MOST_IMAGES:
-        return f"over {count(_MOST_IMAGES)} images a cell would be needed"
+        return f"over {count(_MOST_IMAGES)}"
     digits = max(math.floor(math.log10(max(value, 1))) - 1, 0)
-    return f"about {count(math.ceil(value / 10**digits) * 10**digits)} images a cell would settle it"
+    return f"about {count(math.ceil(value / 10**digits) * 10**digits)}"
 
 
 def _places(value: float, digits: int) -> int:

@@ -5,6 +5,7 @@
     fid, kid, cmmd, clip_score,     one metric of images or features, as an `Estimate`
     precision, recall, density,
     coverage
+    compare                         whether two sets of images are equivalent
     load_model                      make images from prompts
 
 docs/python.md describes them. Other modules are internal and may change. Importing this package loads nothing
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from metrics import Estimate
+    from sdbench.api.comparisons import ImageComparison, compare
     from sdbench.api.metric_functions import (
         clip_score,
         cmmd,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Estimate",
+    "ImageComparison",
     "InputError",
     "LoadedModel",
     "Run",
@@ -47,6 +50,7 @@ __all__ = [
     "__version__",
     "clip_score",
     "cmmd",
+    "compare",
     "coverage",
     "density",
     "fid",
@@ -61,6 +65,7 @@ __all__ = [
 
 _HOMES = {
     "metrics": ("Estimate",),
+    "sdbench.api.comparisons": ("ImageComparison", "compare"),
     "sdbench.api.metric_functions": (
         *("fid", "kid", "cmmd", "clip_score"),
         *("precision", "recall", "density", "coverage"),

@@ -66,7 +66,7 @@ def _order_badges(orders: list[CurveOrder]) -> list[Badge]:
     """Return a badge for each metric with tests: the curves that nothing is settled to be ahead of."""
     return [
         Badge(
-            f"Best curve by {order.label.split(' (')[0]}",
+            f"Best by {'distance' if order.lower_is_better else 'score'}",
             either(order.leading),
             "settled" if len(order.leading) == 1 else "not settled",
         )

@@ -54,8 +54,8 @@ def test_a_checkpoint_may_be_settled_when_its_scale_is_not(scored_run: Path) -> 
         "CLIP score, mean over 5 guidance scales: v2 is ahead of v1 (settled).",
     ]
     assert badges(content) == [
-        ("Best curve by Fréchet distance", "v2", "settled"),
-        ("Best curve by CLIP score", "v2", "settled"),
+        ("Best by distance", "v2", "settled"),
+        ("Best by score", "v2", "settled"),
         ("Guidance scale of v2", "1.5 or 2", "not settled"),
     ]
 
@@ -67,7 +67,7 @@ def test_when_nothing_is_settled_the_verdict_says_so(scored_run: Path) -> None:
     content = told(scored_run)
     assert content["sure"].startswith(
         "The lead is not settled: the cell cannot be told apart from v2 at 1.5, v2 at 3 and 7 other cells; "
-        "over 100,000 images a cell would be needed"
+        "over 100,000 images a cell would settle it"
     )
     assert content["sure"].endswith("in both metrics is 40%.")
     assert content["orders"][0] == (
@@ -75,8 +75,8 @@ def test_when_nothing_is_settled_the_verdict_says_so(scored_run: Path) -> None:
         "cell would settle it)."
     )
     assert badges(content) == [
-        ("Best curve by Fréchet distance", "v2 or v1", "not settled"),
-        ("Best curve by CLIP score", "v2 or v1", "not settled"),
+        ("Best by distance", "v2 or v1", "not settled"),
+        ("Best by score", "v2 or v1", "not settled"),
         ("Guidance scale of v2", "1.5, 2, 3, 5 or 8", "not settled"),
     ]
     assert [card.winner for card in content["cards"]][-1] == "None"
@@ -173,6 +173,6 @@ def test_the_order_of_curves_is_the_longest_settled_one(scored_run: Path) -> Non
     assert order.leading == ["a", "b"]
     assert order.sentence == (
         "Fréchet distance, mean over 2 guidance scales: a is ahead of c, c of d (settled); not settled is b "
-        "against d (about 450 images a cell would settle it), a against b (about 900 images a cell would "
-        "settle it), b against c (about 900 images a cell would settle it)."
+        "against d (about 450 images a cell would settle it), a against b (about 900), b against c (about "
+        "900)."
     )

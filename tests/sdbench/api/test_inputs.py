@@ -100,6 +100,21 @@ def test_scores_as_tables(
     assert capsys.readouterr() == ("", "")
 
 
+def test_two_sets_are_compared_pair_by_pair(
+    array: np.ndarray, generated: Path, pixels: PixelExtractor
+) -> None:
+    metrics = "clip-score-vit-l-14"
+    same = sdbench.compare(str(generated), list(array), prompts=PROMPTS, metrics=metrics, progress=False)
+    assert (same.verdicts, same.passed) == (["identical"], True)
+    assert repr(same) == "ImageComparison(identical (12 pairs): all pairs have the same pixels)"
+    array = array.copy()
+    array[2] = 0
+    broken = sdbench.compare(str(generated), array, prompts=PROMPTS, metrics=metrics, progress=False)
+    assert (broken.verdicts, broken.passed) == (["changed"], False)
+    assert "<b>changed</b>" in broken._repr_html_()
+    assert metrics in list(broken.measures["name"])
+
+
 FLOATS = np.full((N, 7, 9, 3), 0.5)
 
 
@@ -126,6 +141,8 @@ FLOATS = np.full((N, 7, 9, 3), 0.5)
         (lambda: sdbench.kid(np.ones((4, 2)), np.ones((4, 3))), "real features have 3 dimensions"),
         (lambda: sdbench.clip_score(FLOATS, ["x"]), "prompts: 1 prompts for 12 images; give one for each"),
         (lambda: sdbench.clip_score(FLOATS, [" "] * N), "prompts: entry 0 is ' ', not a text"),
+        (lambda: sdbench.compare(FLOATS, FLOATS, prompts=["a\nb"] * N), "prompts: entry 0 has several lines"),
+        (lambda: sdbench.compare("nowhere", FLOATS), "a: nowhere not found"),
         (lambda: sdbench.score(FLOATS, mapping="csvs"), "mapping 'csvs': did you mean 'csv'"),
     ],
 )
