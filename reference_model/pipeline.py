@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from reference_model.guidance import guided
+from reference_model.guidance_methods import Guidance, guided_by
 from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.noise import StepNoise, start_noise
 from reference_model.samplers import SAMPLERS, Draw, Sampler
@@ -40,15 +41,16 @@ def sample(
     sampler: str | Sampler = "plms",
     steps: int = 50,
     guidance_scale: float = 7.5,
+    guidance: Guidance | None = None,
     eta: float = 0.0,
     step_noise: Draw | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Sample a batch -> images [B, 3, H, W] in [-1, 1] or a little beyond, on the model's device.
 
-    Shapes: context [B, L, D]; uncond_context [1, L, D]; x_T [B, C, h, w]. ``sampler`` is a name in
-    ``SAMPLERS`` or a `Sampler`. Only stochastic samplers call ``step_noise``. ``on_step`` is called with
-    (steps done, total steps) after each step.
+    Shapes: context [B, L, D]; uncond_context [1, L, D] or [B, L, D]; x_T [B, C, h, w]. ``sampler`` is a name
+    in ``SAMPLERS`` or a `Sampler`. ``guidance`` replaces plain classifier-free guidance. Only stochastic
+    samplers call ``step_noise``. ``on_step`` is called with (steps done, total steps) after each step.
 
     Raises:
         KeyError: the sampler is unknown.
@@ -58,11 +60,15 @@ def sample(
         sampler = SAMPLERS[sampler]
     grid = sampler.grid(model.schedule, steps, eta)
     # Move them to the device once: a copy at each step would wait for the GPU.
-    grid = replace(grid, timesteps=grid.timesteps.to(model.device))
-    denoise = guided(model.denoise, context, uncond_context, guidance_scale, shared=True)
+    path = replace(grid, timesteps=grid.timesteps.to(model.device))
+    if guidance is None:
+        denoise = guided(model.denoise, context, uncond_context, guidance_scale, shared=True)
+    else:
+        contexts = context, uncond_context
+        denoise = guided_by(guidance, model.denoise, *contexts, guidance_scale, model.schedule, grid)
     x = x_T.to(model.device)
     total = len(grid.timesteps)
-    for done, step in enumerate(sampler.run(denoise, x, grid, step_noise), start=1):
+    for done, step in enumerate(sampler.run(denoise, x, path, step_noise), start=1):
         x = step.x
         if on_step is not None:
             on_step(done, total)

@@ -39,11 +39,11 @@ def _rows() -> list[dict[str, Any]]:
     """Return name, order, whether eta has an effect, and a description of each sampler with a name."""
     from importlib.metadata import entry_points
 
-    from reference_model.samplers import SAMPLERS
+    from reference_model.samplers import FLOW_SAMPLERS, SAMPLERS
     from sdbench.models.samplers import GROUP
 
     rows = []
-    for name, sampler in SAMPLERS.items():
+    for name, sampler in (SAMPLERS | FLOW_SAMPLERS).items():
         about = (sys.modules[sampler.run.__module__].__doc__ or "").splitlines()[0].rstrip(".")
         order = f"; order {sampler.order}" if sampler.order else ""
         eta = "; takes eta" if sampler.takes_eta else ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdbench.core.errors import InputError, one_line
 from sdbench.models.diffusers_layout import read_index
+from sdbench.spec.guidance import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +79,11 @@ def pipeline_guidance(source: PipelineSource) -> PipelineGuidance:
 def check_guidance(source: PipelineSource, settings: Settings) -> None:
     """Raise InputError for a scale or a negative prompt that would have no effect on the images."""
     scale = settings.guidance_scale
+    if settings.guidance != PLAIN:
+        raise InputError(
+            f"checkpoint {source.name}: a pipeline guides in its own way; guidance {settings.guidance!r} is "
+            "for weights that the reference model runs (path: instead of diffusers:)"
+        )
     if scale < 1:
         raise InputError(f"checkpoint {source.name}: diffusers does not support guidance scales below 1")
     found = pipeline_guidance(source)

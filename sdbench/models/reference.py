@@ -17,9 +17,11 @@ from sdbench.core.errors import InputError, did_you_mean
 from sdbench.core.precision import FULL, Arithmetic
 from sdbench.data.prompts import Prompt
 from sdbench.models import Images, Model, OnStep
+from sdbench.models.guidance import resolve_guidance
 from sdbench.models.samplers import resolve_sampler
 from sdbench.models.settings import Settings
 from sdbench.models.sources import ReferenceSource
+from sdbench.spec.guidance import PLAIN
 from sdbench.spec.sampler_names import belongs_to_model
 
 __all__ = ["ReferenceModel", "check_settings", "load_reference_model", "read_config"]
@@ -53,6 +55,7 @@ class ReferenceModel:
             sampler=resolve_sampler(settings.sampler),
             steps=settings.steps,
             guidance_scale=settings.guidance_scale,
+            guidance=None if settings.guidance == PLAIN else resolve_guidance(settings.guidance),
             eta=settings.eta,
             step_noise=StepNoise(settings.seed, ids, shape),
             on_step=on_step,
@@ -121,6 +124,12 @@ def check_settings(source: ReferenceSource, settings: Settings) -> None:
             f"{did_you_mean(settings.sampler, SAMPLERS)}"
         )
     config = source.model_config
+    if settings.guidance.startswith("cfg++") and (settings.sampler != "ddim" or settings.eta):
+        raise InputError(
+            f"checkpoint {source.name}: guidance cfg++ changes the update of ddim at eta 0, not that of "
+            f"{settings.sampler}; use the sampler ddim"
+        )
+    resolve_guidance(settings.guidance)
     try:
         config.latent_shape(settings.height, settings.width)
         sampler = resolve_sampler(settings.sampler)

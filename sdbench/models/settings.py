@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sdbench.core.precision import FULL, Arithmetic
 from sdbench.data.prompts import Prompt
+from sdbench.spec.guidance import PLAIN
 
 __all__ = ["Settings"]
 
@@ -29,6 +30,7 @@ class Settings:
         precision: As in `Arithmetic`.
         compiled: As in `Arithmetic`.
         negative_prompt: Guidance leads away from this text, unless a prompt has its own.
+        guidance: A way of guiding with its settings, as `models.guidance` takes it.
     """
 
     sampler: str
@@ -41,6 +43,7 @@ class Settings:
     precision: str = FULL.precision
     compiled: bool = FULL.compiled
     negative_prompt: str = ""
+    guidance: str = PLAIN
 
     @property
     def arithmetic(self) -> Arithmetic:

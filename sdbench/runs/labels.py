@@ -5,7 +5,11 @@ Names of folders and files, which carry a digest and no spaces, are made in sdbe
 
 from __future__ import annotations
 
-__all__ = ["cell_label", "curve_label", "sampler_label"]
+from urllib.parse import unquote
+
+from sdbench.spec.guidance import PLAIN
+
+__all__ = ["cell_label", "curve_label", "guided_label", "sampler_label"]
 
 
 def sampler_label(sampler: str, steps: int, eta: float) -> str:
@@ -16,6 +20,15 @@ def sampler_label(sampler: str, steps: int, eta: float) -> str:
 def curve_label(checkpoint: str, sampler: str, steps: int, eta: float, *, several: bool) -> str:
     """Return the checkpoint, with the sampler setting if the run has several of them."""
     return f"{checkpoint}, {sampler_label(sampler, steps, eta)}" if several else checkpoint
+
+
+def guided_label(curve: str, guidance: str) -> str:
+    """Return the curve with its way of guiding, such as "shapes-v1-4, apg (momentum 0, norm 5)"."""
+    name, _, settings = guidance.partition("?")
+    if guidance == PLAIN:
+        return curve
+    words = unquote(settings).replace("=", " ").replace("&", ", ")
+    return f"{curve}, {name} ({words})" if words else f"{curve}, {name}"
 
 
 def cell_label(curve: str, guidance_scale: float) -> str:

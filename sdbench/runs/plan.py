@@ -19,7 +19,8 @@ from typing import Any
 from sdbench.core.digest import SHORT, digest_value
 from sdbench.data.prompts import Prompt
 from sdbench.models.settings import Settings
-from sdbench.runs.labels import curve_label
+from sdbench.runs.labels import curve_label, guided_label
+from sdbench.spec.guidance import PLAIN
 
 __all__ = ["Cell", "Chunk", "Plan", "Unit", "lay_out"]
 
@@ -27,8 +28,8 @@ IMAGES_VERSION = 1
 """Increased by every change to the code that changes images, so that older shards are not reused."""
 
 
-LATER = ("negative_prompt",)
-"""Settings that came after the first shards; part of an identity only if they are not empty."""
+LATER = {"negative_prompt": "", "guidance": PLAIN}
+"""Settings that came after the first shards, with the values that leave an identity as it was."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Cell:
         weights_digest: Identifies the weights that the name stands for.
         config_digest: Identifies the model's configuration.
         sampler_source: The sha256 of the files that define a third-party sampler; None for others.
+        guidance_source: The sha256 of the file that defines a way of guiding of others; None for others.
         guided_by: What the guidance scale is to the model; "" if that is not known. Not part of the identity.
     """
 
@@ -50,6 +52,7 @@ class Cell:
     config_digest: str
     sampler_source: str | None = None
     guided_by: str = ""
+    guidance_source: str | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -59,7 +62,8 @@ class Cell:
             "weights": self.weights_digest,
             "config": self.config_digest,
             "sampler_source": self.sampler_source,
-            **{key: value for key, value in asdict(self.settings).items() if key not in LATER or value},
+            **({"guidance_source": self.guidance_source} if self.guidance_source else {}),
+            **{key: value for key, value in asdict(self.settings).items() if value != LATER.get(key)},
         }
 
     @cached_property
@@ -70,7 +74,9 @@ class Cell:
         sampler = re.sub(r"[^\w.+-]", ".", asked.sampler, flags=re.ASCII)
         path = f"{sampler}{asked.steps}{eta}"
         digest = digest_value(self.identity)[:SHORT]
-        return f"{self.checkpoint}_{path}_s{asked.guidance_scale:g}_{digest}"
+        way = re.sub(r"[^\w.+-]", ".", asked.guidance.partition("?")[0], flags=re.ASCII)
+        by = "" if way == PLAIN else f"_{way}"
+        return f"{self.checkpoint}_{path}{by}_s{asked.guidance_scale:g}_{digest}"
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,12 @@ class Plan:
             cell: (cell.settings.sampler, cell.settings.steps, cell.settings.eta) for cell in self.cells
         }
         several = len(set(settings.values())) > 1
-        return {cell: curve_label(cell.checkpoint, *settings[cell], several=several) for cell in self.cells}
+        return {
+            cell: guided_label(
+                curve_label(cell.checkpoint, *settings[cell], several=several), cell.settings.guidance
+            )
+            for cell in self.cells
+        }
 
     def units_of(self, cell: Cell) -> tuple[Unit, ...]:
         """Return the units of one cell, in prompt order."""

@@ -199,6 +199,7 @@ def _row(
         guided_by=cell.guided_by,
         negative_prompt=spec.negative_words,
         metric_source=protocol.source,
+        guidance=asked.guidance,
     )
 
 

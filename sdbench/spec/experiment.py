@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from sdbench.core.digest import digest_value
 from sdbench.core.precision import compiles
 from sdbench.spec.budget import Budget
+from sdbench.spec.guidance import PLAIN, GuidanceEntry
 from sdbench.spec.metric_names import as_metric_name
 from sdbench.spec.model_entry import ModelEntry, Name
 from sdbench.spec.models import CheckpointEntry, SamplerSpec
@@ -97,6 +105,10 @@ class ExperimentSpec(SweepSpec):
         BeforeValidator(_text_or_texts),
         Field(description="guidance leads away from it: a text for all prompts, or a list with one for each"),
     ] = None
+    guidance: Annotated[
+        tuple[GuidanceEntry, ...],
+        Field(description="other ways of guiding than plain scales, each {name, scale} and settings"),
+    ] = ()
     precision: Annotated[
         Literal["full", "autocast", "bf16", "fp16"],
         Field(description="arithmetic of the networks; full is float32"),
@@ -132,14 +144,28 @@ class ExperimentSpec(SweepSpec):
             budget.protocol_of(info.data["metrics"])
         return budget
 
+    @model_validator(mode="after")
+    def _each_way_once(self) -> ExperimentSpec:
+        ways = self.guided
+        for place, entry in enumerate(self.guidance):
+            if ways.count((entry.method, entry.scale)) > 1:
+                raise ValueError(f"guidance.{place}: {entry.method} at scale {entry.scale:g} is given twice")
+        return self
+
     @property
     def digest(self) -> str:
         """The sha256 of all values of the spec except `records`, which changes no result.
 
-        An empty `negative_prompt` is left out: the key came after the first runs.
+        Empty `negative_prompt` and `guidance` are left out: the keys came after the first runs.
         """
-        absent = {"records"} if self.negative_prompt else {"records", "negative_prompt"}
-        return digest_value(self.model_dump(mode="json", exclude=absent))
+        later = {key for key in ("negative_prompt", "guidance") if not getattr(self, key)}
+        return digest_value(self.model_dump(mode="json", exclude={"records", *later}))
+
+    @property
+    def guided(self) -> tuple[tuple[str, float], ...]:
+        """Every way of guiding with its scale: the plain scales, then the entries of `guidance`."""
+        plain = [(PLAIN, scale) for scale in self.guidance_scales]
+        return (*plain, *((entry.method, entry.scale) for entry in self.guidance))
 
     @property
     def negatives(self) -> tuple[str, ...]:

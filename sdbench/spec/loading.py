@@ -16,6 +16,7 @@ from sdbench.spec import prompts, records, references
 from sdbench.spec.budget import Budget
 from sdbench.spec.errors import Problem, problems_of
 from sdbench.spec.experiment import ExperimentSpec, MetricText, SweepSpec
+from sdbench.spec.guidance import GuidanceEntry
 from sdbench.spec.model_entry import ModelEntry
 from sdbench.spec.models import CheckpointEntry, SamplerSpec
 from sdbench.spec.overrides import OPTION, Override, with_overrides
@@ -27,6 +28,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "": ExperimentSpec,
     "checkpoints": ModelEntry,
     "samplers": SamplerSpec,
+    "guidance": GuidanceEntry,
     "prompts.shapes": prompts.ShapesPrompts,
     "prompts.file": prompts.FilePrompts,
     "prompts.coco": prompts.CocoPrompts,

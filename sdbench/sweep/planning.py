@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sdbench.models.guidance import guidance_identity
 from sdbench.models.registry import Checkpoint
 from sdbench.models.samplers import sampler_identity
 from sdbench.models.settings import Settings
 from sdbench.runs.plan import Cell
 from sdbench.spec import ExperimentSpec, SamplerSpec
+from sdbench.spec.guidance import PLAIN
 
 __all__ = ["make_cells", "settings_of"]
 
 
 def settings_of(
-    spec: ExperimentSpec, sampler: SamplerSpec, guidance_scale: float, *, compiled: bool
+    spec: ExperimentSpec,
+    sampler: SamplerSpec,
+    guidance_scale: float,
+    *,
+    compiled: bool,
+    guidance: str = PLAIN,
 ) -> Settings:
     """Return what a model is asked to do at one point of the sweep."""
     height, width = spec.height_width
@@ -29,6 +36,7 @@ def settings_of(
         precision=spec.precision,
         compiled=compiled,
         negative_prompt=spec.negative_prompt if isinstance(spec.negative_prompt, str) else "",
+        guidance=guidance,
     )
 
 
@@ -37,7 +45,8 @@ def make_cells(
 ) -> tuple[Cell, ...]:
     """Return the cells of `spec`, in the order of the results.
 
-    Checkpoints vary slowest, because loading one is the most expensive change; then samplers, then scales.
+    Checkpoints vary slowest, because loading one is the most expensive change; then samplers, then scales and
+    ways of guiding.
 
     Args:
         spec: The experiment.
@@ -48,13 +57,14 @@ def make_cells(
     return tuple(
         Cell(
             checkpoint.name,
-            settings_of(spec, sampler, scale, compiled=compiled),
+            settings_of(spec, sampler, scale, compiled=compiled, guidance=guidance),
             checkpoint.weights_digest,
             checkpoint.config_digest,
             sampler_identity(sampler.name),
             checkpoint.source.guided_by(),
+            guidance_identity(guidance),
         )
         for checkpoint in checkpoints
         for sampler in spec.samplers
-        for scale in spec.guidance_scales
+        for guidance, scale in spec.guided
     )

@@ -174,8 +174,8 @@ def prepare_reference(
 def check_points(spec: ExperimentSpec, source: Source, *, compiled: bool) -> None:
     """Raise InputError for a point of the sweep that the model cannot do."""
     some_negative = next(filter(None, spec.negatives), "")
-    for sampler, scale in product(spec.samplers, spec.guidance_scales):
-        settings = settings_of(spec, sampler, scale, compiled=compiled)
+    for sampler, (guidance, scale) in product(spec.samplers, spec.guided):
+        settings = settings_of(spec, sampler, scale, compiled=compiled, guidance=guidance)
         source.check(replace(settings, negative_prompt=some_negative))
 
 

@@ -101,7 +101,7 @@ def find(spec: ExperimentSpec) -> Found:
 def count(spec: ExperimentSpec, found: Found) -> list[Curve]:
     """Return the curves of the spec in plan order, without numbers of images if not even a count is known."""
     prompts = len(found.prompts) or spec.prompts.count
-    images = None if prompts is None else prompts * len(spec.guidance_scales)
+    images = None if prompts is None else prompts * len(spec.guided)
     return [
         Curve(
             entry.name,
@@ -142,7 +142,7 @@ def _evaluations(
         except ValueError:
             return None
     doubles = not isinstance(source, PipelineSource) or pipeline_guidance(source).doubles
-    return tuple(2 * calls if doubles and scale != 1 else calls for scale in spec.guidance_scales)
+    return tuple(2 * calls if doubles and scale != 1 else calls for _, scale in spec.guided)
 
 
 def _is_assumed(source: Source | None, entry: ModelEntry, sampler: SamplerSpec) -> bool:

@@ -63,7 +63,7 @@ def forecast(
     spec = with_image_size(spec, partly=True)
     found = find(spec)
     curves = count(spec, found)
-    cells = len(spec.checkpoints) * len(spec.samplers) * len(spec.guidance_scales)
+    cells = len(spec.checkpoints) * len(spec.samplers) * len(spec.guided)
     images = None if curves[0].images is None else len(curves) * curves[0].images
     missing = [*found.missing, *_downloads(spec)]
     speed = _speed(spec, found, note, missing) if measure else None

@@ -48,12 +48,12 @@ def test_csv(tmp_path: Path) -> None:
     assert lines[0] == (
         "cell,curve,checkpoint,sampler,steps,eta,guidance_scale,protocol,label,better,value,standard_error,note,n,"
         "flagged,nfe,image_size,seed,precision,batch_size,device,weights_digest,spec_digest,versions,prompts_digest,reference_digest,guided_by,negative_prompt,"
-        "metric_source"
+        "metric_source,guidance"
     )
     assert lines[1] == (
         "shapes-v1-1_plms50_s1.5_0123456789ab,shapes-v1-1,"
         "shapes-v1-1,plms,50,0,1.5,fd-shapes-clip,Fréchet distance (shapes-CLIP features),lower,0.333333333,,"
-        '"none, here",64,0,102,64x64,42,full,64,cpu (x86_64),w,s,torch=1,p,,,,'
+        '"none, here",64,0,102,64x64,42,full,64,cpu (x86_64),w,s,torch=1,p,,,,,cfg'
     )
     assert ",2,fd-shapes-clip," in lines[2]
     assert ",lower,1e-07,0.25," in lines[2]

@@ -1,0 +1,88 @@
+"""Ways of guiding by name: `apg?momentum=0&norm=5`, or a function of others as `core.outside` names it.
+
+A function of others is called like a built-in method, `mine(scale, **settings) -> combine`, once for every
+batch; see `reference_model.guidance_methods`. Importing it runs its code. `from` and `to` limit each of them
+to a part of the noise schedule.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache, partial
+from typing import Any
+
+import torch
+
+from reference_model.guidance_methods import METHODS, Guidance, Moment
+from sdbench.core.errors import InputError, did_you_mean, one_line
+from sdbench.core.outside import FORMS, Kind, find_outside, is_outside, load_outside, source_digest
+from sdbench.models.sampler_query import split_query
+
+__all__ = ["guidance_identity", "resolve_guidance"]
+
+ENDS = ("from", "to")
+_KIND = Kind("guidance", "sdbench.guidance")
+
+
+@cache
+def resolve_guidance(name: str) -> Guidance:
+    """Return the way of guiding, tried out on a small tensor; InputError if it is unknown or fails there."""
+    base, settings = split_query(name)
+    if base in METHODS:
+        method = METHODS[base]
+    elif is_outside(base):
+        method = partial(_called, name, load_outside(find_outside(base, _KIND), _KIND))
+    else:
+        raise InputError(f"unknown guidance {base!r}: {did_you_mean(base, METHODS)}; or {FORMS}")
+    ends = [settings.pop(key, default) for key, default in zip(ENDS, (0.0, 1.0), strict=True)]
+    if not all(isinstance(end, int | float) for end in ends) or not 0 <= ends[0] < ends[1] <= 1:
+        raise InputError(f"guidance {name!r}: from and to must be numbers with 0 <= from < to <= 1")
+    if base in METHODS:
+        _check(name, base, settings)
+    guidance = Guidance(method, settings, *ends)
+    _try_out(name, guidance)
+    return guidance
+
+
+@cache
+def guidance_identity(name: str) -> str | None:
+    """Return the sha256 of the file that defines a function of others; None for a built-in method."""
+    base, _ = split_query(name)
+    if base in METHODS:
+        return None
+    point = find_outside(base, _KIND)
+    return source_digest([point.module, load_outside(point, _KIND).__module__])
+
+
+def _check(name: str, base: str, settings: dict[str, Any]) -> None:
+    known = [key for key in inspect.signature(METHODS[base]).parameters if key != "scale"]
+    for key, value in settings.items():
+        if key not in known:
+            raise InputError(
+                f"guidance {name!r}: {base} has no {key!r}; {did_you_mean(key, [*known, *ENDS])}"
+            )
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise InputError(f"guidance {name!r}: {key} {value!r} is not a number")
+
+
+def _try_out(name: str, guidance: Guidance) -> None:
+    halves = torch.randn(2, 2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    moment = Moment(torch.tensor(0.4, dtype=torch.float64), torch.tensor(0.5, dtype=torch.float64))
+    try:
+        combine = guidance.method(3.0, **guidance.settings)
+        made = combine(halves[0], halves[1], moment)
+    except Exception as error:  # a function of others may raise anything
+        raise InputError(f"guidance {name!r}: {one_line(error)}") from None
+    if not isinstance(made, torch.Tensor) or made.shape != halves[0].shape or not made.isfinite().all():
+        raise InputError(f"guidance {name!r}: its result is no finite tensor of the prediction's shape")
+
+
+def _called(name: str, function: Any, scale: float, **settings: Any) -> Any:
+    """Call a function of others; ValueError, which names it, if it fails."""
+    try:
+        combine = function(scale, **settings)
+    except Exception as error:
+        raise ValueError(f"guidance {name!r} raises {type(error).__name__}: {one_line(error)}") from error
+    if not callable(combine):
+        raise ValueError(f"guidance {name!r} must return a function (uncond, cond, moment) -> prediction")
+    return combine

@@ -1,0 +1,117 @@
+"""Ways of guiding: as diffusers' guiders do over the same denoiser, and exact where an answer is known."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+import torch
+
+from reference_model.guidance import guided
+from reference_model.guidance_methods import METHODS, Guidance, guided_by
+from reference_model.samplers import SAMPLERS, ddim
+from sdbench.regression.testbeds import load_testbed
+
+STEPS, SCALE = 20, 5.0
+BED = load_testbed("mixture")
+GRID = SAMPLERS["ddim"].grid(BED.schedule, STEPS, 0.0)
+UNET = BED.unet(torch.float64)
+CONTEXT, EMPTY = BED.contexts(torch.float64)
+CONTEXT = CONTEXT[:4]
+NOISE = torch.randn(4, 4, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def walk(denoise: Any) -> torch.Tensor:
+    return [step.x for step in ddim(denoise, NOISE, GRID)][-1]
+
+
+def ours(
+    name: str, scale: float = SCALE, start: float = 0.0, stop: float = 1.0, **settings: Any
+) -> torch.Tensor:
+    guidance = Guidance(METHODS[name], settings, start, stop)
+    return walk(guided_by(guidance, UNET, CONTEXT, EMPTY, scale, BED.schedule, GRID))
+
+
+def theirs(guider: Any) -> torch.Tensor:
+    steps = iter(range(STEPS))
+
+    def denoise(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        guider.set_state(next(steps), STEPS, t)
+        out = guider.forward(UNET(x, t, CONTEXT), UNET(x, t, EMPTY.expand_as(CONTEXT)))
+        return torch.as_tensor(out.pred)
+
+    return walk(denoise)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_methods_agree_with_the_guiders_of_diffusers() -> None:
+    guiders = pytest.importorskip("diffusers.guiders")
+    plain, projected = guiders.ClassifierFreeGuidance, guiders.AdaptiveProjectedGuidance
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer
+
+        # Their "original formulation" starts from the conditional half, like the paper: its scale is 1 less.
+        apg = projected(
+            SCALE - 1, adaptive_projected_guidance_rescale=2.0, eta=0.5, use_original_formulation=True
+        )
+        apg.momentum_buffer = MomentumBuffer(-0.5)
+        pairs = {
+            "cfg": (ours("cfg"), theirs(plain(SCALE))),
+            "rescale": (ours("rescale", phi=0.7), theirs(plain(SCALE, guidance_rescale=0.7))),
+            "interval": (ours("interval", start=0.2, stop=0.8), theirs(plain(SCALE, start=0.2, stop=0.8))),
+            "apg": (ours("apg", eta=0.5, norm=2.0, momentum=-0.5), theirs(apg)),
+        }
+    for name, (mine, other) in pairs.items():
+        assert (mine - other).abs().max() < 1e-5, name
+        assert name == "cfg" or (mine - pairs["cfg"][0]).abs().max() > 0.1, name
+
+
+def test_cfg_plus_plus_guides_x0_but_not_the_noise() -> None:
+    x = NOISE
+    for index in reversed(range(len(GRID.timesteps))):
+        t = GRID.timesteps[index].expand(4)
+        alpha, after = GRID.alphas[index].double(), GRID.alphas_prev[index]
+        uncond, cond = UNET(x, t, EMPTY.expand_as(CONTEXT)), UNET(x, t, CONTEXT)
+        x0 = (x - (1 - alpha).sqrt() * (uncond + 0.6 * (cond - uncond))) / alpha.sqrt()
+        x = after.sqrt() * x0 + (1 - after).sqrt() * uncond
+    assert (ours("cfg++", 0.6) - x).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("cfg", {}), ("rescale", {"phi": 0.0}), ("apg", {"eta": 1.0, "norm": 0.0, "momentum": 0.0})],
+)
+def test_each_method_contains_plain_guidance(name: str, settings: dict[str, float]) -> None:
+    assert torch.allclose(ours(name, **settings), walk(guided(UNET, CONTEXT, EMPTY, SCALE)), atol=1e-9)
+
+
+def test_apg_at_scale_1_changes_nothing() -> None:
+    assert torch.allclose(ours("apg", 1.0, norm=1.0), walk(lambda x, t: UNET(x, t, CONTEXT)), atol=1e-12)
+
+
+def test_guidance_of_normal_data_is_the_denoiser_of_a_shifted_mean() -> None:
+    bed = load_testbed("gaussian")
+    unet, (context, empty) = bed.unet(torch.float64), bed.contexts(torch.float64)
+    denoise = guided_by(Guidance(METHODS["cfg"]), unet, context[:4], empty, 3.0, bed.schedule, GRID)
+    t = GRID.timesteps[7].expand(4)
+    assert torch.allclose(denoise(NOISE, t), unet(NOISE, t, 3.0 * context[:4]), atol=1e-12)
+
+
+def test_outside_the_interval_one_half_is_evaluated() -> None:
+    rows: list[int] = []
+
+    def counting(x: torch.Tensor, t: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        rows.append(len(x))
+        return UNET(x, t, context)
+
+    guidance = Guidance(METHODS["interval"], {}, 0.2, 0.8)
+    walk(guided_by(guidance, counting, CONTEXT, EMPTY, SCALE, BED.schedule, GRID))
+    assert rows == [4] * 4 + [8] * 12 + [4] * 4
+
+
+@pytest.mark.parametrize(("name", "settings"), [("rescale", {"phi": 1.5}), ("apg", {"norm": -1.0})])
+def test_settings_out_of_range(name: str, settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        ours(name, **settings)
