@@ -51,7 +51,7 @@ def guidance_identity(name: str) -> str | None:
     if base in METHODS:
         return None
     point = find_outside(base, _KIND)
-    return source_digest([point.module, load_outside(point, _KIND).__module__])
+    return source_digest([point.module, getattr(load_outside(point, _KIND), "__module__", None)])
 
 
 def _check(name: str, base: str, settings: dict[str, Any]) -> None:

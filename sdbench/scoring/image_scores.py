@@ -226,6 +226,7 @@ def _rows(
             prompts_digest=sample.prompts_digest,
             reference_digest=digests.get(protocol.name, ""),
             metric_source=protocol.source,
+            guidance="",
         )
         for protocol in protocols
     ]
