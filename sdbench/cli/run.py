@@ -7,15 +7,12 @@ import json
 import re
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sdbench.cli.show import as_link, show
+from sdbench.cli.show import as_link, facts, show
 from sdbench.core.errors import InputError, SdbenchError, did_you_mean
 from sdbench.core.paths import typed_path
 from sdbench.core.terminal import say
-
-if TYPE_CHECKING:
-    from sdbench.sweep.runner import RunOutcome
 
 __all__ = ["add_overrides", "add_parser", "run"]
 
@@ -108,7 +105,8 @@ def run(args: argparse.Namespace) -> None:
             outcome = run_experiment(spec, place, progress, workforce)
             failures = send_records(place, progress.note) if spec.records else []
         if args.json:
-            say(json.dumps(_facts(outcome, place), indent=2))
+            made = {"images_made": outcome.images_made, "images_found": outcome.images_found}
+            say(json.dumps({**facts(place), **made, "units_missing": len(outcome.gaps)}, indent=2))
         else:
             say(f"{outcome.images_made} images made, {outcome.images_found} reused\n")
             show(place)
@@ -119,26 +117,6 @@ def run(args: argparse.Namespace) -> None:
             failures.append(f"{lost}; run the command again to retry them")
         if failures:
             raise SdbenchError("; ".join(failures))
-
-
-def _facts(outcome: RunOutcome, place: str | Path) -> dict[str, Any]:
-    """Return the end of a run as JSON: counts, places, and the rows of results.csv."""
-    from io import BytesIO
-
-    import pandas as pd
-
-    from sdbench.runs.store import existing_store
-
-    values = pd.read_csv(BytesIO(existing_store(place).read("results.csv")))
-    return {
-        "run": str(place),
-        "images_made": outcome.images_made,
-        "images_found": outcome.images_found,
-        "units_missing": len(outcome.gaps),
-        "results": outcome.results,
-        "report": outcome.page,
-        "values": json.loads(values.to_json(orient="records")),
-    }
 
 
 def _policy(text: str) -> str:

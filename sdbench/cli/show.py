@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 from sdbench.core.terminal import say
 
-__all__ = ["add_parser", "as_link", "run", "show"]
+__all__ = ["add_parser", "as_link", "facts", "run", "show"]
+
+PAGE = "report/index.html"
 
 
 def add_parser(commands: Any, name: str) -> None:
@@ -22,6 +25,7 @@ def add_parser(commands: Any, name: str) -> None:
         "with their errors, what is settled, and the place of its page.",
     )
     parser.add_argument("place", metavar="RUN", help="a run folder, or the URL of a run")
+    parser.add_argument("--json", action="store_true", help="print all values as JSON")
     parser.set_defaults(run=run, resumable=False)
 
 
@@ -29,11 +33,31 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from sdbench.runs.store import existing_store
 
+    if args.json:
+        say(json.dumps(facts(args.place), indent=2))
+        return
     show(args.place)
     store = existing_store(args.place)
-    key = "report/index.html"
-    if store.exists(key):
-        say(f"report: {as_link(store.where(key))}")
+    if store.exists(PAGE):
+        say(f"report: {as_link(store.where(PAGE))}")
+
+
+def facts(place: str | Path) -> dict[str, Any]:
+    """Return the places and the rows of results.csv of the run at `place`, for JSON."""
+    from io import BytesIO
+
+    import pandas as pd
+
+    from sdbench.core.errors import InputError
+    from sdbench.runs.store import existing_store
+
+    store, key = existing_store(place), "results.csv"
+    if not store.exists(key):
+        raise InputError(f"{store.where(key)} does not exist; 'sdbench run' and 'sdbench score' write it")
+    values = pd.read_csv(BytesIO(store.read(key)))
+    page = store.where(PAGE) if store.exists(PAGE) else None
+    rows = json.loads(values.to_json(orient="records"))
+    return {"run": str(place), "results": store.where(key), "report": page, "values": rows}
 
 
 def show(place: str | Path) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import yaml
 
 from sdbench.core.errors import InputError, did_you_mean
@@ -149,6 +148,8 @@ def _prompts(text: str, column: str | None) -> dict[str, Any]:
 def _column(path: Path, kind: str, where: str) -> str:
     """Return the column or key that holds the prompts: the only one, or the one with a usual name."""
     if kind == "parquet":
+        import pyarrow.parquet as pq
+
         try:
             names = list(pq.read_schema(path).names)
         except (OSError, ValueError) as error:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from sdbench.core.errors import InputError, one_line
 from sdbench.core.paths import existing_file
 from sdbench.data.rows import csv_rows, json_rows, lines, place_of, usable
@@ -34,6 +31,9 @@ def from_json_lines(text: str, key: str) -> list[str]:
 
 def from_parquet(text: str, column: str) -> list[str]:
     """Return a column of a Parquet file."""
+    import pyarrow as pa  # here, since `status` needs none of it
+    import pyarrow.parquet as pq
+
     path, where = _file(text)
     try:
         place_of(where, pq.read_schema(path).names, column)

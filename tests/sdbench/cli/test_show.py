@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -86,3 +87,13 @@ def test_what_is_no_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert first.endswith("none is not a run folder")
     assert "results.csv does not exist" in second
     assert "it is not a results table" in third
+
+
+def test_the_values_as_json(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(run), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    table = pd.read_csv(run / "results.csv")
+    assert [row["value"] for row in found["values"]] == pytest.approx(list(table["value"]))
+    assert (found["run"], found["report"]) == (str(run), None)
+    assert main(["show", str(tmp_path), "--json"]) == 2
+    assert "results.csv does not exist" in capsys.readouterr().err
