@@ -19,6 +19,8 @@ from sdbench.core.errors import InputError
 from sdbench.data.prompts import Prompt
 from sdbench.models import library_warnings
 from sdbench.models.sources import PipelineSource
+from sdbench.spec import ExperimentSpec
+from sdbench.sweep.forecast.counts import count, find
 from tests.sdbench import tiny_pipelines
 from tests.sdbench.tiny_pipelines import PROMPTS, WARNINGS_IGNORED, settings
 
@@ -65,6 +67,10 @@ def test_two_kinds_of_guidance_are_swept_and_named(
     by_true = "true_cfg_scale with a negative prompt, empty unless the spec gives one"
     by_input = "guidance_scale, an input of the network"
     assert rows == [("true", "2", by_true), ("true", "4", by_true), *[("embedded", "2", by_input)] * 2]
+    spec = ExperimentSpec.model_validate(content)
+    planned = {curve.checkpoint: curve for curve in count(spec, find(spec))}
+    assert [planned[name].evaluations for name in ("true", "embedded")] == [(2, 4), (2, 2)]
+    assert planned["embedded"].guided_by == by_input
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())["checkpoints"]
     assert manifest["embedded"]["guided_by"] == by_input
     with pytest.raises(InputError, match=r"^checkpoint embedded: its FluxPipeline ignores negative prompts"):
@@ -76,6 +82,8 @@ def test_a_pipeline_that_ignores_the_scale_is_refused_before_it_is_loaded(folder
     with pytest.raises(InputError, match=r"^checkpoint klein: its Flux2KleinPipeline ignores .* \[1\]$"):
         source.check(settings("default"))
     source.check(settings("default", scale=1.0))
+    with pytest.raises(InputError, match=r"^checkpoint klein: a pipeline guides in its own way; guid"):
+        source.check(replace(settings("default"), guidance="apg"))
     index = folder / "klein" / "model_index.json"
     index.write_text(json.dumps({**json.loads(index.read_text()), "is_distilled": False}))
     source.check(settings("default"))
