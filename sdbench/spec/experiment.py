@@ -102,7 +102,7 @@ class ExperimentSpec(SweepSpec):
     ] = None
     negative_prompt: Annotated[
         str | tuple[str, ...] | None,
-        BeforeValidator(_text_or_texts),
+        BeforeValidator(_text_or_texts, json_schema_input_type=str | list[str] | None),
         Field(description="guidance leads away from it: a text for all prompts, or a list with one for each"),
     ] = None
     guidance: Annotated[

@@ -165,6 +165,9 @@ def test_the_schema_beside_the_specs_is_current_and_accepts_them(capsys: pytest.
         {"compile": True},
         {"image_size": [64, 32]},
         {"metrics": ["a:b"]},
+        {"metrics": [{"name": "a:b", "args": {"k": 1}}]},
+        {"negative_prompt": "a"},
+        {"guidance": [{"name": "apg", "scale": 3, "more": 1}]},
     ):
         assert list(validator.iter_errors({**valid, **change})) == []
     for change in ({"guidance_scale": 1}, {"batch_size": 0}, {"checkpoints": [{"nam": "a"}]}, {"seed": "a"}):
