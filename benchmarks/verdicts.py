@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from metrics import PROTOCOLS, Estimate
 from metrics.best import chances_of_best
 from metrics.compare import pairwise
-from metrics.evaluate import evaluate_all, prepare
+from metrics.evaluate import Reference, evaluate_all, prepare
 from metrics.uncertainty import standard_error_of_mean
 from sdbench.runs.tables import CurveRow
 from sdbench.scoring.answers import curve_pairs
@@ -86,12 +86,13 @@ def sweeps(repeats: int, folder: Path) -> None:
     """Print, for each metric and pair of checkpoints, how often it was settled, and how often wrongly."""
     folder.mkdir(parents=True, exist_ok=True)
     made = [_sweep(repeat, folder) for repeat in range(repeats)]
-    truth = _rows({key: np.concatenate([one[key] for one in made]) for key in made[0]})
+    real = prepare(METRICS[0], _real(folder))
+    truth = _rows({key: np.concatenate([one[key] for one in made]) for key in made[0]}, real)
     # Where all images together settle nothing, every settled statement counts as wrong.
     signs = {key: np.sign(row.difference) * ((row.p_holm or 0) < 0.05) for key, row in truth.items()}
     settled, wrong, runs_wrong = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]](), 0
     for one in made:
-        found = {key: row for key, row in _rows(one).items() if (row.p_holm or 0.0) < 0.05}
+        found = {key: row for key, row in _rows(one, real).items() if (row.p_holm or 0.0) < 0.05}
         mistakes = [key for key, row in found.items() if np.sign(row.difference) != signs[key]]
         settled.update(found.keys())
         wrong.update(mistakes)
@@ -104,36 +105,35 @@ def sweeps(repeats: int, folder: Path) -> None:
     print(f"\n{runs_wrong} of {repeats} runs with a wrong statement")
 
 
-def _rows(features: Features) -> dict[tuple[str, str, str], CurveRow]:
+def _rows(features: Features, real: Reference) -> dict[tuple[str, str, str], CurveRow]:
     """Return what scoring a run with these features writes to curves.csv, by metric and pair."""
     n = len(features["text"])
     ids = tuple(map(str, range(n)))
     values = [
-        CellValues(f"{name}@{scale}", name, scale, ids, {ids: _measured(features, f"{name}@{scale}")})
+        CellValues(f"{name}@{scale}", name, scale, ids, {ids: _measured(features, f"{name}@{scale}", real)})
         for name in CHECKPOINTS
         for scale in SCALES
     ]
     return {(row.protocol, row.a, row.b): row for row in curve_pairs(values, METRICS)}
 
 
-def _measured(features: Features, cell: str) -> dict[str, Estimate]:
-    real = {"kd-shapes-clip": prepare(METRICS[0], features["real"][:1024])}
+def _measured(features: Features, cell: str, real: Reference) -> dict[str, Estimate]:
     return evaluate_all(
         METRICS,
         generated={"shapes-clip": features[cell]},
-        real=real,
+        real={"kd-shapes-clip": real},
         text={"shapes-clip": features["text"]},
     )
 
 
 def _sweep(repeat: int, folder: Path) -> Features:
     """Return the features of one sweep, from its file if that exists."""
-    file, real = folder / f"{repeat:03d}.npz", _real(folder)
+    file = folder / f"{repeat:03d}.npz"
     if not file.exists():
         np.savez(file.with_suffix(".part.npz"), **_generated(repeat))
         file.with_suffix(".part.npz").rename(file)
         print(f"sweep {repeat + 1} made", flush=True)
-    return {**np.load(file), "real": real}
+    return dict(np.load(file))
 
 
 def _generated(repeat: int) -> dict[str, NDArray[np.float32]]:

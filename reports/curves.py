@@ -53,7 +53,7 @@ class CurveOrder:
 
     def _open_pairs(self) -> str:
         """Return the open pairs, each with the images a cell that would settle it."""
-        pairs = []
+        pairs: list[str] = []
         for row in self.open.head(_NAMED).to_dict("records"):
             number = images_needed(row["needed"])
             needed = f" ({number}{'' if pairs else ' images a cell would settle it'})" if number else ""

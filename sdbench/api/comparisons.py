@@ -98,10 +98,16 @@ def compare(
             *_paths(a, b, folder),
             prompts=_prompts(prompts, folder / "prompts.txt"),
             mapping=mapping,
-            metrics=(metrics,) if isinstance(metrics, str) else metrics and tuple(metrics),
+            metrics=_names(metrics),
             reference=reference,
         )
         return ImageComparison([facts(each) for each in compare_sides(request, shown)])
+
+
+def _names(metrics: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    if metrics is None:
+        return None
+    return (metrics,) if isinstance(metrics, str) else tuple(metrics)
 
 
 def _paths(a: Any, b: Any, folder: Path) -> tuple[str, str]:
