@@ -38,17 +38,14 @@ class PipelineGuidance:
         words: The argument and what it does, for people.
         takes_negative: Whether a negative prompt has an effect.
         needs_negative: Whether the scale has an effect only together with a negative prompt.
+        doubles: Whether a scale above 1 doubles the evaluations; an input of the network does not.
     """
 
     argument: str | None
     words: str
     takes_negative: bool = False
     needs_negative: bool = False
-
-    @property
-    def doubles(self) -> bool:
-        """Whether guidance doubles the evaluations: an input of the network does not."""
-        return self.argument is not None and self.words != _as_input(self.argument)
+    doubles: bool = True
 
     def arguments(self, prompts: Sequence[Prompt], settings: Settings) -> dict[str, Any]:
         """Return what the pipeline is called with. An empty negative prompt is passed only if it must be."""
@@ -65,7 +62,7 @@ def pipeline_guidance(source: PipelineSource) -> PipelineGuidance:
     if _takes_scale_as_input(source, index):
         distilled = "distilled_guidance_scale"
         argument = distilled if distilled in arguments else "guidance_scale"
-        return PipelineGuidance(argument, _as_input(argument))
+        return PipelineGuidance(argument, f"{argument}, an input of the network", doubles=False)
     negative = "negative_prompt" in arguments
     if "true_cfg_scale" in arguments and negative:
         words = "true_cfg_scale with a negative prompt, empty unless the spec gives one"
@@ -73,7 +70,7 @@ def pipeline_guidance(source: PipelineSource) -> PipelineGuidance:
     guides = negative or "negative_prompt_embeds" in arguments
     if "guidance_scale" in arguments and guides and not index.get("is_distilled"):
         return PipelineGuidance("guidance_scale", "guidance_scale", takes_negative=negative)
-    return PipelineGuidance(None, "none: the pipeline ignores the scale")
+    return PipelineGuidance(None, "none: the pipeline ignores the scale", doubles=False)
 
 
 def check_guidance(source: PipelineSource, settings: Settings) -> None:
@@ -98,10 +95,6 @@ def check_guidance(source: PipelineSource, settings: Settings) -> None:
             f"checkpoint {source.name}: its {pipeline} ignores negative prompts (guided by {found.words}); "
             "leave negative_prompt out"
         )
-
-
-def _as_input(argument: str) -> str:
-    return f"{argument}, an input of the network"
 
 
 def _arguments(source: PipelineSource, class_name: str) -> Sequence[str]:
