@@ -23,7 +23,7 @@ class GuidanceEntry(BaseModel):
         scale: Its scale.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     name: Text
     scale: Scale
