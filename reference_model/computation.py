@@ -8,12 +8,18 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from reference_model.group_norm import group_norm
 from reference_model.layers import GroupNorm
 
-__all__ = ["HALVES", "PRECISIONS", "computed", "use_norm_kernel"]
+__all__ = ["HALVES", "PRECISIONS", "computed", "use_tiled_norms"]
 
 HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 PRECISIONS = ("full", "autocast", *HALVES)
+
+GPU_OPTIONS: dict[str, str | int | bool | Callable[..., object]] = {
+    "triton.cudagraphs": True,  # replay a network as one graph instead of launching its kernels one by one
+    "deterministic": True,  # choose kernels without timing them, so that two runs choose the same ones
+}
 
 Network = Callable[..., Tensor]
 
@@ -40,10 +46,8 @@ def computed(
         # Past this limit, torch silently runs the network uncompiled.
         torch._dynamo.config.recompile_limit = 256
         if device == "cuda":
-            use_norm_kernel(module)
-        network = torch.compile(
-            network, dynamic=False, mode="reduce-overhead" if device == "cuda" else "default"
-        )
+            use_tiled_norms(module)
+        network = torch.compile(network, dynamic=False, options=GPU_OPTIONS if device == "cuda" else None)
     elif precision == "full":
         return network
 
@@ -58,12 +62,8 @@ def computed(
     return run
 
 
-def use_norm_kernel(module: nn.Module) -> None:
-    """Make compiled networks compute the group norms of ``module`` by `group_norm`, if torch has Triton."""
-    try:
-        from reference_model.group_norm import group_norm
-    except ImportError:
-        return
+def use_tiled_norms(module: nn.Module) -> None:
+    """Make compiled networks compute the group norms of ``module`` by `group_norm`."""
     for layer in module.modules():
         if isinstance(layer, GroupNorm):
             layer.when_compiled = group_norm

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from copy import deepcopy
 from functools import cached_property
 
 import torch
@@ -94,6 +95,16 @@ class LatentDiffusion(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """Scaled latents [B, C, h, w] -> images [B, 3, f h, f w], in about [-1, 1], not clamped."""
         return self._decode(latents / self.config.scale_factor)
+
+    @torch.inference_mode()
+    def decode_in_bf16(self, latents: Tensor) -> Tensor:
+        """Decode like `decode`, in bfloat16 and one by one: for images beyond the range of float16.
+
+        bfloat16 has the range of float32.
+        """
+        decoder = deepcopy(self.first_stage_model).to(torch.bfloat16)
+        scaled = (latents / self.config.scale_factor).to(torch.bfloat16)
+        return torch.cat([decoder.decode(one[None]).float() for one in scaled])
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Posterior:

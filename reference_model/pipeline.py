@@ -14,7 +14,7 @@ from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.noise import StepNoise, start_noise
 from reference_model.samplers import SAMPLERS, Draw, Sampler
 
-__all__ = ["generate", "generate_images", "sample", "to_pixels"]
+__all__ = ["generate", "generate_images", "sample", "sample_latents", "to_pixels"]
 
 
 def to_pixels(images: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ def to_pixels(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def sample(
+def sample_latents(
     model: LatentDiffusion,
     context: Tensor,
     uncond_context: Tensor,
@@ -46,7 +46,7 @@ def sample(
     step_noise: Draw | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """Sample a batch -> images [B, 3, H, W] in [-1, 1] or a little beyond, on the model's device.
+    """Sample a batch -> latents [B, C, h, w], on the model's device.
 
     Shapes: context [B, L, D]; uncond_context [1, L, D] or [B, L, D]; x_T [B, C, h, w]. ``sampler`` is a name
     in ``SAMPLERS`` or a `Sampler`. ``guidance`` replaces plain classifier-free guidance. Only stochastic
@@ -66,13 +66,50 @@ def sample(
     else:
         contexts = context, uncond_context
         denoise = guided_by(guidance, model.denoise, *contexts, guidance_scale, model.schedule, grid)
-    x = x_T.to(model.device)
+    # A copy made here is an inference tensor, like all later x: compiled networks are traced once per kind.
+    x = x_T.to(model.device, copy=True)
     total = len(grid.timesteps)
     for done, step in enumerate(sampler.run(denoise, x, path, step_noise), start=1):
         x = step.x
         if on_step is not None:
             on_step(done, total)
-    return model.decode(x)
+    return x
+
+
+@torch.inference_mode()
+def sample(
+    model: LatentDiffusion,
+    context: Tensor,
+    uncond_context: Tensor,
+    x_T: Tensor,  # noqa: N803
+    *,
+    sampler: str | Sampler = "plms",
+    steps: int = 50,
+    guidance_scale: float = 7.5,
+    guidance: Guidance | None = None,
+    eta: float = 0.0,
+    step_noise: Draw | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """Sample a batch like `sample_latents` -> images [B, 3, H, W] in [-1, 1] or a little beyond.
+
+    Raises:
+        KeyError, ValueError: as in `sample_latents`.
+    """
+    latents = sample_latents(
+        model,
+        context,
+        uncond_context,
+        x_T,
+        sampler=sampler,
+        steps=steps,
+        guidance_scale=guidance_scale,
+        guidance=guidance,
+        eta=eta,
+        step_noise=step_noise,
+        on_step=on_step,
+    )
+    return model.decode(latents)
 
 
 def generate(

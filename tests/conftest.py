@@ -1,4 +1,4 @@
-"""What costs minutes or gigabytes runs only where it is asked for: pytest -m slow."""
+"""Which tests run: `slow` ones if asked for (-m slow); `gpu` ones on a pretended GPU if there is none."""
 
 from __future__ import annotations
 
@@ -17,6 +17,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _gpu(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give tests marked `gpu` a GPU: this machine's, else a pretended one."""
+    if "gpu" not in request.keywords:
+        yield
+        return
+    import torch  # only here: it takes seconds
+
+    from tests.pretended_gpu import missing, pretended_gpu
+
+    if torch.cuda.is_available():
+        yield
+        return
+    why = missing()
+    if why is not None:
+        pytest.skip(f"no CUDA device, and {why}")
+    with pretended_gpu():
+        yield
 
 
 @pytest.fixture

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 from sdbench.core.errors import one_line
 
 __all__ = ["is_out_of_memory", "release_memory"]
 
-_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "status_alloc_failed",  # cuDNN, cuBLAS and their relatives
+    "unable to find an engine",  # cuDNN, if none of its algorithms gets its workspace
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -21,9 +29,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Free what the failed batch held; otherwise, half a batch might not fit either."""
+    """Free what the failed batch held; otherwise, half a batch might not fit either.
+
+    Compiled networks are forgotten: the CUDA graphs of the larger batch would keep their memory for good.
+    """
     import torch
 
+    if "torch._dynamo" in sys.modules:  # it takes seconds to import
+        torch.compiler.reset()
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

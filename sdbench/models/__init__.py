@@ -36,11 +36,14 @@ class Images:
         evaluations: Evaluations of the denoiser per image (NFE); both halves of guidance count. None if
             they cannot be counted.
         finite: bool [B]: False if the model's output was NaN or infinite; such images are black.
+        decoded_again: bool [B]: True if the image left float16's range and was decoded again in bfloat16.
+            None if none was.
     """
 
     pixels: np.ndarray
     evaluations: int | None
     finite: np.ndarray
+    decoded_again: np.ndarray | None = None
 
 
 class Model(Protocol):
@@ -49,6 +52,10 @@ class Model(Protocol):
     @property
     def digest(self) -> str:
         """A sha256 of the model's content."""
+
+    @property
+    def fills_batches(self) -> bool:
+        """Whether a short batch may be filled up to the full size; False if each image may cost money."""
 
     def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
         """Return an image for each prompt; ValueError if the model cannot make such images.

@@ -45,6 +45,11 @@ class CallableModel:
         """The digest of the function's origin and of what it declares about itself."""
         return self._digest
 
+    @property
+    def fills_batches(self) -> bool:
+        """False: the function may be a service that is paid per image."""
+        return False
+
     def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
         """Call the function; its number of evaluations is unknown."""
         sides = (settings.height, settings.width)

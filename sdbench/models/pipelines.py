@@ -52,6 +52,11 @@ class PipelineModel:
         """The digest of the files."""
         return self._digest
 
+    @property
+    def fills_batches(self) -> bool:
+        """True: an image more costs a share of a batch."""
+        return True
+
     def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
         """Run the pipeline with the scheduler that the sampler's name selects."""
         pipeline = self._pipeline

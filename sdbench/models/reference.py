@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from reference_model import CheckpointError, LatentDiffusion, checkpoints, load_checkpoint
 from reference_model.config import ModelConfig
 from reference_model.noise import StepNoise, start_noise
-from reference_model.pipeline import sample, to_pixels
+from reference_model.pipeline import sample_latents, to_pixels
 from reference_model.samplers import SAMPLERS, nfe
 from reference_model.schedule import Schedule
 from sdbench.core.errors import InputError, did_you_mean
@@ -40,6 +41,11 @@ class ReferenceModel:
         self._settings = (model.config.digest, model.device.type, arithmetic)
         self._contexts = _Contexts(model)
 
+    @property
+    def fills_batches(self) -> bool:
+        """True: an image more costs a share of a batch."""
+        return True
+
     def generate(self, prompts: Sequence[Prompt], settings: Settings, on_step: OnStep) -> Images:
         """Sample the batch with the sampler named in the settings."""
         model = self._model
@@ -47,7 +53,7 @@ class ReferenceModel:
         ids = [prompt.id for prompt in prompts]
         away_from = settings.negatives(prompts) if settings.has_negatives(prompts) else [""]
         before = model.evaluations
-        images = sample(
+        latents = sample_latents(
             model,
             self._contexts.of([prompt.text for prompt in prompts]),
             self._contexts.of(away_from),
@@ -60,10 +66,15 @@ class ReferenceModel:
             step_noise=StepNoise(settings.seed, ids, shape),
             on_step=on_step,
         )
-        finite = torch.isfinite(images).flatten(1).all(dim=1)
-        pixels = to_pixels(torch.where(finite[:, None, None, None], images, -1.0))
+        images, finite = _decoded(model.decode, latents)
+        again = None
+        if settings.precision == "fp16" and not finite.all():
+            again = ~finite.numpy()
+            lost = (~finite).nonzero()[:, 0].tolist()
+            images, finite = _decoded(partial(_with_bf16, model, images, lost), latents)
+        pixels = to_pixels(torch.where(finite.to(images.device)[:, None, None, None], images, -1.0))
         evaluations = (model.evaluations - before) // len(prompts)
-        return Images(pixels.cpu().numpy(), evaluations, finite.cpu().numpy())
+        return Images(pixels.cpu().numpy(), evaluations, finite.numpy(), again)
 
     def fits(self, config: ModelConfig, device: str, arithmetic: Arithmetic) -> bool:
         """Return whether this model can take other weights of this configuration."""
@@ -78,6 +89,20 @@ class ReferenceModel:
     def release(self) -> None:
         """Free the weights."""
         del self._model, self._contexts
+
+
+def _decoded(decode: Callable[[Tensor], Tensor], latents: Tensor) -> tuple[Tensor, Tensor]:
+    """Return images [B, 3, H, W], and which of them hold finite values alone: bool [B] on the CPU."""
+    images = decode(latents)
+    return images, torch.isfinite(images).flatten(1).all(dim=1).cpu()
+
+
+def _with_bf16(model: LatentDiffusion, images: Tensor, lost: list[int], latents: Tensor) -> Tensor:
+    """Return the images with those at `lost` decoded again in bfloat16."""
+    rows = list(images)
+    for place, image in zip(lost, model.decode_in_bf16(latents[lost]), strict=True):
+        rows[place] = image
+    return torch.stack(rows)
 
 
 class _Contexts:

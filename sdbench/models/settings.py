@@ -17,7 +17,9 @@ __all__ = ["Settings"]
 class Settings:
     """How images are made from prompts.
 
-    The batch size is not a setting: it changes no more than the last bits of an image.
+    The batch size is not a setting: in float32 it changes no more than the last bits of an image. In half
+    precision it moves some values by a level or two of 255, less than half precision itself does, so images
+    of different batch sizes may be mixed; shards record the sizes.
 
     Attributes:
         sampler: A name that the model understands.

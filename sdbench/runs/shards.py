@@ -37,6 +37,7 @@ class Made:
     batch_sizes: list[int]  # more than one if memory ran out on the way
     device: str
     versions: str
+    decoded_again: int = 0  # images that left float16's range and were decoded again in bfloat16
 
 
 @dataclass(frozen=True)

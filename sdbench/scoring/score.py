@@ -182,7 +182,7 @@ def _row(
         better=protocol.formula.better,
         value=value.estimate.value,
         standard_error=value.estimate.standard_error,
-        note=value.note,
+        note="; ".join(filter(None, [value.note, _again(made)])),
         n=len(sample.ids),
         flagged=sample.flagged,
         nfe=made[0].nfe,
@@ -201,6 +201,11 @@ def _row(
         metric_source=protocol.source,
         guidance=asked.guidance,
     )
+
+
+def _again(made: Sequence[Made]) -> str:
+    count = sum(part.decoded_again for part in made)
+    return f"{count} images left float16's range and were decoded again in bfloat16" if count else ""
 
 
 def _distinct(values: Iterable[str]) -> str:

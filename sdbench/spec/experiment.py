@@ -15,7 +15,6 @@ from pydantic import (
 )
 
 from sdbench.core.digest import digest_value
-from sdbench.core.precision import compiles
 from sdbench.spec.budget import Budget
 from sdbench.spec.guidance import PLAIN, GuidanceEntry
 from sdbench.spec.metric_names import as_metric_name
@@ -180,10 +179,6 @@ class ExperimentSpec(SweepSpec):
         if isinstance(self.negative_prompt, tuple):
             return "(one for each prompt)"
         return self.negative_prompt or ""
-
-    def compiled_on(self, device: str) -> bool:
-        """Return whether models are compiled on `device`."""
-        return compiles(self.compile, device)
 
     def images_kept(self, count: int) -> int:
         """Return how many of a cell's `count` images are kept as PNG: the first ones in prompt order."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sdbench.core.errors import SamplingError, one_line
 from sdbench.core.memory import is_out_of_memory
+from sdbench.core.precision import FULL
 from sdbench.data.prompts import Prompt
 from sdbench.models import Images, Model, OnStep
 from sdbench.models.settings import Settings
@@ -46,12 +47,27 @@ def generate_images(
         def on_step(done: int, total: int, start: int = start, size: int = len(batch)) -> None:
             tick(start + size * done / total)
 
-        made = _made(model, batch, settings, on_step, where)
+        made = _made(model, _filled(model, batch, settings, size.value), settings, on_step, where)
         if isinstance(made, Images):
-            yield made
+            yield _first(made, len(batch))
             start += len(batch)
         else:
             size.halve(made)
+
+
+def _filled(model: Model, batch: Sequence[Prompt], settings: Settings, size: int) -> Sequence[Prompt]:
+    """Repeat the last prompt until a short batch has the full size, if its images depend on the size.
+
+    Compiled networks are also compiled once for every size.
+    """
+    if settings.arithmetic == FULL or not model.fills_batches:
+        return batch
+    return [*batch, *[batch[-1]] * (size - len(batch))]
+
+
+def _first(made: Images, count: int) -> Images:
+    again = None if made.decoded_again is None else made.decoded_again[:count]
+    return Images(made.pixels[:count], made.evaluations, made.finite[:count], again)
 
 
 def _made(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sdbench.core.precision import compiles
 from sdbench.models.guidance import guidance_identity
 from sdbench.models.registry import Checkpoint
 from sdbench.models.samplers import sampler_identity
@@ -53,7 +54,7 @@ def make_cells(
         checkpoints: The checkpoints of the spec, found and identified.
         device: Decides whether models are compiled if the spec leaves that open.
     """
-    compiled = spec.compiled_on(device)
+    compiled = compiles(spec.compile, device)
     return tuple(
         Cell(
             checkpoint.name,

@@ -11,7 +11,7 @@ from itertools import product
 from metrics.features import Extractor
 from sdbench.core import environment
 from sdbench.core.errors import InputError
-from sdbench.core.precision import full_precision
+from sdbench.core.precision import compiles, full_precision
 from sdbench.core.progress import Note
 from sdbench.data.prompts import Prompt, load_prompts, with_negatives
 from sdbench.models import Source
@@ -181,7 +181,7 @@ def check_points(spec: ExperimentSpec, source: Source, *, compiled: bool) -> Non
 
 def _check_settings(spec: ExperimentSpec, inputs: RunInputs) -> None:
     """Raise InputError for a point of the sweep that its model cannot do."""
-    compiled = spec.compiled_on(inputs.device)
+    compiled = compiles(spec.compile, inputs.device)
     for source in inputs.sources:
         check_points(spec, source, compiled=compiled)
 

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sdbench.core.environment import best_device
-from sdbench.core.errors import SdbenchError, StoreError
+from sdbench.core.errors import InputError, SdbenchError, StoreError
+from sdbench.core.precision import compiler_here
+from sdbench.core.progress import Note
 from sdbench.core.timing import now
 from sdbench.runs.local_copy import Draw, write_page
 from sdbench.runs.manifest import account, write_manifest
@@ -28,6 +29,7 @@ from sdbench.scoring.score import score, write_scores
 from sdbench.spec import ExperimentSpec, load_spec
 from sdbench.sweep.budget.spending import Spent, spend
 from sdbench.sweep.executors import EXECUTORS, Executor, Gap, Workforce
+from sdbench.sweep.executors.ray import compiler_of_workers
 from sdbench.sweep.names import check_metrics
 from sdbench.sweep.prepare import (
     PreparedRun,
@@ -82,7 +84,7 @@ def run_experiment(
     """
     workforce.check_place(place)
     seconds: dict[str, float] = {}
-    started, spec = now(), _compile_decided(with_image_size(spec))
+    started, spec = now(), _compile_decided(with_image_size(spec), workforce, progress.note)
     with progress.stage(seconds, "prepare"):
         prepared = prepare(spec, str(place), progress.note)
     store, plan, inputs = prepared.store, prepared.plan, prepared.inputs
@@ -145,9 +147,24 @@ def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_re
     return write_page(store, draw)
 
 
-def _compile_decided(spec: ExperimentSpec) -> ExperimentSpec:
-    """Return the spec that spec.yaml keeps: it means the same on another kind of machine."""
-    return spec.model_copy(update={"compile": "on" if spec.compiled_on(best_device()) else "off"})
+def _compile_decided(spec: ExperimentSpec, workforce: Workforce, note: Note) -> ExperimentSpec:
+    """Return the spec that spec.yaml keeps: it means the same on another kind of machine.
+
+    Raises:
+        InputError: The spec says `compile: on`, and torch's compiler cannot work.
+    """
+    if spec.compile == "off":
+        return spec
+    # The workers of a cluster may have GPUs that this machine lacks.
+    device, obstacle = (
+        compiler_here() if workforce.address is None else compiler_of_workers(workforce.address, note)
+    )
+    if spec.compile == "on" and obstacle is not None:
+        raise InputError(f"compile: on: {obstacle}; use compile: off")
+    if obstacle is not None and device.startswith("cuda"):
+        note(f"models are not compiled: {obstacle}")
+    compiled = spec.compile == "on" or (device.startswith("cuda") and obstacle is None)
+    return spec.model_copy(update={"compile": "on" if compiled else "off"})
 
 
 def _plan_file(spec: ExperimentSpec, prepared: PreparedRun) -> PlanFile:

@@ -144,7 +144,15 @@ class Worker:
                     for images in made
                     for image, finite in zip(images.pixels, images.finite, strict=True)
                 ],
-                made=Made(made[0].evaluations, sizes, self._device, self._versions),
+                made=Made(
+                    made[0].evaluations,
+                    sizes,
+                    self._device,
+                    self._versions,
+                    sum(
+                        int(images.decoded_again.sum()) for images in made if images.decoded_again is not None
+                    ),
+                ),
             )
         with timed(seconds, "write"):
             self._writing.wait()

@@ -192,16 +192,7 @@ def test_a_reference_taken_once_gives_the_same_figures() -> None:
     assert once.standard_error == anew.standard_error
 
 
-CUDA = pytest.param(
-    "cuda",
-    marks=[
-        pytest.mark.gpu,
-        pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine"),
-    ],
-)
-
-
-@pytest.mark.parametrize("device", ["cpu", CUDA])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize(("m", "n"), [(300, 100), (300, 12), (10, 100), (10, 12)])
 def test_torch_gives_the_same_figures_on_its_device(device: str, m: int, n: int) -> None:
     """Cholesky's factor and the eigensystem's (m), either product of the generated rows (n)."""

@@ -45,7 +45,6 @@ def test_sides_that_do_not_divide_are_refused(tiny, height, width):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_gpu_gives_the_same_images_to_a_few_levels(tiny, name):
     gpu = load_checkpoint(GOLDENS / "tiny" / "v1-tiny.ckpt", GOLDENS / "tiny" / "v1-tiny.yaml", "cuda")

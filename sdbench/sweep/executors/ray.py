@@ -19,12 +19,13 @@ from typing import Any
 
 from sdbench.core import environment
 from sdbench.core.errors import InputError, SdbenchError, one_line
+from sdbench.core.precision import compiler_here
 from sdbench.models.home import HOME_VARIABLE
 from sdbench.runs.plan import Unit
 from sdbench.sweep.executors.pool import Gap, Pool, Workforce
 from sdbench.sweep.worker import Job, Tick, UnitReport, Worker
 
-__all__ = ["ray_pool"]
+__all__ = ["compiler_of_workers", "ray_pool"]
 
 TRIES = 3
 """A unit is given up when it has been lost with its worker this many times."""
@@ -49,11 +50,7 @@ def ray_pool(job: Job, workforce: Workforce, note: Callable[[str], None]) -> Ite
     Raises:
         InputError: Ray is not installed, the cluster does not answer, or it has too few GPUs.
     """
-    ray = _ray()
-    joined = ray.is_initialized()
-    if not joined:
-        _connect(ray, workforce.address)
-    try:
+    with _cluster(workforce.address) as ray:
         count, needs, threads = _resources(ray.cluster_resources(), workforce.workers, job.threads)
         ((what, amount),) = needs.items()
         note(f"ray: {count} workers, each with {amount:g} {what} and {threads} threads")
@@ -68,6 +65,30 @@ def ray_pool(job: Job, workforce: Workforce, note: Callable[[str], None]) -> Ite
         finally:
             for each in actors:
                 ray.kill(each)
+
+
+def compiler_of_workers(address: str, note: Callable[[str], None]) -> tuple[str, str | None]:
+    """Return what `compiler_here` returns on a worker: on a GPU of the cluster if it has any.
+
+    Raises:
+        InputError: Ray is not installed, or the cluster does not answer.
+    """
+    with _cluster(address) as ray:
+        note("ray: asking a worker whether it compiles models")
+        gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
+        found: tuple[str, str | None] = ray.get(ray.remote(num_gpus=gpus)(compiler_here).remote())
+        return found
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[Any]:
+    """Join a cluster, or start one, unless this process has joined one already; yields the library."""
+    ray = _ray()
+    joined = ray.is_initialized()
+    if not joined:
+        _connect(ray, address)
+    try:
+        yield ray
     finally:
         if not joined:
             ray.shutdown()

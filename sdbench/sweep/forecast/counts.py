@@ -10,6 +10,7 @@ from reference_model.schedule import Schedule
 from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_file
+from sdbench.core.precision import compiles
 from sdbench.data.prompts import Prompt
 from sdbench.models import Source
 from sdbench.models.pipeline_guidance import pipeline_guidance
@@ -72,13 +73,13 @@ class Curve:
 
 def find(spec: ExperimentSpec) -> Found:
     """Look up all inputs of `spec` that can be checked without loading a model."""
-    device = best_device()
+    compiled = compiles(spec.compile, best_device())
     missing: list[str] = []
     sources: dict[str, Source] = {}
     for entry in spec.checkpoints:
         try:
             source = locate(entry)
-            check_points(spec, source, compiled=spec.compiled_on(device))
+            check_points(spec, source, compiled=compiled)
             sources[entry.name] = source
         except InputError as error:
             wanted = getattr(error, "wanted", None)
@@ -121,7 +122,7 @@ def count(spec: ExperimentSpec, found: Found) -> list[Curve]:
 
 def first_point(spec: ExperimentSpec, found: Found) -> tuple[Source, Settings] | None:
     """Return the first checkpoint that is on this machine, with the first settings of the spec."""
-    compiled = spec.compiled_on(best_device())
+    compiled = compiles(spec.compile, best_device())
     for entry in spec.checkpoints:
         if entry.name in found.sources:
             settings = settings_of(spec, spec.samplers[0], spec.guidance_scales[0], compiled=compiled)

@@ -20,7 +20,7 @@ from reference_model.computation import HALVES
 from sdbench.tools.bench.clock import Work, interleaved
 from sdbench.tools.bench.machine import Bench
 
-__all__ = ["floor_seconds"]
+__all__ = ["captured", "floor_seconds"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _noted(module: nn.Module) -> Iterator[Counter[_Call]]:
 def _fastest(call: _Call, bench: Bench, dtype: torch.dtype) -> float:
     options: dict[str, Any] = {"device": bench.device, "dtype": dtype}
     plain = _works(call, options)  # keeps the tensors alive: a captured graph holds no reference to them
-    repeated, repeats = (_captured, 20) if bench.device == "cuda" else (_looped, 2)
+    repeated, repeats = (captured, 20) if bench.device == "cuda" else (_looped, 2)
     works = {name: repeated(work, repeats) for name, work in plain.items()}
     timings = interleaved(works, 3, lambda _: None)
     return min(min(timing.seconds) for timing in timings.values()) / repeats
@@ -91,7 +91,7 @@ def _looped(work: Work, repeats: int) -> Work:
     return loop
 
 
-def _captured(work: Work, repeats: int) -> Work:
+def captured(work: Work, repeats: int) -> Work:
     """Capture the repeats as one CUDA graph: neither launching kernels nor waiting for them is timed."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
@@ -106,13 +106,9 @@ def _captured(work: Work, repeats: int) -> Work:
 
 @contextmanager
 def _fastest_kernels() -> Iterator[None]:
-    """Let cuDNN pick convolutions by timing them; runs do not, since the choice could change images."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = True
-    try:
+    """Let cuDNN time all its convolutions and pick one; runs do not, since the choice could change images."""
+    with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False):
         yield
-    finally:
-        torch.backends.cudnn.benchmark = before
 
 
 def _works(call: _Call, options: dict[str, Any]) -> dict[str, Work]:

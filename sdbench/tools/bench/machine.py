@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
-from reference_model import LatentDiffusion, load_checkpoint, shapes
-from reference_model.config import ModelConfig
+if TYPE_CHECKING:
+    from reference_model import LatentDiffusion
 
 __all__ = ["SCALE", "UNCOMPILED", "Bench", "LeftOut", "build_model", "setting_name"]
 
@@ -56,6 +57,10 @@ def setting_name(precision: str, *, compiled: bool) -> str:
 
 def build_model(bench: Bench) -> LatentDiffusion:
     """Return the embedded family's last checkpoint on a CPU, or a random Stable Diffusion v1 on a GPU."""
+    # Imported here: parts that use no model run without the packages that it needs.
+    from reference_model import LatentDiffusion, load_checkpoint, shapes
+    from reference_model.config import ModelConfig
+
     if bench.device == "cpu":
         return load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG)
     torch.manual_seed(0)

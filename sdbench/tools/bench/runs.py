@@ -8,8 +8,9 @@ import resource
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,26 +18,41 @@ from sdbench.core import environment
 from sdbench.core.allocator import keep_freed_memory
 from sdbench.core.errors import one_line
 from sdbench.core.precision import full_precision
-from sdbench.tools.bench import features, fidelity, frechet, load, norms, sampling, store, sweep
 from sdbench.tools.bench.deadline import Deadline, TimeOver
-from sdbench.tools.bench.fidelity import Fidelity
 from sdbench.tools.bench.machine import Bench, LeftOut
 from sdbench.tools.bench.rows import Row, table
 
+if TYPE_CHECKING:
+    from sdbench.tools.bench.fidelity import Fidelity
+
 __all__ = ["PARTS", "Measurements", "bench_for", "run_parts"]
 
-PARTS: dict[str, Callable[[Bench], Sequence[Row | Fidelity]]] = {
-    "sampling": sampling.large,
-    "sweep": sweep.measure,
-    "features": features.measure,
-    "single": sampling.single,
-    "norms": norms.measure,
-    "frechet": frechet.measure,
-    "store": store.measure,
-    "fidelity": fidelity.eager,
-    "load": load.measure,
-    "single-compiled": sampling.single_compiled,
-    "fidelity-compiled": fidelity.compiled,
+Part = Callable[[Bench], "Sequence[Row | Fidelity]"]
+
+
+def _later(place: str) -> Part:
+    """Return a function that imports `place` when it is called: other parts need not have its packages."""
+    module, name = place.split(".")
+
+    def part(bench: Bench) -> Sequence[Row | Fidelity]:
+        function: Part = getattr(import_module(f"sdbench.tools.bench.{module}"), name)
+        return function(bench)
+
+    return part
+
+
+PARTS: dict[str, Part] = {
+    "sampling": _later("sampling.large"),
+    "sweep": _later("sweep.measure"),
+    "features": _later("features.measure"),
+    "single": _later("sampling.single"),
+    "norms": _later("norms.measure"),
+    "frechet": _later("frechet.measure"),
+    "store": _later("store.measure"),
+    "fidelity": _later("fidelity.eager"),
+    "load": _later("load.measure"),
+    "single-compiled": _later("sampling.single_compiled"),
+    "fidelity-compiled": _later("fidelity.compiled"),
 }
 """In the order of a full run: the most useful parts first, those that compile for minutes last."""
 
@@ -119,6 +135,8 @@ def run_parts(
                 measured.results[name] = list(PARTS[name](bench))
         except LeftOut as reason:
             measured.missing[name] = f"left out: {reason}"
+        except ModuleNotFoundError as error:
+            measured.missing[name] = f"left out: {error.name} is not installed"
         except TimeOver:
             measured.missing[name] = f"stopped: {deadline.reason}"
         except Exception as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from reference_model import LatentDiffusion
 from reference_model.noise import start_noise
@@ -19,6 +20,9 @@ from sdbench.tools.bench.peer import build_pipeline
 from sdbench.tools.bench.rows import Row, rows_of
 
 __all__ = ["SharedInputs", "compile_pipeline", "large", "sampling_rows", "single", "single_compiled"]
+
+CONTEXT_LENGTH = 77
+"""Tokens of a prompt in Stable Diffusion v1."""
 
 OURS, THEIRS = "sdbench", "diffusers"
 
@@ -47,8 +51,7 @@ class SharedInputs:
         self.bench = bench
         shape = model.config.latent_shape(bench.image_size, bench.image_size)
         self.x = torch.stack([start_noise(0, str(i), shape) for i in range(size)]).to(bench.device)
-        prompts = [f"a red circle and {i} blue squares" for i in range(size)]
-        self.context, self.empty = model.encode_prompts(prompts), model.encode_prompts([""])
+        self.context, self.empty = _contexts(model, bench, size)
 
     def ours(self, model: LatentDiffusion) -> Work:
         """Return a workload of the reference model, up to 8-bit pixels on the CPU."""
@@ -78,6 +81,17 @@ class SharedInputs:
             return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
         return work
+
+
+def _contexts(model: LatentDiffusion, bench: Bench, size: int) -> tuple[Tensor, Tensor]:
+    """Encode prompts; for random weights, draw contexts, which needs no vocabulary or package."""
+    if bench.device == "cpu":
+        prompts = [f"a red circle and {i} blue squares" for i in range(size)]
+        return model.encode_prompts(prompts), model.encode_prompts([""])
+    random = torch.Generator().manual_seed(0)
+    shape = (size + 1, CONTEXT_LENGTH, model.config.unet.context_dim)
+    context = torch.randn(shape, generator=random).to(bench.device)
+    return context[1:], context[:1]
 
 
 def compile_pipeline(pipeline: Any, device: str) -> None:

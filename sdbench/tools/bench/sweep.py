@@ -36,6 +36,9 @@ __all__ = ["measure"]
 
 NAME = "bench"
 
+BATCHES = 2
+"""Batches per unit: PNGs are encoded while the next batch of their unit is sampled."""
+
 
 def measure(bench: Bench) -> list[Row]:
     """Time text encoding, sampling, decoding, features, audit, the PNG of every image and shards.
@@ -44,15 +47,16 @@ def measure(bench: Bench) -> list[Row]:
     those of the published sweep, Inception and ViT-L/14, with random weights; on a CPU the embedded family's.
     """
     model = build_model(bench)
-    count = bench.large * (1 + bench.rounds)
+    size = BATCHES * bench.large
+    count = size * (1 + bench.rounds)
     with tempfile.TemporaryDirectory() as folder, _extractors(bench, Path(folder)) as extractors:
-        units = _units(bench, model, count)
+        units = _units(bench, model, count, size)
         place = str(Path(folder) / "run")
         source: Any = _Given(model)  # a worker asks no more of it
         build = partial(build_extractor, device=bench.device)
         identities = {name: features_identity(build(name)) for name in extractors}
-        threads, size = torch.get_num_threads(), bench.large
-        job = Job(place, {NAME: source}, identities, bench.device, threads, size, count, size)
+        threads = torch.get_num_threads()
+        job = Job(place, {NAME: source}, identities, bench.device, threads, bench.large, count, size)
         seconds: list[float] = []
         parts: Counter[str] = Counter()
         with Worker(job) as worker:
@@ -65,8 +69,8 @@ def measure(bench: Bench) -> list[Row]:
                     parts.update(report.seconds)
     name = f"sdbench {setting_name(bench.precision, compiled=bench.compiled)}"
     note = ", ".join(f"{part} {taken / sum(seconds):.1%}" for part, taken in parts.items())
-    what = f"sweep, units of {bench.large}: images, features, PNG, shards"
-    return [Row(what, name, "image", statistics.median(seconds) / bench.large, note=note)]
+    what = f"sweep, units of {size}: images, features, PNG, shards"
+    return [Row(what, name, "image", statistics.median(seconds) / size, note=note)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +86,13 @@ class _Given:
         return ReferenceModel(self.model, arithmetic)
 
 
-def _units(bench: Bench, model: LatentDiffusion, count: int) -> tuple[Unit, ...]:
+def _units(bench: Bench, model: LatentDiffusion, count: int, size: int) -> tuple[Unit, ...]:
     side = bench.image_size
     settings = Settings("plms", bench.steps, 0.0, SCALE, side, side, 0, bench.precision, bench.compiled)
     cell = Cell(NAME, settings, model.weights_digest, model.config.digest)
     captions = shapes.evaluation_prompts(count, 0)
     prompts = [Prompt(f"{i:06d}", caption) for i, caption in enumerate(captions)]
-    return lay_out([cell], prompts, bench.large).units
+    return lay_out([cell], prompts, size).units
 
 
 @contextmanager

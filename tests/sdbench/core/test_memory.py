@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,11 +80,22 @@ class TestOutOfMemory:
         with pytest.raises(SamplingError, match="out of memory for a single image: full"):
             size.halve("full")
 
+    def test_graphs_of_the_larger_batch_are_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They would keep their memory, and half a batch might not fit beside them."""
+        forgotten: list[bool] = []
+        monkeypatch.setitem(sys.modules, "torch._dynamo", sys.modules.get("torch._dynamo", object()))
+        monkeypatch.setattr(torch.compiler, "reset", lambda: forgotten.append(True))
+        BatchSize(2).halve("full")
+        assert forgotten
+
     def test_what_says_that_memory_is_full(self) -> None:
         assert is_out_of_memory(torch.OutOfMemoryError("x"))
         assert is_out_of_memory(MemoryError())
         said = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
         assert is_out_of_memory(RuntimeError(f"[enforce fail at alloc_cpu.cpp:117]\n{said}"))
+        assert is_out_of_memory(RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"))
+        assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling x"))
+        assert is_out_of_memory(RuntimeError("GET was unable to find an engine to execute this computation"))
         assert not is_out_of_memory(RuntimeError("shapes do not fit"))
         assert not is_out_of_memory(ValueError("out of memory"))
 

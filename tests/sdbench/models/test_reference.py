@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from reference_model import LatentDiffusion, shapes
 from sdbench.core.errors import InputError
@@ -56,6 +58,29 @@ def test_other_arithmetic_is_another_model_of_the_same_weights() -> None:
     assert half.digest == source("shapes-v1-1").load("cpu").digest
     with pytest.raises(AttributeError):
         pixels(exact)  # its weights have been freed
+
+
+def test_images_beyond_float16_are_decoded_again_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What float16 loses, bfloat16 has; the other image is left alone."""
+    model = source("shapes-v1-1").load("cpu", Arithmetic("fp16"))
+    assert isinstance(model, ReferenceModel)
+    decode = LatentDiffusion.decode
+    asked = replace(settings(2.0), precision="fp16")
+    plain = model.generate(PROMPTS, asked, lambda done, total: None)
+
+    def overflowing(self: LatentDiffusion, latents: Tensor) -> Tensor:
+        images = decode(self, latents)
+        return torch.stack([images[0], images[1] * float("inf")])
+
+    monkeypatch.setattr(LatentDiffusion, "decode", overflowing)
+    mended = model.generate(PROMPTS, asked, lambda done, total: None)
+    assert mended.decoded_again is not None
+    assert mended.decoded_again.tolist() == [False, True]
+    assert mended.finite.all()
+    assert np.array_equal(mended.pixels[0], plain.pixels[0])
+    assert 0 < np.abs(mended.pixels[1].astype(int) - plain.pixels[1]).mean() < 4
+    other = model.generate(PROMPTS, settings(2.0), lambda done, total: None)  # of another precision: lost
+    assert (other.finite.tolist(), other.decoded_again) == ([True, False], None)
 
 
 @pytest.mark.parametrize(("scale", "expected"), [(1.0, 2), (2.0, 4)])

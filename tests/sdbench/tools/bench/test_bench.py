@@ -64,7 +64,7 @@ def test_a_sweep_is_measured_from_prompts_to_shards(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(LocalStore, "write", noting)
     (row,) = sweep.measure(replace(BENCH, rounds=2))
-    assert (written.count("images"), written.count("shards")) == (6, 3)
+    assert (written.count("images"), written.count("shards")) == (12, 3)  # two batches per unit
     assert row.seconds > 0
     shares = dict(part.split(" ") for part in row.note.split(", "))
     assert set(shares) == {"load", "generate", "write", "read", "extract", "audit"}
@@ -221,18 +221,23 @@ def test_a_part_that_fails_leaves_a_line_and_the_others_still_run(
     row = Row("store", "sdbench", "image", 0.002)
 
     def fail(bench: Bench) -> list[Row]:
-        raise ModuleNotFoundError("no module\nof that name")
+        raise OSError("no room\nleft")
+
+    def lack(bench: Bench) -> list[Row]:
+        import torch_fidelity.nothing  # noqa: F401
 
     monkeypatch.setitem(runs.PARTS, "features", fail)
+    monkeypatch.setitem(runs.PARTS, "load", lack)
     monkeypatch.setitem(runs.PARTS, "store", lambda bench: [row])
-    assert main(["bench", "--what", "features,store", "--out", str(out)]) == 1
+    assert main(["bench", "--what", "features,store,load", "--out", str(out)]) == 1
     captured = capsys.readouterr()
-    line = "failed: ModuleNotFoundError: no module of that name"
+    line = "failed: OSError: no room left"
     assert line in captured.out
     assert captured.out.index(line) < captured.out.index("2.00 ms/image")
     assert captured.err.endswith("sdbench: failed: features\n")
     kept = json.loads(out.read_text(encoding="utf-8"))
-    assert kept["missing"] == {"features": line}
+    lacking = "left out: torch_fidelity.nothing is not installed"
+    assert kept["missing"] == {"features": line, "load": lacking}
     assert list(kept["results"]) == ["store"]
 
 
