@@ -25,6 +25,7 @@ Write = Callable[[dict[str, Any]], Path]
 CELLS = {
     "mlperf-sdxl": 1,
     "samplers": 16,
+    "sd-v1-control": 1,
     "sd-v1-quick": 32,
     "sd-v1-variants": 32,
     "shapes-demo": 32,
