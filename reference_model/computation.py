@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ __all__ = ["HALVES", "PRECISIONS", "computed", "use_tiled_norms"]
 HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 PRECISIONS = ("full", "autocast", *HALVES)
 
-GPU_OPTIONS: dict[str, str | int | bool | Callable[..., object]] = {
+GPU_OPTIONS: dict[str, Any] = {
     "triton.cudagraphs": True,  # replay a network as one graph instead of launching its kernels one by one
     "deterministic": True,  # choose kernels without timing them, so that two runs choose the same ones
 }
