@@ -53,7 +53,7 @@ def test_reading_specs_imports_no_torch_numpy_or_pandas() -> None:
         "import sys; from pathlib import Path; from sdbench.spec import load_spec\n"
         f"names = [load_spec(path).name for path in sorted(Path({str(EXPERIMENTS)!r}).glob('*.yaml'))]\n"
         "print(*names)\n"
-        "heavy = {'torch', 'numpy', 'metrics', 'scipy', 'pandas', 'diffusers', 'rich'}\n"
+        "heavy = {'torch', 'numpy', 'metrics', 'scipy', 'pandas', 'diffusers', 'transformers', 'rich'}\n"
         "heavy &= set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
     )
