@@ -18,10 +18,11 @@ from sdbench.cli import main
 from sdbench.core.errors import InputError
 from sdbench.scoring.extract import Beside, image_features
 from sdbench.scoring.extractors import build_extractor
-from sdbench.scoring.outside import build, found, resolve
+from sdbench.scoring.outside import build, resolve
 from sdbench.scoring.protocols import protocol_of
 from sdbench.spec import ExperimentSpec
 from sdbench.sweep.prepare import find_inputs
+from tests.sdbench.plugged import forget
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torchmetrics", "ignore::FutureWarning")
 
@@ -58,8 +59,7 @@ def looked_up_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in (fid, inception, mifid):
         monkeypatch.setattr(module, "NoTrainInceptionV3", TinyInception)
     yield
-    for cached in (found.find, resolve.outside_protocol, build_extractor, build.mode_of):
-        cached.cache_clear()
+    forget()
 
 
 class TinyClip(torch.nn.Module):
@@ -107,10 +107,16 @@ def estimate_of(name: str) -> Any:
     )
 
 
-def test_a_class_with_a_value_per_image_is_its_mean_with_an_error() -> None:
-    from torchmetrics.image import MultiScaleStructuralSimilarityIndexMeasure, TotalVariation
+def by_hand_msssim() -> Any:
+    from torchmetrics.image import MultiScaleStructuralSimilarityIndexMeasure
 
-    by_hand = MultiScaleStructuralSimilarityIndexMeasure(betas=(0.4, 0.6), data_range=1.0, kernel_size=5)
+    return MultiScaleStructuralSimilarityIndexMeasure(betas=(0.4, 0.6), data_range=1.0, kernel_size=5)
+
+
+def test_a_class_with_a_value_per_image_is_its_mean_with_an_error() -> None:
+    from torchmetrics.image import TotalVariation
+
+    by_hand = by_hand_msssim()
     assert protocol_of(MSSSIM).with_reference
     assert protocol_of(MSSSIM).formula.better == "higher"
     found = estimate_of(MSSSIM)
@@ -224,3 +230,7 @@ def test_sets_need_all_images_and_pairs_need_reference_images(tiny: dict[str, An
     assert main(command) == 2
     assert main([*command, "--reference", "shapes:4:1"]) == 2
     assert main([*command, "--reference", str(tmp_path / "real")]) == 2
+    folder_of(tmp_path / "own", OTHERS[:4])
+    assert main([*command, "--reference", str(tmp_path / "own")]) == 0
+    by_hand = float(by_hand_msssim()(as_floats(IMAGES[:4]), as_floats(OTHERS[:4])))
+    assert pd.read_csv(tmp_path / "s" / "results.csv")["value"][0] == pytest.approx(by_hand, abs=1e-6)
