@@ -43,17 +43,18 @@ def test_a_metric_more_reads_the_images_and_a_metric_fewer_does_nothing(
 ) -> None:
     run_tiny({**tiny, "metrics": [CLIP]}, tmp_path / "run")
     before = pngs(tmp_path / "run")
-    monkeypatch.setattr(Worker, "_load", lambda self, unit: pytest.fail("a model was loaded"))
-    outcome = run_tiny({**tiny, "metrics": [CLIP, FID]}, tmp_path / "run")
+    with monkeypatch.context() as idle:
+        idle.setattr(Worker, "_load", lambda self, unit: pytest.fail("a model was loaded"))
+        outcome = run_tiny({**tiny, "metrics": [CLIP, FID]}, tmp_path / "run")
     assert (outcome.images_made, outcome.images_found) == (0, 12)
     assert "of 12 images 12 are read for features" in said
     assert pngs(tmp_path / "run") == before
     more = tables(tmp_path / "run")
-    monkeypatch.setattr(Worker, "do", lambda self, unit, tick: pytest.fail("there is nothing to do"))
-    run_tiny({**tiny, "metrics": [FID]}, tmp_path / "run")
-    run_tiny({**tiny, "metrics": [CLIP, FID]}, tmp_path / "run")
+    with monkeypatch.context() as idle:
+        idle.setattr(Worker, "do", lambda self, unit, tick: pytest.fail("there is nothing to do"))
+        run_tiny({**tiny, "metrics": [FID]}, tmp_path / "run")
+        run_tiny({**tiny, "metrics": [CLIP, FID]}, tmp_path / "run")
     assert tables(tmp_path / "run") == more
-    monkeypatch.undo()
     run_tiny({**tiny, "metrics": [CLIP, FID]}, tmp_path / "at once")
     assert tables(tmp_path / "at once") == more
 
