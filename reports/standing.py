@@ -79,5 +79,6 @@ def _against(run: Run, protocol: str, best: str) -> pd.DataFrame:
     turned = turned.assign(
         cell=turned["b"], difference=-turned["difference"], low=-turned["high"], high=-turned["low"]
     )
-    straight = pairs[pairs["b"] == best].assign(cell=pairs["a"])
+    straight = pairs[pairs["b"] == best]
+    straight = straight.assign(cell=straight["a"])  # of all pairs, it would fill an empty frame with rows
     return pd.concat([turned, straight])[columns]
