@@ -26,7 +26,7 @@ def add_parser(commands: Any, name: str) -> None:
         "changed or undecided. Exit code 0: passes; 1: changed; 2: undecided, or bad input. "
         "(`sdbench diff` shows how the specs and values of two runs differ.)",
     )
-    what = "a folder or archive of images, a run, or one cell of it as RUN:CELL"
+    what = "a folder or archive of images, a run, one cell of it as RUN:CELL, or a model"
     parser.add_argument("a", metavar="A", help=f"the baseline: {what}")
     parser.add_argument("b", metavar="B", help="the candidate, in any of these forms")
     parser.add_argument(
@@ -47,6 +47,13 @@ def add_parser(commands: Any, name: str) -> None:
         help="protocols such as clip-score-vit-l-14 (default: the CLIP score whose weights are here)",
     )
     parser.add_argument("--reference", metavar="PATH", help="real images, for distances")
+    for option, kind, default, words in (
+        ("--sampler", str, "plms", "of models as A and B"),
+        ("--steps", int, 50, "sampling steps of models"),
+        ("--scale", float, 7.5, "guidance scale of models"),
+        ("--seed", int, 42, "seed of the models' noise"),
+    ):
+        parser.add_argument(option, type=kind, default=default, help=f"{words} (default: {default})")
     parser.add_argument("--policy", metavar="YAML", type=typed_path, help="what passes, and the margins")
     parser.add_argument("--out", metavar="DIR", type=typed_path, help="write the reports to a folder")
     parser.add_argument(
@@ -63,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
     from sdbench.comparison import CompareRequest, ComparisonPolicy, compare, load_comparison_policy
     from sdbench.comparison.certificate import read_certificate, request_of
     from sdbench.comparison.facts import facts
+    from sdbench.comparison.made import Asked
     from sdbench.comparison.reports import require, write_reports
     from sdbench.core.console import display_for
     from sdbench.core.progress import ImageProgress
@@ -77,6 +85,7 @@ def run(args: argparse.Namespace) -> None:
         metrics,
         args.reference,
         ComparisonPolicy() if args.policy is None else load_comparison_policy(args.policy),
+        Asked(args.sampler, args.steps, args.scale, args.seed),
     )
     if args.verify is not None:
         if args.metrics or args.policy:

@@ -10,6 +10,7 @@ from typing import Any
 
 from metrics import PROTOCOLS
 from sdbench.comparison.compare import CompareRequest
+from sdbench.comparison.made import Asked
 from sdbench.comparison.policy import policy_of
 from sdbench.core import environment
 from sdbench.core.errors import InputError
@@ -35,6 +36,7 @@ def certificate(request: CompareRequest, comparisons: Sequence[Facts]) -> dict[s
             "mapping": request.mapping,
             "metrics": [row["name"] for row in comparisons[0]["measures"] if row["name"] in PROTOCOLS],
             "reference": request.reference,
+            "asked": asdict(request.asked),
             "policy": {**asdict(request.policy), "margins": dict(request.policy.margins)},
         },
         "environment": environment.machine(environment.best_device()),
@@ -70,7 +72,8 @@ def request_of(content: Mapping[str, Any], request: CompareRequest) -> CompareRe
     if len(options["repeats"]) != len(request.repeats):
         raise InputError(f"the certificate was made with {len(options['repeats'])} repeats")
     metrics = tuple(options["metrics"])
-    return replace(request, mapping=options["mapping"], metrics=metrics, policy=policy_of(options["policy"]))
+    policy, asked = policy_of(options["policy"]), Asked(**options["asked"])
+    return replace(request, mapping=options["mapping"], metrics=metrics, policy=policy, asked=asked)
 
 
 def differences(content: Mapping[str, Any], found: Sequence[Facts]) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from sdbench.comparison.closeness import Closeness
 from sdbench.comparison.gathering import Gathered, gather
+from sdbench.comparison.made import Asked, is_model, made_sides
 from sdbench.comparison.measures import Measured, choose_protocols, measured
 from sdbench.comparison.memory import Memory
 from sdbench.comparison.pairing import Flagged, Pairing, compositions, flagged_pairs, pair
@@ -43,6 +44,7 @@ class CompareRequest:
         metrics: Protocols; None takes the CLIP score whose weights are here.
         reference: Real images for distances, as for `sdbench score`.
         policy: What passes.
+        asked: What models are asked to do, if A and B are models.
     """
 
     a: str
@@ -53,6 +55,7 @@ class CompareRequest:
     metrics: tuple[str, ...] | None = None
     reference: str | None = None
     policy: ComparisonPolicy = field(default_factory=ComparisonPolicy)
+    asked: Asked = field(default_factory=Asked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,12 +121,23 @@ def compare(request: CompareRequest, progress: ImageProgress) -> list[Compared]:
         StoreError: A run is damaged.
     """
     full_precision()
-    opened = open_pairs(request.a, request.b, request.prompts, request.mapping)
+    opened = _opened(request, progress)
     if len(opened) > 1 and request.repeats:
         raise InputError(f"--repeats needs one cell: name one, as {request.a}:CELL")
     repeats = [open_folder(text, "repeat") for text in request.repeats]
     with Memory() as memory:
         return [_compared(label, (a, b), repeats, request, memory, progress) for label, a, b in opened]
+
+
+def _opened(request: CompareRequest, progress: ImageProgress) -> list[tuple[str, Side, Side]]:
+    models = [is_model(text) for text in (request.a, request.b)]
+    if not any(models):
+        return open_pairs(request.a, request.b, request.prompts, request.mapping)
+    if not all(models):
+        model, other = sorted((request.a, request.b), key=is_model, reverse=True)
+        raise InputError(f"{model} is a model and {other} is not: compare models with models")
+    a, b = made_sides([request.a, request.b], request.prompts, request.asked, progress)
+    return [("", a, b)]
 
 
 def _compared(

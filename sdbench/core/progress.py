@@ -75,7 +75,7 @@ class ImageProgress(Progress):
 
     def start(self, images: int) -> None:
         """Report that work on this number of images begins."""
-        self._total, self._began = images, time.monotonic()
+        self._total, self._made, self._began = images, 0, time.monotonic()
 
     def step(self, batch: int, done: int, total: int) -> None:
         """Report that `done` of `total` steps are done for a batch of `batch` images."""

@@ -220,3 +220,35 @@ def test_runs_and_cells(tiny, run_tiny, compare, tmp_path):
     assert (code, "has no cell 'nothing'" in said) == (2, True)
     code, said = compare(run, run / "images" / cells[0])
     assert (code, "has 2 cells: name one as" in said) == (2, True)
+
+
+def test_models_make_the_same_prompts_from_the_same_noise(compare, tmp_path):
+    """Made once: the second comparison finds every image."""
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a red circle\na blue square\na green cross\na yellow star\n")
+    few = ["--prompts", prompts, "--sampler", "ddim", "--steps", "2"]
+    code, said = compare("shapes-v1-1", "shapes-v1-4", *few, "--out", tmp_path / "out")
+    assert (code, "clip-score-shapes" in said) in ((1, True), (2, True))
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "home" / "compared").rglob("*.png")}
+    assert len(made) == 8
+    code, said = compare("shapes-v1-1", "shapes-v1-1", *few)
+    assert (code, "identical (4 pairs)" in said) == (0, True)
+    certificate = tmp_path / "out" / "certificate.json"
+    code, said = compare("shapes-v1-1", "shapes-v1-4", "--prompts", prompts, "--verify", certificate)
+    assert (code, "the certificate is confirmed" in said) == (0, True)
+    assert made == {path: path.stat().st_mtime_ns for path in made}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["shapes-v1-4", "{folder}"], "is a model and"),
+        (["shapes-v1-4", "shapes-v1-4", "--sampler", "plm"], "did you mean 'plms'?"),
+        (["shapes-v1-4", "shapes-v1-4", "--steps", "0"], "steps"),
+        (["shapes-v1-4", "nothing.safetensors", "--prompts", "p.txt"], "nothing.safetensors"),
+    ],
+)
+def test_models_that_cannot_be_compared(compare, folder, arguments, words):
+    place = folder("a", 2)
+    code, said = compare(*(text.format(folder=place) for text in arguments))
+    assert (code, words in said) == (2, True), said
