@@ -42,7 +42,7 @@ def best_pair(run: Run) -> Pair | None:
         return None
     first = min(scores, key=lambda name: not name.startswith(f"{_SCORE}clip-score"))
     of_a, of_b = (
-        run.images[run.images["cell"] == cell].set_index("prompt_id")[first].astype("float64")
+        run.images[run.images["cell"] == cell].groupby("prompt", observed=True, sort=False)[first].mean()
         for cell in best
     )
     of_a.index, of_b.index = of_a.index.astype(str), of_b.index.astype(str)

@@ -34,6 +34,12 @@ _DOMINANCE = {"a": "str", "b": "str", "probability": "float64"}
 _PROTOCOLS = dict.fromkeys(
     ["protocol", "version", "agrees_with", "resize", "quantisation", "extractor", "dimension", "notes"], "str"
 )
+_CATEGORIES = dict.fromkeys(["cell", "protocol", "by", "category", "note"], "str") | dict.fromkeys(
+    ["value", "standard_error", "low", "high", "n"], "float64"
+)
+_CATEGORY_COMPARISONS = dict.fromkeys(["protocol", "by", "category", "a", "b"], "str") | dict.fromkeys(
+    ["difference", "low", "high", "p_holm", "n"], "float64"
+)
 _FLAGGED = dict.fromkeys(["cell", "image", "flags", "like"], "str")
 
 
@@ -92,6 +98,16 @@ class Run:
     def protocols(self) -> pd.DataFrame | None:
         """How each protocol computes its values."""
         return self._table("protocols.csv", _PROTOCOLS)
+
+    @cached_property
+    def categories(self) -> pd.DataFrame | None:
+        """The values by category of the prompts."""
+        return self._table("categories.csv", _CATEGORIES)
+
+    @cached_property
+    def category_comparisons(self) -> pd.DataFrame | None:
+        """The differences between cells in each category."""
+        return self._table("category_comparisons.csv", _CATEGORY_COMPARISONS)
 
     @cached_property
     def flagged(self) -> pd.DataFrame | None:

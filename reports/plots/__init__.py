@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports.plots.categories import metrics_by_category
 from reports.plots.cost import metrics_against_evaluations, metrics_against_seconds
 from reports.plots.plane import distance_against_score
 from reports.plots.prompts import prompt_differences
@@ -14,6 +15,7 @@ __all__ = [
     "metrics_against_evaluations",
     "metrics_against_scale",
     "metrics_against_seconds",
+    "metrics_by_category",
     "prompt_differences",
     "published_look",
     "save",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from reports.sections._section import Absent, Material, Section
 from reports.sections.audit import audit
+from reports.sections.categories import categories
 from reports.sections.comparisons import comparisons
 from reports.sections.cost import cost
 from reports.sections.extremes import extremes
@@ -24,6 +25,7 @@ SECTIONS: dict[str, Callable[[Material], Section | Absent]] = {
     "picture": picture,
     "comparisons": comparisons,
     "values": values,
+    "categories": categories,
     "grid": grid,
     "extremes": extremes,
     "influence": influence,

@@ -29,10 +29,14 @@ def add_parser(commands: Any, name: str) -> None:
         name,
         help="score images made by any tool, or score a run again",
         description="Score a folder, .zip, .tar or .npz of generated images by named protocols, with "
-        "standard errors. Given a run, score it again from its shards.",
+        "standard errors. Given a run, score it again from its shards, with --metrics by more metrics.",
     )
     parser.add_argument("images", metavar="IMAGES|RUN", help="images of one size, or a run folder or its URL")
-    parser.add_argument("--metrics", metavar="A,B", help="protocols, such as fid-inception-clean")
+    parser.add_argument(
+        "--metrics",
+        metavar="A,B",
+        help="protocols, such as fid-inception-clean; of a run, those to add to its own",
+    )
     parser.add_argument(
         "--reference",
         metavar="PATH",
@@ -64,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _score_run(args: argparse.Namespace) -> None:
-    given = [name for name in ("metrics", "reference", "prompts", "mapping", "out") if getattr(args, name)]
+    given = [name for name in ("reference", "prompts", "mapping", "out") if getattr(args, name)]
     if given:
         from sdbench.runs.store import is_url
 
@@ -78,7 +82,7 @@ def _score_run(args: argparse.Namespace) -> None:
     from sdbench.sweep.runner import score_run
 
     with RunProgress(display_for()) as progress:
-        page = score_run(args.images, progress)
+        page = score_run(args.images, progress, _names(args.metrics or ""))
     results = f"{args.images.rstrip('/')}/results.csv"
     if args.json:
         say(json.dumps({"results": results, "report": page}, indent=2))
@@ -94,7 +98,7 @@ def _score_images(args: argparse.Namespace) -> None:
     from sdbench.core.progress import ImageProgress
     from sdbench.scoring.images import ScoringRequest, score_images
 
-    names = tuple(name.strip() for name in args.metrics.split(","))
+    names = _names(args.metrics)
     request = ScoringRequest(args.images, args.prompts, args.mapping or MAPPINGS[0], args.reference, names)
     images = typed_path(args.images).resolve()
     root = args.out or SCORES / (images.name if images.is_dir() else images.stem)
@@ -106,6 +110,10 @@ def _score_images(args: argparse.Namespace) -> None:
         return
     say("\n".join(_table(rows) + _what_differs(rows)))
     say(f"results: {root / 'results.csv'}")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",")) if text else ()
 
 
 def _table(rows: Sequence[ResultRow]) -> list[str]:

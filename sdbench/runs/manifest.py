@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdbench.core import environment
+from sdbench.core.errors import StoreError
 from sdbench.core.json import load_json
 from sdbench.core.timing import now
 from sdbench.models.registry import Checkpoint
@@ -15,7 +16,7 @@ from sdbench.runs.plan import Cell, Plan
 from sdbench.runs.store import Store
 from sdbench.spec import ExperimentSpec
 
-__all__ = ["Throughput", "account", "write_manifest"]
+__all__ = ["Throughput", "account", "amend_manifest", "write_manifest"]
 
 
 def account(
@@ -78,6 +79,21 @@ def write_manifest(
     ]
     manifest = {**content, "cells": cells, "finished": now(), **times}
     store.write("manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
+
+
+def amend_manifest(store: Store, changes: Mapping[str, Any]) -> None:
+    """Replace entries of a manifest that is there.
+
+    Raises:
+        StoreError: It is damaged.
+    """
+    if not store.exists("manifest.json"):
+        return
+    try:
+        content = {**json.loads(store.read("manifest.json")), **changes}
+    except (ValueError, TypeError):
+        raise StoreError(f"{store.where('manifest.json')}: damaged; 'sdbench run' writes it again") from None
+    store.write("manifest.json", (json.dumps(content, indent=2) + "\n").encode())
 
 
 def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:

@@ -32,6 +32,7 @@ class PlanFile:
         images_kept: Number of images of each cell that are kept as PNG, from the first on.
         ends: By a cell's folder, where its units end, if not after every `unit_size` prompts.
         stopped: By a cell's folder, the number of prompts after which a budget stopped it.
+        columns: By a column of the prompt file that results are grouped by, the value for each prompt.
     """
 
     cells: Sequence[Cell]
@@ -41,6 +42,7 @@ class PlanFile:
     images_kept: int
     ends: Mapping[str, Sequence[int]] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @cached_property
     def whole(self) -> Plan:
@@ -57,6 +59,12 @@ class PlanFile:
     def units(self) -> dict[str, tuple[str, ...]]:
         """Names of the units of `plan`, by their cell's folder."""
         return {cell.folder: tuple(unit.name for unit in self.plan.units_of(cell)) for cell in self.cells}
+
+    @cached_property
+    def categories(self) -> dict[str, dict[str, str]]:
+        """Each prompt's category by the prompt's id, by column."""
+        ids = [prompt.id for prompt in self.prompts]
+        return {name: dict(zip(ids, values, strict=True)) for name, values in self.columns.items()}
 
     @property
     def ids_kept(self) -> list[str]:

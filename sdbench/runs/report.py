@@ -22,6 +22,7 @@ SCALES = "metrics-against-scale"
 EVALUATIONS = "metrics-against-evaluations"
 SECONDS = "metrics-against-seconds"
 PROMPTS = "clip-score-by-prompt"
+CATEGORIES = "metrics-by-category"
 TABLE = "results-table"
 """File names without their suffixes."""
 
@@ -112,7 +113,9 @@ def _figures(
 
 def _figures_of_run(run: Run) -> Iterator[tuple[str, Figure]]:
     from reports import plots
+    from reports.by_category import by_category
     from reports.costs import seconds_per_image, times_differ
+    from reports.plots.sheet import styles_of
     from reports.prompt_scores import best_pair
 
     seconds = seconds_per_image(run)
@@ -121,6 +124,9 @@ def _figures_of_run(run: Run) -> Iterator[tuple[str, Figure]]:
     pair = best_pair(run)
     if pair is not None:
         yield PROMPTS, plots.prompt_differences(pair)
+    views = by_category(run)
+    if views:
+        yield CATEGORIES, plots.metrics_by_category(views, styles_of(run.results))
 
 
 def _run_of(source: Path) -> Run | None:

@@ -21,6 +21,8 @@ from sdbench.runs.store import Store
 
 __all__ = [
     "BestRow",
+    "CategoryComparisonRow",
+    "CategoryRow",
     "ComparisonRow",
     "CurveRow",
     "DominanceRow",
@@ -28,6 +30,7 @@ __all__ = [
     "ProtocolRow",
     "RegionRow",
     "ResultRow",
+    "VarianceRow",
     "write_images",
     "write_results",
     "write_rows",
@@ -153,7 +156,82 @@ class FlaggedRow:
     like: str
 
 
-_Row = ResultRow | ProtocolRow | ComparisonRow | BestRow | CurveRow | RegionRow | DominanceRow | FlaggedRow
+@dataclass(frozen=True)
+class CategoryRow:
+    """A protocol's value over the n images of a cell whose prompts have this category in the column `by`.
+
+    The intervals `low` to `high` of the cell's categories hold together with 95% confidence.
+    """
+
+    cell: str
+    protocol: str
+    by: str
+    category: str
+    value: float
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    n: int
+    note: str
+
+
+@dataclass(frozen=True)
+class CategoryComparisonRow:
+    """The difference a - b of two cells over the n images of a category that both have.
+
+    `low` and `high` bound the 95% interval; `p_holm` is corrected for all pairs and categories of the
+    protocol and the column `by`.
+    """
+
+    protocol: str
+    by: str
+    category: str
+    a: str
+    b: str
+    difference: float
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    p_holm: float | None
+    n: int
+    note: str
+
+
+@dataclass(frozen=True)
+class VarianceRow:
+    """How much of a cell's variance by a protocol is prompts, how much is noise, and what more would bring.
+
+    `share_noise` is 1 - `share_prompts`; both are None if nothing varies. The standard errors follow from the
+    two parts: of this run, of repeating it with the same prompts, of twice the prompts, and of twice the
+    images of each prompt.
+    """
+
+    cell: str
+    protocol: str
+    prompts: int
+    images: int
+    share_prompts: float | None
+    share_noise: float | None
+    standard_error: float
+    with_same_prompts: float
+    with_twice_prompts: float
+    with_twice_images: float
+
+
+_Row = (
+    ResultRow
+    | ProtocolRow
+    | ComparisonRow
+    | BestRow
+    | CurveRow
+    | RegionRow
+    | DominanceRow
+    | FlaggedRow
+    | CategoryRow
+    | CategoryComparisonRow
+    | VarianceRow
+)
 
 _TYPES = {
     "str": pa.string(),

@@ -29,7 +29,7 @@ _AT_A_TIME = 64
 
 def beside_images(prompts: Sequence[Prompt], of_prompts: OfPrompts | None) -> Beside:
     """Return what belongs to the images of these prompts."""
-    texts, ids = [prompt.text for prompt in prompts], [prompt.id for prompt in prompts]
+    texts, ids = [prompt.text for prompt in prompts], [prompt.of or prompt.id for prompt in prompts]
     if of_prompts is None:
         return Beside(texts)
     return Beside(texts, lambda start, end: of_prompts(ids[start:end]))

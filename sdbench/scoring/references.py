@@ -9,30 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from metrics import MetricsError, Protocol
 from metrics.evaluate import Reference, prepare, prepare_all
 from metrics.features import Extractor
 from metrics.reference_stats import check_stats, read_stats
-from sdbench.core.digest import SHORT, digest_file, digest_value
+from sdbench.core.digest import digest_file
 from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_path, file_name
 from sdbench.core.progress import Note
-from sdbench.runs.parquet import (
-    IDENTITY,
-    as_json,
-    fixed_size_lists,
-    read_whole,
-    rows_of_lists,
-    write_table,
-)
+from sdbench.runs.reference_features import read_features, write_features
 from sdbench.runs.store import Store
 from sdbench.scoring.extract import image_features
 from sdbench.scoring.extractors import Build, build_same, extractors_of
 from sdbench.scoring.pairs import OfPrompts
 from sdbench.scoring.pictures import PICTURES
+from sdbench.scoring.reference_cache import ReferenceCache
 from sdbench.scoring.reference_sets import ReferenceSet
 from sdbench.spec import StatsReference
 
@@ -75,10 +68,10 @@ def reference_features(
     batch_size: int,
     note: Note,
 ) -> dict[str, np.ndarray]:
-    """Return features float32 [m, d] of all reference images by extractor; compute and store missing ones.
+    """Return features float32 [m, d] of all reference images by extractor; store those that are missing.
 
-    Stored features are used only if reference set, identity and batch size are the same. Missing ones take
-    one pass over the images.
+    They come from the run, or else from the user's cache, if reference set, identity and batch size are the
+    same; others take one pass over the images.
 
     Args:
         store: The run's store.
@@ -92,17 +85,23 @@ def reference_features(
         InputError: An extractor built here has another identity.
     """
     stamps = {name: _stamp(reference, identity, batch_size) for name, identity in identities.items()}
-    found = {name: _read(store, name, stamp) for name, stamp in stamps.items()}
-    missing = {
-        name: build_same(build, name, identities[name]) for name, rows in found.items() if rows is None
-    }
+    cache = ReferenceCache(best_device(), note)
+    found: dict[str, np.ndarray] = {}
+    for name, stamp in stamps.items():
+        rows = read_features(store, name, stamp)
+        if rows is None and (rows := cache.read(name, stamp)) is not None:
+            write_features(store, name, stamp, rows)
+        if rows is not None:
+            found[name] = rows
+    missing = {name: build_same(build, name, identities[name]) for name in stamps if name not in found}
     if missing:
         note(f"features of the reference images by {', '.join(missing)}")
         made = image_features(missing, _counted(reference.batches(batch_size), note))
         for name, rows in made.items():
-            _write(store, name, stamps[name], rows)
+            write_features(store, name, stamps[name], rows)
+            cache.write(name, stamps[name], rows)
         found |= made
-    return {name: rows for name, rows in found.items() if rows is not None}
+    return {name: found[name] for name in stamps}
 
 
 def own_images(protocols: Iterable[Protocol], reference: ReferenceSet | None) -> OfPrompts | None:
@@ -231,19 +230,3 @@ def _stamp(reference: ReferenceSet, identity: str, batch_size: int) -> dict[str,
         "extractor": identity,
         "batch_size": batch_size,
     }
-
-
-def _key(extractor: str, stamp: Mapping[str, Any]) -> str:
-    return f"reference/{file_name(extractor)}_{digest_value(stamp)[:SHORT]}.parquet"
-
-
-def _write(store: Store, extractor: str, stamp: Mapping[str, Any], features: np.ndarray) -> None:
-    table = pa.table({f"features_{extractor}": fixed_size_lists(features)})
-    write_table(store, _key(extractor, stamp), table, {IDENTITY: as_json(stamp)})
-
-
-def _read(store: Store, extractor: str, stamp: Mapping[str, Any]) -> np.ndarray | None:
-    key = _key(extractor, stamp)
-    if not store.exists(key):
-        return None
-    return rows_of_lists(read_whole(store, key, stamp).column(0))

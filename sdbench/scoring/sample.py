@@ -12,6 +12,7 @@ import numpy as np
 
 from sdbench.core.digest import digest_value
 from sdbench.core.errors import StoreError
+from sdbench.data.prompts import prompt_by_prompt
 from sdbench.runs.features import FeatureStore
 from sdbench.runs.images import ImageStore
 from sdbench.runs.plan import Unit
@@ -91,12 +92,16 @@ class SampleReader:
 
     def missing(self, units: Iterable[Unit]) -> int:
         """Return how many of the units' images are missing, or lack features."""
+        return sum(len(unit.chunk.prompts) for unit in self.lacking(units))
+
+    def lacking(self, units: Iterable[Unit]) -> tuple[Unit, ...]:
+        """Return those of the units whose images are missing, or lack features."""
         wanted = list(units)
         complete = set(self._features.complete(self._shards.done(wanted)))
-        return sum(len(unit.chunk.prompts) for unit in wanted if unit not in complete)
+        return tuple(unit for unit in wanted if unit not in complete)
 
     def read(self, units: Sequence[Unit]) -> tuple[Sample, list[Made]]:
-        """Return the images of a cell's units as one sample, and how each unit was made."""
+        """Return the images of a cell's units as one sample, prompt by prompt, and how each unit was made."""
         shards = [self._shards.read(unit) for unit in units]
         features: dict[str, Any] = {}
         texts: dict[str, np.ndarray] = {}
@@ -111,13 +116,20 @@ class SampleReader:
             features[PICTURES] = self._pictures(units, shards)
         flags = [given for shard in shards for given in shard.flags]
         sha256 = [digest for shard in shards for digest in shard.sha256]
+        thumbnails = np.concatenate([shard.thumbnails for shard in shards])
+        if any(prompt.of for prompt in prompts):
+            order = prompt_by_prompt(prompts)
+            prompts, flags, sha256 = ([rows[place] for place in order] for rows in (prompts, flags, sha256))
+            features = {name: rows[order] for name, rows in features.items()}
+            texts = {name: rows[order] for name, rows in texts.items()}
+            thumbnails = thumbnails[order]
         sample = Sample(
             tuple(prompt.id for prompt in prompts),
             [prompt.text for prompt in prompts],
             sha256,
             features,
             texts,
-            audit(flags, sha256, np.concatenate([shard.thumbnails for shard in shards])),
+            audit(flags, sha256, thumbnails),
         )
         return sample, [shard.made for shard in shards]
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 
 from metrics import Protocol
 from sdbench.core.progress import Note
+from sdbench.data.prompts import prompt_by_prompt
 from sdbench.runs.plan import Cell, Plan
 from sdbench.runs.shards import Made
 from sdbench.runs.store import Store
 from sdbench.runs.tables import (
     BestRow,
+    CategoryComparisonRow,
+    CategoryRow,
     ComparisonRow,
     CurveRow,
     DominanceRow,
@@ -26,11 +30,13 @@ from sdbench.runs.tables import (
     ProtocolRow,
     RegionRow,
     ResultRow,
+    VarianceRow,
     write_images,
     write_results,
     write_rows,
 )
 from sdbench.scoring.answers import best_cells, curve_pairs
+from sdbench.scoring.categories import Categories, category_comparisons, category_rows
 from sdbench.scoring.compare import (
     CellValues,
     Ids,
@@ -43,6 +49,7 @@ from sdbench.scoring.compare import (
 from sdbench.scoring.measure import MetricValue, image_table, measure, measure_some, protocol_rows
 from sdbench.scoring.protocols import protocols_of
 from sdbench.scoring.references import Real
+from sdbench.scoring.replicates import variance_rows
 from sdbench.scoring.sample import Sample, SampleReader
 from sdbench.spec import ExperimentSpec
 
@@ -62,6 +69,9 @@ class Scores:
     regions: list[RegionRow]
     dominance: list[DominanceRow]
     images: pa.Table
+    categories: list[CategoryRow]
+    category_comparisons: list[CategoryComparisonRow]
+    variance: list[VarianceRow]
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,12 @@ def write_scores(store: Store, scores: Scores) -> None:
     write_rows(store, "curves.csv", CurveRow, scores.curves)
     write_rows(store, "regions.csv", RegionRow, scores.regions)
     write_rows(store, "dominance.csv", DominanceRow, scores.dominance)
+    # Not every run has these tables. One that an earlier spec of the run wrote is emptied.
+    if scores.categories or store.exists("categories.csv"):
+        write_rows(store, "categories.csv", CategoryRow, scores.categories)
+        write_rows(store, "category_comparisons.csv", CategoryComparisonRow, scores.category_comparisons)
+    if scores.variance or store.exists("variance.csv"):
+        write_rows(store, "variance.csv", VarianceRow, scores.variance)
     write_images(store, scores.images)
     write_results(store, scores.rows)
 
@@ -95,6 +111,7 @@ def score(
     reference: Mapping[str, Real],
     note: Note = lambda text: None,
     step: Callable[[int, int], None] = lambda done, total: None,
+    categories: Categories = MappingProxyType({}),
 ) -> Scores:
     """Return the results of the plan's cells, in plan order, with the protocols in spec order.
 
@@ -105,6 +122,7 @@ def score(
         reference: What each distance needs of the reference set, by the protocol's name.
         note: Called with a line when the cells are compared.
         step: Called with the number of scored cells, and of all.
+        categories: Each prompt's category, by the columns that results are grouped by.
 
     Raises:
         StoreError: A shard is missing or damaged.
@@ -135,10 +153,15 @@ def score(
         )
     step(len(measured), len(measured))
     note(f"comparing {len(measured)} cells")
-    return _compared(protocols, measured)
+    return _compared(spec, protocols, measured, categories)
 
 
-def _compared(protocols: Sequence[Protocol], measured: Sequence[_Measured]) -> Scores:
+def _compared(
+    spec: ExperimentSpec,
+    protocols: Sequence[Protocol],
+    measured: Sequence[_Measured],
+    categories: Categories,
+) -> Scores:
     cells = [one.values for one in measured]
     axes = plane_axes(protocols)
     return Scores(
@@ -151,11 +174,15 @@ def _compared(protocols: Sequence[Protocol], measured: Sequence[_Measured]) -> S
         regions(cells, axes) if axes else [],
         dominances(cells, axes) if axes else [],
         pa.concat_tables(one.images for one in measured),
+        category_rows(cells, protocols, categories),
+        category_comparisons(cells, protocols, categories),
+        variance_rows(cells, protocols) if spec.images_per_prompt > 1 else [],
     )
 
 
 def _ids(plan: Plan, cell: Cell) -> Ids:
-    return tuple(prompt.id for unit in plan.units_of(cell) for prompt in unit.chunk.prompts)
+    prompts = [prompt for unit in plan.units_of(cell) for prompt in unit.chunk.prompts]
+    return tuple(prompts[place].id for place in prompt_by_prompt(prompts))
 
 
 def _row(

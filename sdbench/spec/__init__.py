@@ -21,6 +21,7 @@ from sdbench.spec.prompts import (
     PartiPrompts,
     PromptsSpec,
     ShapesPrompts,
+    TabularPrompts,
 )
 from sdbench.spec.records import MlflowTracker, TensorboardTracker, TrackerSpec, WandbTracker
 from sdbench.spec.references import (
@@ -54,6 +55,7 @@ __all__ = [
     "ShapesReference",
     "StatsReference",
     "SweepSpec",
+    "TabularPrompts",
     "TensorboardTracker",
     "TrackerSpec",
     "WandbTracker",

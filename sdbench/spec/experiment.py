@@ -23,7 +23,7 @@ from sdbench.spec.models import CheckpointEntry, SamplerSpec
 from sdbench.spec.prompts import PromptsSpec
 from sdbench.spec.records import TrackerSpec
 from sdbench.spec.references import ReferenceSpec
-from sdbench.spec.values import BatchSize, Count, Part, Scale, Seed, Switch
+from sdbench.spec.values import BatchSize, Count, Part, Scale, Seed, Switch, Text
 
 __all__ = ["ExperimentSpec", "MetricText", "SweepSpec"]
 
@@ -123,6 +123,13 @@ class ExperimentSpec(SweepSpec):
         tuple[MetricText, ...],
         Field(min_length=1, description="what to measure: 'sdbench metrics list' has all metrics"),
     ]
+    images_per_prompt: Annotated[
+        Count, Field(description="images of each prompt, each from noise of its own")
+    ] = 1
+    by: Annotated[
+        tuple[Text, ...],
+        Field(description="columns of the prompt file whose categories get results of their own"),
+    ] = ()
     images: Annotated[
         str,
         StringConstraints(pattern=r"^(all|none|sample:[1-9][0-9]*)$"),
@@ -131,9 +138,9 @@ class ExperimentSpec(SweepSpec):
     budget: Annotated[Budget | None, Field(description="when to stop making images")] = None
     records: Annotated[tuple[TrackerSpec, ...], Field(description="trackers that receive the results")] = ()
 
-    @field_validator("metrics")
+    @field_validator("metrics", "by")
     @classmethod
-    def _each_metric_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _no_name_twice(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return _no_repeats(names)
 
     @field_validator("budget")

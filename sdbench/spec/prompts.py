@@ -24,6 +24,7 @@ __all__ = [
     "PartiPrompts",
     "PromptsSpec",
     "ShapesPrompts",
+    "TabularPrompts",
 ]
 
 
@@ -145,18 +146,12 @@ def _as_list(value: Any) -> Any:
     return {"source": "list", "prompts": value} if isinstance(value, list) else value
 
 
-_Sources = (
-    ShapesPrompts
-    | FilePrompts
-    | CocoPrompts
-    | ListPrompts
-    | PartiPrompts
-    | DrawBenchPrompts
-    | CsvPrompts
-    | JsonlPrompts
-    | ParquetPrompts
-    | HuggingFacePrompts
+TabularPrompts = (
+    PartiPrompts | DrawBenchPrompts | CsvPrompts | JsonlPrompts | ParquetPrompts | HuggingFacePrompts
 )
+"""Sources whose rows may have other columns than that of the prompts."""
+
+_Sources = ShapesPrompts | FilePrompts | CocoPrompts | ListPrompts | TabularPrompts
 
 _Tagged = Annotated[_Sources, Field(discriminator="source")]
 

@@ -13,7 +13,7 @@ from sdbench.core import environment
 from sdbench.core.errors import InputError
 from sdbench.core.precision import compiles, full_precision
 from sdbench.core.progress import Note
-from sdbench.data.prompts import Prompt, load_prompts, with_negatives
+from sdbench.data.prompts import Prompt, load_columns, load_prompts, repeated, with_negatives
 from sdbench.models import Source
 from sdbench.models.native_size import common_size
 from sdbench.models.registry import Checkpoint, locate, locate_all
@@ -50,11 +50,15 @@ REFERENCE_BATCH = 64
 
 @dataclass(frozen=True)
 class RunInputs:
-    """Everything that a spec names, found on this machine."""
+    """Everything that a spec names, found on this machine.
+
+    `columns` are those of the prompt file that results are grouped by, with a value for each prompt.
+    """
 
     sources: tuple[Source, ...]
     prompts: tuple[Prompt, ...]
     reference: ReferenceSet | None
+    columns: dict[str, list[str]]
     device: str
     extractors: dict[str, Extractor]
 
@@ -119,25 +123,45 @@ def find_inputs(spec: ExperimentSpec) -> RunInputs:
     check_names(spec)
     sources = locate_all(spec.checkpoints)
     prompts = find_prompts(spec)
+    columns = {
+        name: values * spec.images_per_prompt for name, values in load_columns(spec.prompts, spec.by).items()
+    }
+    if columns and not any(protocol.formula.is_mean for protocol in protocols_of(spec.metrics)):
+        raise InputError("by: no metric of the spec is a mean over images, as CLIP scores are")
     if distances_of(spec.metrics) and len(prompts) < FEWEST:
         raise InputError(f"prompts: {len(prompts)} prompt, a distance needs {FEWEST} images at least")
     reference = find_reference(spec.reference, spec.height_width)
     device = environment.best_device()
     extractors = build_extractors(extractor_names(spec), device)
-    of_sets = [p.name for p in protocols_of(spec.metrics) if p.extractor == PICTURES]
+    check_measurable(spec, extractors, prompts, reference)
+    return RunInputs(sources, prompts, reference, columns, device, extractors)
+
+
+def check_measurable(
+    spec: ExperimentSpec,
+    extractors: Mapping[str, Extractor],
+    prompts: Sequence[Prompt],
+    reference: ReferenceSet | None,
+) -> None:
+    """Try the extractors from outside; raise InputError for what a metric of the spec cannot have."""
+    protocols = protocols_of(spec.metrics)
+    of_sets = [protocol.name for protocol in protocols if protocol.extractor == PICTURES]
     if of_sets and spec.images != "all":
         raise InputError(f"images: {spec.images}, but {of_sets[0]} reads all images of a cell: write all")
-    own = own_images(protocols_of(spec.metrics), reference)
-    try_out(extractors, spec.height_width, prompts, own)
-    return RunInputs(sources, prompts, reference, device, extractors)
+    if of_sets and spec.images_per_prompt > 1:
+        raise InputError(
+            f"images_per_prompt: {of_sets[0]} is computed from whole sets, and its error takes images of one "
+            "prompt as independent: write 1"
+        )
+    try_out(extractors, spec.height_width, prompts, own_images(protocols, reference))
 
 
 def find_prompts(spec: ExperimentSpec) -> tuple[Prompt, ...]:
-    """Return the prompts of the spec, with their own negative prompts if it lists them."""
+    """Return a prompt for each image of a cell, with their own negative prompts if the spec lists them."""
     prompts = load_prompts(spec.prompts)
-    if not isinstance(spec.negative_prompt, tuple):
-        return prompts
-    return with_negatives(prompts, spec.negatives, all_of_them=spec.prompts.count is None)
+    if isinstance(spec.negative_prompt, tuple):
+        prompts = with_negatives(prompts, spec.negatives, all_of_them=spec.prompts.count is None)
+    return repeated(prompts, spec.images_per_prompt)
 
 
 def prepare_reference(

@@ -11,17 +11,20 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError, SdbenchError, StoreError
 from sdbench.core.precision import compiler_here
 from sdbench.core.progress import Note
 from sdbench.core.timing import now
+from sdbench.models import Source
 from sdbench.runs.local_copy import Draw, write_page
-from sdbench.runs.manifest import account, write_manifest
+from sdbench.runs.manifest import account, amend_manifest, write_manifest
 from sdbench.runs.plan import Plan
 from sdbench.runs.plan_file import PlanFile, read_plan_file, write_plan_file
 from sdbench.runs.report import write_report
 from sdbench.runs.shards import shard_key
-from sdbench.runs.store import LocalStore, Store, existing_store, is_url
+from sdbench.runs.store import LocalStore, Store, existing_store
+from sdbench.scoring.categories import Categories
 from sdbench.scoring.reference_sets import find_reference
 from sdbench.scoring.references import Real
 from sdbench.scoring.sample import SampleReader
@@ -30,7 +33,7 @@ from sdbench.spec import ExperimentSpec, load_spec
 from sdbench.sweep.budget.spending import Spent, spend
 from sdbench.sweep.executors import EXECUTORS, Executor, Gap, Workforce
 from sdbench.sweep.executors.ray import compiler_of_workers
-from sdbench.sweep.names import check_metrics
+from sdbench.sweep.more_metrics import all_identities, require_readable, with_metrics
 from sdbench.sweep.prepare import (
     PreparedRun,
     prepare,
@@ -92,7 +95,8 @@ def run_experiment(
     write_plan_file(store, plan_file := _plan_file(spec, prepared))
     with progress.stage(seconds, "reference"):
         reference = prepare_reference(spec, inputs.reference, store, prepared.identities, progress.note)
-    job = _job(spec, prepared)
+    sources = {source.name: source for source in inputs.sources}
+    job = _job(spec, store, sources, prepared.identities, len(inputs.prompts))
     with progress.stage(seconds, "work"), open_session(job, store, workforce, progress, executors) as work:
         samples = SampleReader(store, prepared.identities, job.images_kept)
         spent = spend(spec, plan, samples, reference, work, progress.note)
@@ -103,7 +107,7 @@ def run_experiment(
     with progress.stage(seconds, "score"):
         made = replace(spent, plan=_without(plan, work.gaps))
         about = partial(_gap_note, asked=len(inputs.prompts), gaps=work.gaps)
-        _score(spec, store, samples, made, reference, progress, about)
+        _score(spec, store, samples, made, reference, progress, plan_file.categories, about)
     missed = sum(len(gap.unit.chunk.prompts) for gap in work.gaps)
     found = plan.images - work.made - missed
     facts = {
@@ -119,31 +123,45 @@ def run_experiment(
     return RunOutcome(page, store.where("results.csv"), work.made, found, tuple(work.gaps))
 
 
-def score_run(place: str | Path, progress: RunProgress, *, draw: Draw = write_report) -> str:
+def score_run(
+    place: str | Path, progress: RunProgress, metrics: Sequence[str] = (), *, draw: Draw = write_report
+) -> str:
     """Score the complete run at `place` again from its shards; return where its page is.
 
-    Makes no image and looks up neither weights nor samplers.
+    Makes no image and looks up neither weights nor samplers. Features that are missing are computed from the
+    PNGs. `metrics` are added to the run's own; its spec.yaml and plan.json then name them too.
 
     Raises:
+        InputError: A metric is unknown, or lacks what it needs.
         StoreError: Images are missing.
     """
     store = existing_store(place)
-    spec, stored = _stored_spec(store), read_plan_file(store)
-    check_metrics(spec)
-    samples = SampleReader(store, stored.extractors, stored.images_kept)
-
-    def refuse_missing(plan: Plan) -> None:
-        missing = samples.missing(plan.units)
-        if missing:
-            again = f"sdbench run {'SPEC' if is_url(place) else Path(place) / 'spec.yaml'} --out {place}"
-            raise StoreError(
-                f"{place}: {missing} of {plan.images} images are not made yet; resume with: {again}"
-            )
-
+    stored = read_plan_file(store)
+    spec = with_metrics(_stored_spec(store), metrics)
     found = find_reference(spec.reference, spec.height_width)
-    reference = prepare_reference(spec, found, store, stored.extractors, progress.note)
-    spent = spend(spec, stored.whole, samples, reference, refuse_missing, progress.note)
-    _score(spec, store, samples, spent, reference, progress)
+    identities = all_identities(spec, stored, found)
+    samples = SampleReader(store, identities, stored.images_kept)
+    job = _job(spec, store, {}, identities, len(stored.prompts))
+
+    def readable(plan: Plan) -> Plan:
+        lacking = Plan(plan.cells, samples.lacking(plan.units))
+        if lacking.units:
+            require_readable(place, lacking, job, store)
+        return lacking
+
+    if metrics:
+        readable(stored.plan)  # before anything is written
+    reference = prepare_reference(spec, found, store, identities, progress.note)
+    if metrics:
+        store.write("spec.yaml", spec.to_yaml().encode("utf-8"))
+        write_plan_file(store, replace(stored, extractors=identities))
+    with open_session(job, store, INLINE, progress) as work:
+        spent = spend(
+            spec, stored.whole, samples, reference, lambda plan: work(readable(plan)), progress.note
+        )
+    _score(spec, store, samples, spent, reference, progress, stored.categories)
+    if metrics:
+        amend_manifest(store, {"spec_digest": spec.digest, "features_identities": identities})
     return write_page(store, draw)
 
 
@@ -170,18 +188,30 @@ def _compile_decided(spec: ExperimentSpec, workforce: Workforce, note: Note) -> 
 def _plan_file(spec: ExperimentSpec, prepared: PreparedRun) -> PlanFile:
     prompts = prepared.inputs.prompts
     kept = spec.images_kept(len(prompts))
-    return PlanFile(prepared.plan.cells, prompts, spec.unit_size, prepared.identities, kept, prepared.ends)
+    return PlanFile(
+        prepared.plan.cells,
+        prompts,
+        spec.unit_size,
+        prepared.identities,
+        kept,
+        prepared.ends,
+        columns=prepared.inputs.columns,
+    )
 
 
-def _job(spec: ExperimentSpec, prepared: PreparedRun) -> Job:
-    inputs = prepared.inputs
-    sources = {source.name: source for source in inputs.sources}
-    count = len(inputs.prompts)
+def _job(
+    spec: ExperimentSpec,
+    store: Store,
+    sources: Mapping[str, Source],
+    identities: Mapping[str, str],
+    count: int,
+) -> Job:
+    """Return the job for `count` prompts; without `sources`, images are only read."""
     return Job(
-        place=prepared.store.url,
+        place=store.url,
         sources=sources,
-        extractors=prepared.identities,
-        device=inputs.device,
+        extractors=identities,
+        device=best_device(),
         threads=_threads(),
         batch_size=spec.batch_size,
         images_kept=spec.images_kept(count),
@@ -207,10 +237,11 @@ def _score(
     spent: Spent,
     reference: Mapping[str, Real],
     progress: RunProgress,
+    categories: Categories,
     about: Callable[[int], str] = lambda n: "",
 ) -> None:
     """Write the tables; `about` returns a note for a row of n images."""
-    scores = score(spec, spent.plan, samples, reference, progress.note, progress.scored)
+    scores = score(spec, spent.plan, samples, reference, progress.note, progress.scored, categories)
     rows = [
         replace(row, note="; ".join(filter(None, [row.note, about(row.n)])))
         for row in spent.noted(scores.rows)

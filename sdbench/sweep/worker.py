@@ -13,7 +13,7 @@ import numpy as np
 from sdbench.core import environment
 from sdbench.core.allocator import keep_freed_memory
 from sdbench.core.digest import digest_pixels
-from sdbench.core.errors import InputError, SamplingError, one_line
+from sdbench.core.errors import InputError, SamplingError, StoreError, one_line
 from sdbench.core.memory import is_out_of_memory
 from sdbench.core.precision import full_precision
 from sdbench.core.timing import timed
@@ -44,7 +44,7 @@ class Job:
 
     Attributes:
         place: The store, as `open_store` takes it.
-        sources: The checkpoints by name.
+        sources: The checkpoints by name; empty if images are only read.
         extractors: Identities of the feature extractors by name.
         device: The device that models run on.
         threads: Torch threads per worker; fixed, because they can change the last bit.
@@ -125,13 +125,15 @@ class Worker:
     def _do(self, unit: Unit, tick: Tick) -> UnitReport:
         seconds: dict[str, float] = {}
         with timed(seconds, "read"):
-            stored, pixels, notes = self._stored(unit)
+            stored, pixels, wrong = self._stored(unit)
         count = len(unit.chunk.prompts)
         if stored is not None and pixels is not None:
             size = stored.made.batch_sizes[0]
             batches = [pixels[start : start + size] for start in range(0, count, size)]
             self._add_features(unit, stored.pixels, batches, seconds)
-            return UnitReport(unit, 0, seconds, [], self._device, self._job.threads, notes)
+            return UnitReport(unit, 0, seconds, [], self._device, self._job.threads)
+        if unit.cell.checkpoint not in self._job.sources:
+            raise StoreError(f"{wrong}; scoring makes no images: 'sdbench run' makes its unit again")
         with timed(seconds, "load"):
             loaded = self._load(unit)
         made, sizes = self._generate(unit, loaded, tick, seconds)
@@ -160,20 +162,19 @@ class Worker:
         self._add_features(unit, shard.pixels, [images.pixels for images in made], seconds)
         about_memory, loaded.batch_size.notes = loaded.batch_size.notes, []
         about = (*about_memory, *library_warnings.taken())
-        notes += tuple(f"{unit.cell.checkpoint}: {note}" for note in about)
-        return UnitReport(unit, count, seconds, sizes, self._device, self._job.threads, notes)
+        notes = [f"{wrong}; its unit is made again"] if wrong else []
+        notes += [f"{unit.cell.checkpoint}: {note}" for note in about]
+        return UnitReport(unit, count, seconds, sizes, self._device, self._job.threads, tuple(notes))
 
-    def _stored(self, unit: Unit) -> tuple[Shard | None, np.ndarray | None, tuple[str, ...]]:
-        """Return the unit's shard and pixels if they are stored, and what is wrong with them."""
+    def _stored(self, unit: Unit) -> tuple[Shard | None, np.ndarray | None, str]:
+        """Return the unit's shard and pixels if they are stored, and what is wrong with the pixels, or ""."""
         if not self._shards.has(unit):
-            return None, None, ()
+            return None, None, ""
         shard = self._shards.read(unit)
         if not self._images.keeps_all(unit):
-            return shard, None, ()
+            return shard, None, ""
         pixels = self._images.read(unit, shard.sha256)
-        if isinstance(pixels, str):
-            return shard, None, (f"{pixels}; its unit is made again",)
-        return shard, pixels, ()
+        return (shard, None, pixels) if isinstance(pixels, str) else (shard, pixels, "")
 
     def _add_features(
         self, unit: Unit, pixels: str, batches: Sequence[np.ndarray], seconds: dict[str, float]

@@ -12,6 +12,8 @@ import pytest
 
 from reports.album import Album
 from reports.page import render_page
+from reports.plots import metrics_by_category
+from reports.plots.sheet import styles_of
 from reports.runs import open_run
 from reports.sections import SECTIONS, Absent, Material, Section
 from reports.sections.provenance import entries
@@ -233,3 +235,47 @@ def test_the_grid_says_how_many_prompts_each_cell_has(scored_run: Path) -> None:
 
 def test_one_number_of_prompts_is_no_range(material: Material) -> None:
     assert made(material, "grid").content["total"] == "512"
+
+
+@pytest.fixture
+def by_category(scored_run: Path) -> Material:
+    """The run with two categories; v2 is settled to be better in the one with a long name."""
+    names = ["<b>stars</b>", "a very long name of a category of prompts"]
+    common = {"protocol": "clip-score-test", "by": "Kind"}
+    values = [
+        {"cell": cell, "category": name, "value": value, "standard_error": 0.01, "low": value - 0.03,
+         "high": value + 0.03, "n": 40 + place, "note": "", **common}
+        for cell, value in (("v1_s5", 0.48), ("v2_s5", 0.68), ("v2_s8", 0.6))
+        for place, name in enumerate(names)
+    ]  # fmt: skip
+    tests = [
+        {"category": name, "a": "v1_s5", "b": "v2_s5", "difference": -0.2, "low": -0.3, "high": -0.1,
+         "p_holm": p, "n": 40, **common}
+        for name, p in zip(names, (0.2, 0.01), strict=True)
+    ]  # fmt: skip
+    pd.DataFrame(values).to_csv(scored_run / "categories.csv", index=False)
+    pd.DataFrame(tests).to_csv(scored_run / "category_comparisons.csv", index=False)
+    run = open_run(scored_run)
+    return Material(run, Album(run))
+
+
+def test_categories_show_the_compared_cells_and_what_is_settled(by_category: Material) -> None:
+    ((view, summary, lines, chart),) = made(by_category, "categories").content["views"]
+    assert list(view.names) == ["v1_s5", "v2_s5"]  # not the cell that is not compared
+    assert summary.startswith("1 of 2 differences are settled")
+    assert [line.settled for line in lines] == [[], ["v2 at 5 is better than v1 at 5 (+0.200)"]]
+    assert lines[0].cells[0] == ("0.480", "0.450 to 0.510")
+    assert [line.n for line in lines] == ["40", "41"]
+    v1, v2 = chart["data"]
+    assert v1["error_x"]["array"] == [0.03, 0.03]
+    assert v1["y"][0] < v2["y"][0]
+    page = render_page(by_category.run.folder)
+    assert "<b>stars</b>" not in page
+    figure = metrics_by_category([view], styles_of(by_category.run.results))
+    assert next(text.get_text() for text in figure.axes[0].get_yticklabels()) == "<b>stars</b>"
+
+
+def test_no_section_without_categories(material: Material) -> None:
+    absent = SECTIONS["categories"](material)
+    assert isinstance(absent, Absent)
+    assert "by:" in absent.why

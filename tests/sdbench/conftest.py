@@ -33,6 +33,12 @@ N = 12
 """Images to score, and prompts."""
 
 
+@pytest.fixture(autouse=True)
+def no_reference_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests share no features of reference sets, unless they ask for the cache."""
+    monkeypatch.setenv("SDBENCH_CACHE_GB", "0")
+
+
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """The URL of an empty bucket on an S3 server of our own."""
@@ -217,7 +223,7 @@ def features(folder: Path, pixels: Any) -> np.ndarray:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home, and an empty Hugging Face cache."""
     monkeypatch.setenv("SDBENCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     return tmp_path / "home"
 
 

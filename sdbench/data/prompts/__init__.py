@@ -28,18 +28,51 @@ from sdbench.spec import (
     PartiPrompts,
     PromptsSpec,
     ShapesPrompts,
+    TabularPrompts,
 )
 
-__all__ = ["Prompt", "load_prompts", "with_negatives"]
+__all__ = [
+    "Prompt",
+    "load_columns",
+    "load_prompts",
+    "prompt_by_prompt",
+    "repeated",
+    "with_negatives",
+]
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt; `id` is a valid file name, `negative` its own negative prompt, None if it has none."""
+    """A prompt; `id` is a valid file name, `negative` its own negative prompt, None if it has none.
+
+    If an image is not the first one of its prompt, `of` is the id of the first.
+    """
 
     id: str
     text: str
     negative: str | None = None
+    of: str = ""
+
+
+def repeated(prompts: Sequence[Prompt], images: int) -> tuple[Prompt, ...]:
+    """Return a prompt for each image if every prompt gets `images` of them.
+
+    All first images come first, so they stay where they are in a run that gets more images of each prompt.
+    """
+    further = (
+        replace(prompt, id=f"{prompt.id}-image{number}", of=prompt.id)
+        for number in range(2, images + 1)
+        for prompt in prompts
+    )
+    return (*prompts, *further)
+
+
+def prompt_by_prompt(prompts: Sequence[Prompt]) -> list[int]:
+    """Return the places of the prompts in the order in which the images of one prompt are neighbours."""
+    first: dict[str, int] = {}
+    for place, prompt in enumerate(prompts):
+        first.setdefault(prompt.of or prompt.id, place)
+    return sorted(range(len(prompts)), key=lambda place: first[prompts[place].of or prompts[place].id])
 
 
 def load_prompts(spec: PromptsSpec) -> tuple[Prompt, ...]:
@@ -60,19 +93,17 @@ def load_prompts(spec: PromptsSpec) -> tuple[Prompt, ...]:
             ]
             return _numbered(texts, spec.count, "prompts")
         case HuggingFacePrompts():
-            return _numbered(huggingface.texts(spec), spec.count, f"prompts.dataset: {spec.dataset}")
+            return _numbered(_column(spec, spec.column), spec.count, f"prompts.dataset: {spec.dataset}")
         case FilePrompts():
             texts = tables.from_lines(spec.path)
         case PartiPrompts():
-            texts = tables.from_columns(spec.path, "Prompt", tabs=True)
+            texts = _column(spec, "Prompt")
         case DrawBenchPrompts():
-            texts = tables.from_columns(spec.path, "Prompts", tabs=False)
-        case CsvPrompts():
-            texts = tables.from_columns(spec.path, spec.column, tabs=spec.path.lower().endswith(".tsv"))
+            texts = _column(spec, "Prompts")
         case JsonlPrompts():
-            texts = tables.from_json_lines(spec.path, spec.key)
-        case ParquetPrompts():
-            texts = tables.from_parquet(spec.path, spec.column)
+            texts = _column(spec, spec.key)
+        case CsvPrompts() | ParquetPrompts():
+            texts = _column(spec, spec.column)
     return _numbered(texts, spec.count, f"prompts.path: {spec.path}")
 
 
@@ -98,6 +129,35 @@ def with_negatives(
         for number, text in enumerate(negatives[: len(prompts)], start=1)
     ]
     return tuple(replace(prompt, negative=text) for prompt, text in zip(prompts, texts, strict=True))
+
+
+def load_columns(spec: PromptsSpec, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return columns of the prompt file, each with a value for every prompt, in order.
+
+    Raises:
+        InputError: The prompts come without columns, the file lacks one, or a row has no text in it.
+    """
+    if not names:
+        return {}
+    if not isinstance(spec, TabularPrompts):
+        raise InputError(f"by: {names[0]}: prompts of the source {spec.source} have no columns")
+    return {name: _column(spec, name)[: spec.count] for name in names}
+
+
+def _column(spec: TabularPrompts, name: str) -> list[str]:
+    match spec:
+        case HuggingFacePrompts():
+            return huggingface.texts(spec, name)
+        case JsonlPrompts():
+            return tables.from_json_lines(spec.path, name)
+        case ParquetPrompts():
+            return tables.from_parquet(spec.path, name)
+        case PartiPrompts():
+            return tables.from_columns(spec.path, name, tabs=True)
+        case DrawBenchPrompts():
+            return tables.from_columns(spec.path, name, tabs=False)
+        case CsvPrompts():
+            return tables.from_columns(spec.path, name, tabs=spec.path.lower().endswith(".tsv"))
 
 
 def _shapes(spec: ShapesPrompts) -> tuple[Prompt, ...]:

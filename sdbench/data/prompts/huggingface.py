@@ -15,21 +15,19 @@ if TYPE_CHECKING:
 __all__ = ["texts"]
 
 
-def texts(spec: HuggingFacePrompts) -> list[str]:
-    """Return the column's text of all rows, in order.
+def texts(spec: HuggingFacePrompts, column: str) -> list[str]:
+    """Return a column's text of all rows, in order.
 
     Raises:
         InputError: The dataset cannot be loaded, has no such column, or has a row without text.
     """
     rows = _load(spec)
     where = f"prompts.dataset: {spec.dataset}"
-    if spec.column not in rows.column_names:
-        raise InputError(
-            f"{where} has no column {spec.column!r}: {did_you_mean(spec.column, rows.column_names)}"
-        )
+    if column not in rows.column_names:
+        raise InputError(f"{where} has no column {column!r}: {did_you_mean(column, rows.column_names)}")
     return [
-        usable(f"{where}, row {number}", f"column {spec.column!r}", value)
-        for number, value in enumerate(rows[spec.column], start=1)
+        usable(f"{where}, row {number}", f"column {column!r}", value)
+        for number, value in enumerate(rows[column], start=1)
     ]
 
 

@@ -15,8 +15,8 @@ from PIL import Image
 from sdbench.core.errors import InputError, StoreError
 from sdbench.data.image_sets import ImageSet
 from sdbench.runs.parquet import fixed_size_lists
+from sdbench.runs.reference_features import read_features, write_features
 from sdbench.runs.store import LocalStore
-from sdbench.scoring import references
 from sdbench.scoring.extractors import features_identity
 from sdbench.scoring.reference_sets import load_reference
 from sdbench.scoring.references import reference_features
@@ -150,12 +150,12 @@ def test_rendered_reference_images() -> None:
 
 def test_stored_features_that_changed_are_noticed(tmp_path: Path) -> None:
     store, stamp = LocalStore(tmp_path), {"images": "a"}
-    references._write(store, "pixels", stamp, np.ones((4, 3), np.float32))
-    found = references._read(store, "pixels", stamp)
+    write_features(store, "pixels", stamp, np.ones((4, 3), np.float32))
+    found = read_features(store, "pixels", stamp)
     assert found is not None
     path = next(tmp_path.rglob("*.parquet"))
     table = pq.read_table(path)
     other = pa.table({table.column_names[0]: fixed_size_lists(2 * found)})
     pq.write_table(other.replace_schema_metadata(table.schema.metadata), path)
     with pytest.raises(StoreError, match=r"differ from those written.*; delete it and run again"):
-        references._read(store, "pixels", stamp)
+        read_features(store, "pixels", stamp)

@@ -1,0 +1,116 @@
+"""Results by category: values of the prompts of each category, and where the best cells of curves differ.
+
+Only metrics that are means over images have them. A distance compares a whole distribution with the reference
+set, which is not divided by category.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, product
+
+import numpy as np
+
+from metrics import Estimate, Protocol
+from metrics.compare import Comparison, compare, corrected
+from metrics.subsets import mean_over, simultaneous_interval
+from sdbench.runs.tables import CategoryComparisonRow, CategoryRow
+from sdbench.scoring.compare import CellValues, Ids, common
+
+__all__ = ["Categories", "category_comparisons", "category_rows"]
+
+Categories = Mapping[str, Mapping[str, str]]
+"""By a column of the prompt file: each prompt's category, by the prompt's id."""
+
+
+def category_rows(
+    cells: Sequence[CellValues], protocols: Sequence[Protocol], categories: Categories
+) -> list[CategoryRow]:
+    """Return a row per protocol, column, cell and category, categories in the order of the prompts.
+
+    The intervals of a cell's categories hold together with 95% confidence.
+    """
+    rows = []
+    for protocol, (by, of_prompt) in product(_means(protocols), categories.items()):
+        for cell in cells:
+            parts = _parts(cell, cell.ids, protocol.name, of_prompt)
+            for category, part in parts.items():
+                low, high = simultaneous_interval(part, len(parts)) or (None, None)
+                values = part.value, part.standard_error, low, high, part.n, part.note
+                rows.append(CategoryRow(cell.cell, protocol.name, by, category, *values))
+    return rows
+
+
+def category_comparisons(
+    cells: Sequence[CellValues], protocols: Sequence[Protocol], categories: Categories
+) -> list[CategoryComparisonRow]:
+    """Return, for each protocol and column, the pairs of contenders in each category.
+
+    The contenders are the best cell of each curve, or all cells if there is one curve. P-values are corrected
+    for all tests of the protocol and column.
+    """
+    rows = []
+    for protocol, (by, of_prompt) in product(_means(protocols), categories.items()):
+        tests = [
+            test
+            for a, b in combinations(_contenders(cells, protocol), 2)
+            for test in _tests(a, b, protocol.name, of_prompt)
+        ]
+        adjusted = corrected(test for _, _, test in tests)
+        rows += [
+            CategoryComparisonRow(
+                protocol.name,
+                by,
+                category,
+                test.a,
+                test.b,
+                test.difference,
+                test.standard_error,
+                test.low,
+                test.high,
+                test.p_value,
+                test.adjusted_p,
+                n,
+                test.note,
+            )
+            for (category, n, _), test in zip(tests, adjusted, strict=True)
+        ]
+    return rows
+
+
+def _means(protocols: Sequence[Protocol]) -> list[Protocol]:
+    return [protocol for protocol in protocols if protocol.formula.is_mean]
+
+
+def _parts(cell: CellValues, ids: Ids, protocol: str, of_prompt: Mapping[str, str]) -> dict[str, Estimate]:
+    """Return the cell's values over the images of each category; none if its images have no values."""
+    estimate = cell.estimates[ids].get(protocol)
+    if estimate is None or estimate.per_image is None:
+        return {}
+    names = np.array([of_prompt[id_] for id_ in ids])
+    return {name: mean_over(estimate, names == name) for name in dict.fromkeys(names.tolist())}
+
+
+def _tests(
+    a: CellValues, b: CellValues, protocol: str, of_prompt: Mapping[str, str]
+) -> Iterator[tuple[str, int, Comparison]]:
+    """Yield the category, the number of its common images, and the comparison over them."""
+    shared = common(a.ids, b.ids)
+    of_a, of_b = (_parts(cell, shared, protocol, of_prompt) for cell in (a, b))
+    for category in of_a:
+        if category in of_b:
+            yield category, of_a[category].n, compare(of_a[category], of_b[category], (a.cell, b.cell))
+
+
+def _contenders(cells: Sequence[CellValues], protocol: Protocol) -> list[CellValues]:
+    curves: dict[str, list[CellValues]] = {}
+    for cell in cells:
+        curves.setdefault(cell.curve, []).append(cell)
+    if len(curves) == 1:
+        return list(cells)
+    sign = 1 if protocol.formula.better == "higher" else -1
+
+    def value(cell: CellValues) -> float:
+        return sign * cell.estimates[cell.ids][protocol.name].value
+
+    return [max(of_curve, key=value) for of_curve in curves.values()]
