@@ -119,7 +119,8 @@ class SampleReader:
         thumbnails = np.concatenate([shard.thumbnails for shard in shards])
         if any(prompt.of for prompt in prompts):
             order = prompt_by_prompt(prompts)
-            prompts, flags, sha256 = ([rows[place] for place in order] for rows in (prompts, flags, sha256))
+            prompts = [prompts[place] for place in order]
+            flags, sha256 = [flags[place] for place in order], [sha256[place] for place in order]
             features = {name: rows[order] for name, rows in features.items()}
             texts = {name: rows[order] for name, rows in texts.items()}
             thumbnails = thumbnails[order]
