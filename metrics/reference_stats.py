@@ -71,6 +71,12 @@ def read_stats(path: Path) -> Stats:
     """
     if not path.is_file():
         raise MetricsError(f"{path}: this file of statistics does not exist")
+    with path.open("rb") as stream:
+        start = stream.read(64)
+    if start.startswith(b"version https://git-lfs"):
+        raise MetricsError(f"{path}: is a Git LFS pointer, not statistics; run 'git lfs pull'")
+    if start.lstrip().startswith(b"<"):
+        raise MetricsError(f"{path}: is a web page, not statistics; download the file again")
     if path.suffix == ".safetensors":
         return _unpacked(path)
     if zipfile.is_zipfile(path):
@@ -161,6 +167,11 @@ def _moments(path: Path, mean: NDArray[Any], covariance: NDArray[Any], n: int) -
         raise MetricsError(
             f"{path}: needs a mean [d] and a covariance [d, d], got {list(mean.shape)} and "
             f"{list(covariance.shape)}"
+        )
+    kinds = {mean.dtype.kind, covariance.dtype.kind}
+    if not kinds <= set("fiu"):
+        raise MetricsError(
+            f"{path}: the mean is {mean.dtype} and the covariance {covariance.dtype}, not numbers"
         )
     mean, covariance = mean.astype(np.float64), covariance.astype(np.float64)
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):

@@ -32,8 +32,8 @@ _LATEX = str.maketrans(
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~])")
 _BLANKS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""How a field starts that spreadsheets compute; quotes before it are there to be reversible."""
+_FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
+"""How a field starts that spreadsheets compute, wide letters too; quotes before it keep this reversible."""
 
 
 def in_latex(text: str) -> str:

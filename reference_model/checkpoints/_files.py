@@ -49,6 +49,8 @@ def open_weights(path: Path) -> dict[str, StoredTensor]:
     """
     if not path.exists():
         raise CheckpointError(f"no checkpoint at {path}")
+    if not path.is_file():  # a named pipe would be waited for
+        raise CheckpointError(f"{path} is not a file")
     try:
         with open(path, "rb") as file:
             head = file.read(64)

@@ -50,6 +50,7 @@ KNOWN_EXTRAS: dict[str, str] = {
     r"ddim_(timesteps|sigmas|alphas|alphas_prev|sqrt_one_minus_alphas|sigmas_for_original_num_steps)": (
         "buffers of the original's samplers"
     ),
+    r"(log_)?sigmas": "buffers of the k-diffusion wrapper",
     r"embedding_manager\..*": "embeddings of a textual inversion, which is not used here",
     r"(epoch|global_step|pytorch-lightning_version|callbacks|optimizer_states|lr_schedulers|loops|"
     r"hyper_parameters|hparams_name|(native_)?amp_scaling_state)(\..*)?": "state of the training",

@@ -170,6 +170,7 @@ def test_pickles_are_never_read(tmp_path: Path) -> None:
         ({"mu": np.zeros((1, 3)), "sigma": np.eye(3)}, r"a mean \[d\]"),
         ({"mu": np.full(2, np.nan), "sigma": np.eye(2)}, "NaN or infinity"),
         ({"mu": np.zeros(2), "sigma": np.array([[1.0, 0.5], [0.0, 1.0]])}, "not symmetric"),
+        ({"mu": np.zeros(2), "sigma": np.eye(2) + 1j}, "covariance complex128, not numbers"),
         ({"mean": np.zeros(2)}, "holds mean; mu and sigma are needed"),
         ({"feats": np.array([[1.0], [np.nan]])}, r"s\.npz: feats: .*1 of 2 rows hold NaN"),
         ({"feats": np.zeros(3)}, r"s\.npz: feats: "),
@@ -185,6 +186,17 @@ def test_numbers_that_are_no_statistics_are_refused(
     archive(tmp_path / "s.npz", **arrays)
     with pytest.raises(MetricsError, match=words):
         read_stats(tmp_path / "s.npz")
+
+
+@pytest.mark.parametrize("name", ["s.safetensors", "s.npz"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"), (b"\n<!DOCTYPE html>", "a web page")],
+)
+def test_what_a_download_left_instead_is_named(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MetricsError, match=words):
+        read_stats(tmp_path / name)
 
 
 def test_a_covariance_summed_in_float32_is_one(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import zipfile
 
@@ -47,3 +48,8 @@ def test_nowhere_and_folders(tmp_path):
 def test_the_suffix_does_not_decide(tiny, tmp_path):
     (tmp_path / "m.safetensors").write_bytes(TINY_CKPT.read_bytes())
     assert load_checkpoint(tmp_path / "m.safetensors", TINY_YAML).weights_digest == tiny.weights_digest
+
+
+def test_a_named_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.ckpt")
+    assert "is not a file" in refused(tmp_path / "pipe.ckpt")

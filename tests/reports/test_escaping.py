@@ -89,7 +89,9 @@ def test_a_table_of_results_gives_names_back(name: str, results: pd.DataFrame, t
 
 @pytest.mark.parametrize("name", NASTY)
 def test_each_place_gives_the_name_back(name: str) -> None:
-    assert from_csv(in_csv(name)) == name
+    for text in (name, f"＝{name}", f"\n={name}"):
+        assert from_csv(in_csv(text)) == text
+        assert text == name or in_csv(text).startswith("'")
     assert html.unescape(in_chart(name)) == name
     assert not set("<>") & set(in_chart(name))
     assert re.sub(r"\\(.)", r"\1", in_markdown(name)) == " ".join(name.split())

@@ -46,7 +46,7 @@ def list_zip(path: Path) -> Listing[zipfile.ZipInfo]:
                     found.link(name, posixpath.join(posixpath.dirname(name), target))
                 else:
                     found.add(name, entry)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeError) as error:
         raise ValueError(f"is not a readable .zip: {one_line(error)}") from None
     found.settle()
     return found

@@ -18,6 +18,7 @@ from PIL import Image
 from sdbench.core.errors import InputError
 from sdbench.data.image_sets import ImageSet, open_image_set
 from sdbench.data.image_sets.listing import BROKEN_LINK, EARLIER, HIDDEN, INNER_LINK, SPECIAL
+from tests.small_files import zip_of
 
 
 def picture(level: int = 9, kind: str = "PNG") -> bytes:
@@ -223,3 +224,10 @@ def test_an_unreadable_folder_is_named(tmp_path: Path, monkeypatch: pytest.Monke
 def test_other_arrays_of_an_npz_are_counted(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", np.zeros((2, 4, 3, 3), np.uint8), np.zeros(2))
     assert opened(tmp_path / "x.npz").note == "passed over: 1 other arrays (such as arr_1.npy)"
+
+
+def test_a_zip_whose_names_are_not_the_utf8_that_it_says_is_refused(tmp_path: Path) -> None:
+    whole = zip_of({"\u00e9.png": b""})
+    (tmp_path / "x.zip").write_bytes(whole.replace("\u00e9".encode(), b"\xe9!"))
+    with pytest.raises(InputError, match=r"x\.zip is not a readable \.zip: "):
+        open_image_set(str(tmp_path / "x.zip"), "images", 0)
