@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from sdbench.cli.run import RUNS, add_overrides
 from sdbench.core.paths import typed_path
 from sdbench.core.terminal import say
-from sdbench.runs.labels import sampler_label
 from sdbench.tools.compvis.arguments import positive
 
 if TYPE_CHECKING:
@@ -106,6 +105,8 @@ def _about_time(plan: Forecast) -> list[str]:
 
 
 def _table(plan: Forecast) -> list[str]:
+    from sdbench.runs.labels import sampler_label  # here, since it needs the classes of specs
+
     rows: list[Sequence[str]] = [("checkpoint", "sampler", "images", "evaluations each", "")]
     for curve in plan.curves:
         each = "?" if curve.evaluations is None else _range(curve.evaluations)
