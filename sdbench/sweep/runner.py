@@ -119,8 +119,7 @@ def run_experiment(
     }
     # Written before the page, which shows it; the manifest therefore lacks the time that drawing takes.
     write_manifest(store, facts, seconds, work.seconds, work.throughput)
-    page = write_page(store, draw)
-    return RunOutcome(page, store.where("results.csv"), work.made, found, tuple(work.gaps))
+    return RunOutcome(write_page(store, draw), store.where("results.csv"), work.made, found, tuple(work.gaps))
 
 
 def score_run(
