@@ -268,7 +268,8 @@ def test_a_run_survives_a_record_that_fails(
     command = ["run", str(spec_file(content)), "--out", str(tmp_path / "run"), "--log", str(log)]
     assert main(command) == 1
     out, err = capsys.readouterr()
-    assert out.startswith("2 images made, 0 reused\nresults: ")
+    assert out.startswith("2 images made, 0 reused\n")
+    assert "\nresults: " in out
     assert err.splitlines()[-1].startswith("sdbench: records: tensorboard failed: ")
     (tmp_path / "logs").unlink()
     assert main(command) == 0
