@@ -30,7 +30,7 @@ def adm_shape(path: Path) -> tuple[int, int, int]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(_MEMBER) as member:
             return _shape(member)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
         raise MetricsError(f"{path}: holds no images arr_0, uint8 [n, H, W, 3] ({error})") from None
 
 
@@ -44,7 +44,7 @@ def adm_batches(path: Path, batch_size: int) -> Iterator[NDArray[np.uint8]]:
             count = min(batch_size, n - start)
             try:
                 data = member.read(count * image_bytes)
-            except (OSError, EOFError, zipfile.BadZipFile) as error:
+            except (OSError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
                 raise MetricsError(f"{path}: damaged at image {start} of {n}: {error}") from None
             if len(data) < count * image_bytes:
                 raise MetricsError(f"{path}: ends within images {start} to {start + count - 1} of {n}")

@@ -132,7 +132,7 @@ def _from_npz(path: Path) -> Stats:
             names = set(archive.files)
             wanted = {"mu", "sigma"} if {"mu", "sigma"} <= names else {"feats"} & names
             arrays = {name: archive[name] for name in wanted}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
         raise MetricsError(f"{path}: cannot be read as .npz: {error}") from None
     if "feats" in arrays:
         return _from_features(path, arrays["feats"])

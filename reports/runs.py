@@ -163,7 +163,8 @@ class Run:
         try:
             frame = pd.read_csv(path, dtype=dict(columns), **AS_WRITTEN)
         except (OSError, ValueError) as error:
-            raise ReportError(f"{path} cannot be read as a table: {error}") from error
+            words = " ".join(str(error).split())
+            raise ReportError(f"{path} cannot be read as a table: {words}") from error
         _require(frame, columns, path)
         texts = [column for column, kind in columns.items() if kind == "str"]
         frame[texts] = frame[texts].fillna("").map(from_csv)

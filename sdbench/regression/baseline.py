@@ -95,8 +95,11 @@ def load_baseline(folder: Path, platform: Platform | None = None) -> Baseline:
     if content["arrays_sha256"] != digest_bytes(data):
         raise InputError(f"{arrays}: does not belong to {facts.name}; record both again")
     tensors = load(data)
-    records = tuple(_record(case, tensors) for case in content["cases"])
-    return Baseline(content["seed"], records, content["environment"], platform, content["sources"])
+    try:
+        records = tuple(_record(case, tensors) for case in content["cases"])
+        return Baseline(content["seed"], records, content["environment"], platform, content["sources"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InputError(f"{facts}: is not the baseline that its digest says; record it again") from None
 
 
 def _absent(folder: Path, platform: Platform, error: OSError) -> str:

@@ -88,7 +88,9 @@ def read_plan_file(store: Store) -> PlanFile:
         raise InputError(f"{store.where('')} is not a run: it has no {PLAN_KEY}; 'sdbench run' writes it")
     data = store.read(PLAN_KEY)
     try:
-        return _parsed(load_json(data))
+        content = _parsed(load_json(data))
+        _ = content.units  # laying out fails for damage in the parts of a cell
+        return content
     except (ValueError, TypeError, KeyError, AttributeError):
         raise StoreError(f"{store.where(PLAN_KEY)}: damaged; 'sdbench run' writes it again") from None
 
