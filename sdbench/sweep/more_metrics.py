@@ -51,15 +51,18 @@ def all_identities(spec: ExperimentSpec, stored: PlanFile, reference: ReferenceS
     return {name: found.get(name) or stored.extractors[name] for name in names}
 
 
-def require_readable(place: str | Path, plan: Plan, job: Job, store: Store) -> None:
-    """Raise StoreError unless the features that the plan lacks can be computed from stored PNGs."""
+def require_readable(place: str | Path, plan: Plan, planned: int, job: Job, store: Store) -> None:
+    """Raise StoreError unless the features that `plan` lacks can be computed from stored PNGs.
+
+    `planned` is the number of images of the whole run.
+    """
     images = ImageStore(store, job.images_kept)
     need = needs_of(plan, ShardStore(store), images, FeatureStore(store, job.extractors))
     unread = need.without_pngs + need.without_pixels
     if need.made > unread:
         again = f"sdbench run {'SPEC' if is_url(place) else Path(place) / 'spec.yaml'} --out {place}"
         raise StoreError(
-            f"{place}: {need.made - unread} of {plan.images} images are not made yet; resume with: {again}"
+            f"{place}: {need.made - unread} of {planned} images are not made yet; resume with: {again}"
         )
     if unread:
         raise StoreError(

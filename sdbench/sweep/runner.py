@@ -145,7 +145,7 @@ def score_run(
     def readable(plan: Plan) -> Plan:
         lacking = Plan(plan.cells, samples.lacking(plan.units))
         if lacking.units:
-            require_readable(place, lacking, job, store)
+            require_readable(place, lacking, plan.images, job, store)
         return lacking
 
     if metrics:

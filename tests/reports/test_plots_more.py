@@ -167,7 +167,7 @@ def test_the_pair_is_the_best_cell_of_the_two_best_checkpoints(results: pd.DataF
     run = a_run(results, tmp_path)
     assert best_pair(run) is None
     frames = [
-        pd.DataFrame({"cell": cell, "prompt_id": ids, "prompt": "a", "score_clip-score-test": scores})
+        pd.DataFrame({"cell": cell, "prompt_id": ids, "prompt": ids, "score_clip-score-test": scores})
         for cell, ids, scores in (
             ("v2_s2", ["p0", "p1", "p2"], [0.5, 0.7, 0.1]),
             ("v1_s3", ["p1", "p0", "p9"], [0.3, 0.6, 0.9]),

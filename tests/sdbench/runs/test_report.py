@@ -37,7 +37,9 @@ def run(tmp_path: Path) -> Path:
     axes = {"x_protocol": "clip-score-published", "y_protocol": "fid-published-10k", "x": 0, "y": 0}
     shape = {"xx": 1e-6, "xy": 0, "yy": 0.01, "radius": 3}
     cells[["cell"]].assign(**axes, **shape).to_csv(folder / "regions.csv", index=False)
-    images = pd.DataFrame({"prompt_id": [f"p{i}" for i in range(5)], "prompt": "a cat", "sha256": "x"})
+    images = pd.DataFrame(
+        {"prompt_id": [f"p{i}" for i in range(5)], "prompt": [f"{i} cats" for i in range(5)], "sha256": "x"}
+    )
     images = cells[["cell"]].merge(images, how="cross")
     images["score_clip-score-published"] = range(len(images))
     images.to_parquet(folder / "images.parquet")

@@ -225,14 +225,14 @@ def test_start_noise_does_not_depend_on_batches_or_units(
 ) -> None:
     from sdbench.models import reference as stage
 
-    original = stage.sample
+    original = stage.sample_latents
     seen: dict[str, list[bytes]] = {}
 
     def spy(model: Any, context: Any, uncond: Any, x_T: Any, **options: Any) -> Any:  # noqa: N803
         seen.setdefault(current, []).extend(row.numpy().tobytes() for row in x_T)
         return original(model, context, uncond, x_T, **options)
 
-    monkeypatch.setattr(stage, "sample", spy)
+    monkeypatch.setattr(stage, "sample_latents", spy)
     for current, sizes in {"one": (1, 4), "many": (32, 32), "uneven": (3, 4)}.items():
         run_tiny({**tiny, "batch_size": sizes[0], "unit_size": sizes[1]}, tmp_path / current)
     assert seen["one"] == seen["many"] == seen["uneven"]
