@@ -92,8 +92,9 @@ class ReferenceCache:
             return None
         try:
             features = read_features(LocalStore(home()), extractor, identity)
-        except (InputError, StoreError):
-            self._note(f"{path}: cannot be read; the reference images are measured again")
+        except (InputError, StoreError) as error:
+            if not isinstance(error.__context__, FileNotFoundError):  # deleted meanwhile by another process
+                self._note(f"{path}: cannot be read; the reference images are measured again")
             return None
         with suppress(OSError):  # another process deleted it, or the folder is read-only
             os.utime(path)
