@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from sdbench.comparison.made import Asked
 from sdbench.comparison.policy import policy_of
 from sdbench.core import environment
 from sdbench.core.errors import InputError
+from sdbench.core.json import load_json
 
 __all__ = ["CERTIFICATE", "certificate", "differences", "read_certificate", "request_of"]
 
@@ -47,7 +47,7 @@ def certificate(request: CompareRequest, comparisons: Sequence[Facts]) -> dict[s
 def read_certificate(path: Path) -> dict[str, Any]:
     """Return the certificate in a file; InputError if it holds none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = load_json(path.read_bytes())
         if content["format"] != FORMAT:
             raise InputError(f"{path}: a certificate of format {content['format']}; this is format {FORMAT}")
         if not {"options", "comparisons"} <= content.keys():

@@ -27,7 +27,7 @@ from reference_model.guidance import Denoise
 from reference_model.samplers import Draw, Sampler, Step
 from reference_model.schedule import Grid, Schedule
 from sdbench.core.errors import InputError, did_you_mean, one_line
-from sdbench.models.sampler_query import split_query
+from sdbench.models.name_settings import split_settings
 from sdbench.spec.sampler_names import DIFFUSERS_PREFIX
 
 __all__ = ["SchedulerGrid", "diffusers_sampler"]
@@ -58,7 +58,7 @@ class SchedulerGrid(Grid):
 
 def diffusers_sampler(name: str) -> Sampler:
     """Return the scheduler that `name` describes; InputError if the library has no such class or setting."""
-    written, settings = split_query(name)
+    written, settings = split_settings(name)
     kind = _class(name, written.removeprefix(DIFFUSERS_PREFIX))
     flow = kind.__name__.startswith(FLOW_MATCH) or settings.get("use_flow_sigmas") is True
     mu = settings.pop("mu", None) if flow else None

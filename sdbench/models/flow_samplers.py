@@ -10,7 +10,7 @@ from reference_model.config import ScheduleConfig
 from reference_model.samplers import FLOW_SAMPLERS, SPACINGS, Sampler, dynamic_mu, flow_grid
 from reference_model.schedule import Grid, Schedule
 from sdbench.core.errors import InputError, did_you_mean
-from sdbench.models.sampler_query import split_query
+from sdbench.models.name_settings import split_settings
 
 __all__ = ["flow_sampler", "is_flow_sampler"]
 
@@ -24,7 +24,7 @@ def is_flow_sampler(name: str) -> bool:
 
 def flow_sampler(name: str) -> Sampler:
     """Return the sampler; InputError for an unknown setting or a value out of range."""
-    base, settings = split_query(name)
+    base, settings = split_settings(name)
     sampler = FLOW_SAMPLERS[base]
     if not settings:
         return sampler

@@ -15,8 +15,16 @@ import torch
 
 from reference_model.guidance_methods import METHODS, Guidance, Moment
 from sdbench.core.errors import InputError, did_you_mean, one_line
-from sdbench.core.outside import FORMS, Kind, find_outside, is_outside, load_outside, source_digest
-from sdbench.models.sampler_query import split_query
+from sdbench.core.outside import (
+    FORMS,
+    Kind,
+    error_words,
+    find_outside,
+    is_outside,
+    load_outside,
+    source_digest,
+)
+from sdbench.models.name_settings import split_settings
 
 __all__ = ["guidance_identity", "resolve_guidance"]
 
@@ -27,7 +35,7 @@ _KIND = Kind("guidance", "sdbench.guidance")
 @cache
 def resolve_guidance(name: str) -> Guidance:
     """Return the way of guiding, tried out on a small tensor; InputError if it is unknown or fails there."""
-    base, settings = split_query(name)
+    base, settings = split_settings(name, "guidance")
     if base in METHODS:
         method = METHODS[base]
     elif is_outside(base):
@@ -47,7 +55,7 @@ def resolve_guidance(name: str) -> Guidance:
 @cache
 def guidance_identity(name: str) -> str | None:
     """Return the sha256 of the file that defines a function of others; None for a built-in method."""
-    base, _ = split_query(name)
+    base, _ = split_settings(name, "guidance")
     if base in METHODS:
         return None
     point = find_outside(base, _KIND)
@@ -82,7 +90,7 @@ def _called(name: str, function: Any, scale: float, **settings: Any) -> Any:
     try:
         combine = function(scale, **settings)
     except Exception as error:
-        raise ValueError(f"guidance {name!r} raises {type(error).__name__}: {one_line(error)}") from error
+        raise ValueError(f"guidance {name!r} raises {error_words(error)}") from error
     if not callable(combine):
         raise ValueError(f"guidance {name!r} must return a function (uncond, cond, moment) -> prediction")
     return combine

@@ -10,15 +10,13 @@ from sdbench.core.errors import InputError
 from sdbench.core.json import load_json
 from sdbench.core.yaml import load_yaml
 from sdbench.models import Source
+from sdbench.models.pipeline_guidance import DENOISERS
 from sdbench.models.sources import PipelineSource, ReferenceSource
 
 __all__ = ["common_size", "native_size"]
 
 SD_V1 = 512
 """Side in pixels of Stable Diffusion v1, which weights without a configuration are taken for."""
-
-DENOISERS = ("unet", "transformer")
-"""Folders of a diffusers pipeline whose configuration may give the size of the latents."""
 
 
 def common_size(sources: Sequence[Source]) -> tuple[int, int]:

@@ -8,11 +8,11 @@ is then ignored. A step-distilled pipeline takes a scale and does nothing with i
 from __future__ import annotations
 
 import inspect
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sdbench.core.errors import InputError, one_line
+from sdbench.core.json import load_json
 from sdbench.models.diffusers_layout import read_index
 from sdbench.spec.guidance import PLAIN
 
@@ -115,7 +115,7 @@ def _takes_scale_as_input(source: PipelineSource, index: dict[str, Any]) -> bool
             continue
         path = source.path / name / "config.json"
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
+            config = load_json(path.read_bytes())
         except (OSError, ValueError) as error:
             raise InputError(f"checkpoint {source.name}: {path} cannot be read: {one_line(error)}") from None
         if config.get("guidance_embeds") or config.get("time_cond_proj_dim") is not None:

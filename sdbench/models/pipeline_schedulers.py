@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdbench.core.errors import InputError, did_you_mean, one_line
 from sdbench.models.diffusers_layout import read_index
-from sdbench.models.sampler_query import split_query
+from sdbench.models.name_settings import split_settings
 from sdbench.spec.sampler_names import DEFAULT_SAMPLER, DIFFUSERS_PREFIX
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _chosen(source: PipelineSource, own: type, name: str) -> tuple[str, dict[str
     if name == DEFAULT_SAMPLER:
         return own.__name__, {}
     if name.startswith(DIFFUSERS_PREFIX):
-        class_name, settings = split_query(name)
+        class_name, settings = split_settings(name)
         return class_name.removeprefix(DIFFUSERS_PREFIX), settings
     known = FLOW if _is_flow(own) else BUILT_IN
     if name not in known:

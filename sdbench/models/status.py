@@ -42,9 +42,7 @@ class Row:
 def overview() -> list[Row]:
     """Return each known model and each network of a metric."""
     names = known_names()
-    rows = [Row(name, False, _is_found(name, names), _whereabouts(name, names)) for name in names]
-    files = {name: network_file(name) for name in NETWORKS}
-    return rows + [Row(name, True, file is not None, _network_words(name)) for name, file in files.items()]
+    return [_model(name, names) for name in names] + [_network(name) for name in NETWORKS]
 
 
 def verify(name: str) -> list[str]:
@@ -66,8 +64,8 @@ def facts(name: str) -> list[str]:
     if name in NETWORKS:
         download = wanted_download(name)
         origin = f"  from {download.url or f'https://huggingface.co/{download.repository}'}"
-        return [name, f"  {_network_words(name)}", origin, f"  licence: {download.licence}"]
-    lines = [name, f"  {_whereabouts(name, known_names())}"]
+        return [name, f"  {_network(name).words}", origin, f"  licence: {download.licence}"]
+    lines = [name, f"  {_model(name, known_names()).words}"]
     if name in SD_V1:
         published = SD_V1[name]
         lines.append(f"  original layout: https://huggingface.co/{published.original} ({published.file})")
@@ -84,32 +82,26 @@ def _path(source: Source) -> Path | None:
     return source.path if isinstance(source, ReferenceSource | PipelineSource) else None
 
 
-def _is_found(name: str, known: Sequence[str]) -> bool:
-    try:
-        _locate(name, known)
-    except InputError:
-        return False
-    return True
-
-
-def _network_words(name: str) -> str:
+def _network(name: str) -> Row:
     file = network_file(name)
-    return f"network of metrics, {file or f'not on this machine: sdbench models fetch {name}'}"
+    words = f"network of metrics, {file or f'not on this machine: sdbench models fetch {name}'}"
+    return Row(name, True, file is not None, words)
 
 
-def _whereabouts(name: str, known: Sequence[str]) -> str:
+def _model(name: str, known: Sequence[str]) -> Row:
+    """Return what is known of a model; InputError if it is neither among the known ones nor a hub id."""
     try:
         source = _locate(name, known)
     except NotFetchedError as error:
-        return f"not on this machine: sdbench models fetch {error.wanted}"
+        return Row(name, False, False, f"not on this machine: sdbench models fetch {error.wanted}")
     except InputError as error:
         if name in known:
-            return f"{error}"
+            return Row(name, False, False, f"{error}")
         raise
     described = source.describe()
     place = described.get("path") or f"{described['object']} of {described['distribution']}"
     origin = f", {described['repository']} at {described['commit'][:12]}" if "repository" in described else ""
-    return f"{described['kind']}, {place}{origin}"
+    return Row(name, False, True, f"{described['kind']}, {place}{origin}")
 
 
 def _locate(name: str, known: Sequence[str]) -> Source:

@@ -90,7 +90,7 @@ def amend_manifest(store: Store, changes: Mapping[str, Any]) -> None:
     if not store.exists("manifest.json"):
         return
     try:
-        content = {**json.loads(store.read("manifest.json")), **changes}
+        content = {**load_json(store.read("manifest.json")), **changes}
     except (ValueError, TypeError):
         raise StoreError(f"{store.where('manifest.json')}: damaged; 'sdbench run' writes it again") from None
     store.write("manifest.json", (json.dumps(content, indent=2) + "\n").encode())

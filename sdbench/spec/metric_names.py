@@ -15,12 +15,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 import yaml
 
 from sdbench.core.errors import did_you_mean, one_line
 from sdbench.core.outside import FORMS, is_outside
+from sdbench.core.query import query_settings
 
 __all__ = ["MetricName", "as_metric_name", "parse_metric_name"]
 
@@ -52,9 +53,7 @@ class MetricName:
     @property
     def args(self) -> dict[str, Any]:
         """The arguments of `target`."""
-        return {
-            key: yaml.safe_load(value) for key, value in parse_qsl(self.query[1:], keep_blank_values=True)
-        }
+        return query_settings(self.query[1:]) if self.query else {}
 
 
 def as_metric_name(value: Any) -> Any:
@@ -90,10 +89,8 @@ def parse_metric_name(text: str) -> MetricName:
     name, mark, query = text.partition("?")
     formula, at, target = name.rpartition("@")
     try:
-        pairs = parse_qsl(query, strict_parsing=True, keep_blank_values=True) if mark else []
-        for _, value in pairs:
-            yaml.safe_load(value)
-    except (ValueError, yaml.YAMLError) as error:
+        settings = query_settings(query) if mark else {}
+    except ValueError as error:
         raise ValueError(f"{text!r} is not written NAME?key=value&key=value: {one_line(error)}") from None
     if at and not (is_outside(formula) or is_outside(target)):
         raise ValueError(
@@ -101,7 +98,7 @@ def parse_metric_name(text: str) -> MetricName:
         )
     if not at and not is_outside(target):
         raise ValueError(f"{text!r} is not of the form {FORMS}, or FORMULA@EXTRACTOR")
-    if pairs and not is_outside(target):
+    if settings and not is_outside(target):
         raise ValueError(f"{text!r}: {target} is built in and takes no arguments")
     return MetricName(text, formula, target, mark + query)
 
