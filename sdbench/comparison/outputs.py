@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree
 
 from rich.table import Table
+
+from reports.escaping import in_markdown
+from sdbench.core.console import plain
+from sdbench.core.junit import JunitCase, junit
 
 __all__ = ["HEADINGS", "as_junit", "as_lines", "as_markdown", "as_row", "as_table", "flag_words", "headline"]
 
@@ -24,11 +27,11 @@ def headline(found: Facts) -> str:
 
 def as_table(found: Facts) -> Table:
     """Return the measures as a table for the terminal."""
-    table = Table(title=headline(found), title_justify="left")
+    table = Table(title=plain(headline(found)), title_justify="left")
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading in HEADINGS[::6] else "right", no_wrap=True)
     for row in found["measures"]:
-        table.add_row(*as_row(row), style="bold red" if row["changed"] else "")
+        table.add_row(*map(plain, as_row(row)), style="bold red" if row["changed"] else "")
     return table
 
 
@@ -66,42 +69,29 @@ def as_markdown(comparisons: Sequence[Facts]) -> str:
     lines = []
     for found in comparisons:
         mark = "" if found["passed"] else "**"
-        lines += [f"### {mark}{_escaped(headline(found))}{mark}", ""]
-        lines += [f"A: `{found['a']}`  ", f"B: `{found['b']}`", ""]
+        lines += [f"### {mark}{in_markdown(headline(found))}{mark}", ""]
+        lines += [f"A: {in_markdown(found['a'])}  ", f"B: {in_markdown(found['b'])}", ""]
         if found["measures"]:
             lines += [_markdown_row(HEADINGS), _markdown_row(["---"] * len(HEADINGS))]
             lines += [_markdown_row(as_row(row)) for row in found["measures"]]
             lines.append("")
-        lines += [f"- {_escaped(line)}" for line in as_lines(found)]
+        lines += [f"- {in_markdown(line)}" for line in as_lines(found)]
         lines.append("")
     return "\n".join(lines)
 
 
 def as_junit(comparisons: Sequence[Facts]) -> str:
     """Return JUnit XML: for each comparison a test case of the verdict and one of the flagged images."""
-    cases = [case for found in comparisons for case in _cases(found)]
-    suite = ElementTree.Element(
-        "testsuite",
-        name="sdbench compare",
-        tests=str(len(cases)),
-        failures=str(sum(kind == "failure" for _, kind, _ in cases)),
-        errors=str(sum(kind == "error" for _, kind, _ in cases)),
-    )
-    for name, kind, words in cases:
-        case = ElementTree.SubElement(suite, "testcase", classname="comparison", name=name)
-        if kind:
-            ElementTree.SubElement(case, kind, message=words)
-    ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    return junit("sdbench compare", [case for found in comparisons for case in _cases(found)])
 
 
-def _cases(found: Facts) -> Iterable[tuple[str, str, str]]:
+def _cases(found: Facts) -> Iterable[JunitCase]:
     name = found["label"] or "images"
     kind = "" if found["passed"] else "error" if found["verdict"] == "undecided" else "failure"
-    yield f"{name}: verdict", kind, headline(found)
+    yield JunitCase("comparison", f"{name}: verdict", kind, headline(found))
     for row in found["measures"]:
         words = f"{row['difference']:+.4g}, margin ±{row['margin']:.4g}"
-        yield f"{name}: {row['name']}", "failure" if row["changed"] else "", words
+        yield JunitCase("comparison", f"{name}: {row['name']}", "failure" if row["changed"] else "", words)
 
 
 def as_row(row: Facts) -> list[str]:
@@ -128,11 +118,4 @@ def _some(names: Sequence[str], count: int) -> str:
 
 
 def _markdown_row(fields: Iterable[str]) -> str:
-    return f"| {' | '.join(_escaped(field) for field in fields)} |"
-
-
-def _escaped(text: str) -> str:
-    """Return text that Markdown and the HTML in it take as text."""
-    for letter in "\\|<>*_`[]":
-        text = text.replace(letter, f"\\{letter}")
-    return text
+    return f"| {' | '.join(in_markdown(field) for field in fields)} |"

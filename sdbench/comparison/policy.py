@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sdbench.comparison.verdicts import PASSING, Verdict
-from sdbench.core.errors import InputError, did_you_mean, one_line
-from sdbench.core.yaml import load_yaml
+from sdbench.core.errors import InputError, did_you_mean
+from sdbench.core.yaml import read_yaml
 
 __all__ = ["MARGIN", "ComparisonPolicy", "load_comparison_policy"]
 
@@ -61,12 +59,7 @@ def load_comparison_policy(path: Path) -> ComparisonPolicy:
     Raises:
         InputError: The file cannot be read or contains anything else.
     """
-    try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"policy {path}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"policy {path}: not YAML: {one_line(error)}") from None
+    content = read_yaml(path, "policy")
     try:
         return policy_of(content)
     except InputError as error:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports.escaping import in_csv
 from sdbench.comparison.certificate import CERTIFICATE, certificate
 from sdbench.comparison.closeness import psnr
 from sdbench.comparison.compare import Compared, CompareRequest
@@ -25,7 +26,7 @@ def write_reports(folder: Path, request: CompareRequest, comparisons: Sequence[C
     """Write index.html, certificate.json, junit.xml, summary.md and pairs.csv; return the paths.
 
     Raises:
-        InputError: The folder holds a run or images, which reports would mix with.
+        InputError: The folder is a file, or a run, which reports would mix with.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder} is not a folder")
@@ -69,5 +70,6 @@ def _pairs(comparisons: Sequence[Compared]) -> str:
             close = one.closeness[place]
             pixels = [close.rms, psnr(close.rms), close.ssim, close.largest, int(strays[place])]
             shifts = [float(measure.differences[place]) for measure in one.measures]
-            table.writerow([one.label, key, one.prompts.get(key, ""), *pixels, *shifts])
+            texts = map(in_csv, (one.label, key, one.prompts.get(key, "")))
+            table.writerow([*texts, *pixels, *shifts])
     return sink.getvalue()

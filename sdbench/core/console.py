@@ -22,7 +22,7 @@ from rich.text import Text
 from sdbench.core.notebook import NotebookDisplay, notebook_shell
 from sdbench.core.terminal import VERBOSITY, Verbosity, in_terminal, say
 
-__all__ = ["CellShare", "Display", "LineDisplay", "RichDisplay", "cells_table", "display_for"]
+__all__ = ["CellShare", "Display", "LineDisplay", "RichDisplay", "cells_table", "display_for", "plain"]
 
 SECONDS_BETWEEN_LINES = 10.0
 STAGES = "▁▂▃▄▅▆▇█"
@@ -160,6 +160,11 @@ def _mark(share: float) -> Text:
     if share <= 0:
         return Text("·", style="dim")
     return Text(STAGES[int(share * len(STAGES))], style="cyan")
+
+
+def plain(text: str) -> Text:
+    """The text as it is: rich reads brackets in strings as styles."""
+    return Text(in_terminal(text))
 
 
 def display_for(stream: TextIO | None = None) -> Display:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sdbench.core.errors import encodable, one_line
+from sdbench.core.errors import InputError, encodable, one_line
 
-__all__ = ["YamlError", "line_of", "load_yaml"]
+__all__ = ["YamlError", "line_of", "load_yaml", "read_yaml"]
 
 # libyaml's parser is fifteen times as fast, which shows in specs that hold thousands of prompts.
 _Base: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
@@ -63,6 +64,20 @@ def load_yaml(text: str) -> Any:
         raise YamlError(one_line(words), mark.line + 1 if mark else None) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise YamlError(one_line(error), None) from None
+
+
+def read_yaml(path: Path, what: str) -> Any:
+    """Return the value that a file describes; `what` is its word in messages.
+
+    Raises:
+        InputError: The file cannot be read, or is not valid YAML.
+    """
+    try:
+        return load_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{what} {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{what} {path}: not YAML: {one_line(error)}") from None
 
 
 def _with_loader(text: str, ask: Callable[[Any], Any]) -> Any:

@@ -7,15 +7,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
-from rich.text import Text
 
 from reports.escaping import in_markdown
-from sdbench.core.terminal import in_terminal
+from sdbench.core.console import plain
+from sdbench.core.junit import JunitCase, junit
 from sdbench.regression.exact import ExactResult
 from sdbench.regression.policy import Policy
 from sdbench.regression.verdicts import CaseResult, Verdict
@@ -58,11 +57,11 @@ def as_table(checked: CheckResult) -> Table:
         table.add_column(heading, overflow="fold", no_wrap=heading != HEADINGS[-1])
     for result in checked.results:
         style = "" if checked.passes(result) else "bold red"
-        table.add_row(*map(_cell, _row(checked, result)), style=style)
+        table.add_row(*map(plain, _row(checked, result)), style=style)
     for exact in checked.exact:
         if not exact.passed:
             row = [_exact_name(exact), "changed", "", "", _exact_reason(exact)]
-            table.add_row(*map(_cell, row), style="bold red")
+            table.add_row(*map(plain, row), style="bold red")
     return table
 
 
@@ -99,30 +98,21 @@ def as_json(checked: CheckResult) -> str:
 
 def as_junit(checked: CheckResult) -> str:
     """Return JUnit XML with a test case for each case and each exact answer."""
-    bad = len(checked.failed)
-    suite = ElementTree.Element(
-        "testsuite",
-        name="sdbench regress",
-        tests=str(len(checked.results) + len(checked.exact)),
-        failures=str(bad),
-        errors=str(len(checked.undecided)),
-    )
-    for result in checked.results:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname="regression", name=in_terminal(result.case.name)
-        )
-        if not checked.passes(result):
-            kind = "error" if result.verdict == Verdict.UNDECIDED else "failure"
-            words = f"{result.verdict} at step {result.first_step}: {result.reason}"
-            ElementTree.SubElement(case, kind, message=in_terminal(words))
-    for exact in checked.exact:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname="exact", name=in_terminal(_exact_name(exact))
-        )
-        if not exact.passed:
-            ElementTree.SubElement(case, "failure", message=_exact_reason(exact))
-    ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    cases = [
+        JunitCase("regression", result.case.name, *_outcome(checked, result)) for result in checked.results
+    ]
+    cases += [
+        JunitCase("exact", _exact_name(exact), "" if exact.passed else "failure", _exact_reason(exact))
+        for exact in checked.exact
+    ]
+    return junit("sdbench regress", cases)
+
+
+def _outcome(checked: CheckResult, result: CaseResult) -> tuple[str, str]:
+    if checked.passes(result):
+        return "", ""
+    kind = "error" if result.verdict == Verdict.UNDECIDED else "failure"
+    return kind, f"{result.verdict} at step {result.first_step}: {result.reason}"
 
 
 def _headline(checked: CheckResult) -> str:
@@ -135,11 +125,6 @@ def _headline(checked: CheckResult) -> str:
 def _row(checked: CheckResult, result: CaseResult) -> list[str]:
     allowed = checked.policy.allowed(result.case)
     return [result.case.name, result.verdict, allowed, result.first_step, result.reason]
-
-
-def _cell(text: str) -> Text:
-    """The text as it is: rich reads brackets in strings as styles."""
-    return Text(in_terminal(text))
 
 
 def _markdown_row(fields: Iterable[str]) -> str:

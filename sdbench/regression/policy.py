@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from sdbench.core.errors import InputError, did_you_mean, one_line
-from sdbench.core.yaml import load_yaml
+from sdbench.core.errors import InputError, did_you_mean
+from sdbench.core.yaml import read_yaml
 from sdbench.regression.cases import Case
 from sdbench.regression.verdicts import Verdict
 
@@ -49,12 +49,7 @@ def load_policy(path: Path) -> Policy:
     Raises:
         InputError: The file cannot be read or contains anything else.
     """
-    try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"policy {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"policy {path}: not YAML: {one_line(error)}") from None
+    content = read_yaml(path, "policy")
     if not isinstance(content, dict) or not isinstance(content.get("cases", {}), dict):
         raise InputError(f"policy {path}: must be a mapping with the keys default and cases")
     for key in content:
