@@ -10,7 +10,7 @@ from metrics import Estimate, MetricsError, Protocol
 from metrics.best import chances_of_best, images_to_settle, pooled
 from metrics.compare import Comparison, compare, corrected
 from sdbench.runs.tables import BestRow, CurveRow
-from sdbench.scoring.compare import CellValues, common
+from sdbench.scoring.compare import CellValues, common, numbers_of
 
 __all__ = ["best_cells", "curve_pairs"]
 
@@ -84,14 +84,9 @@ def _row(protocol: str, test: Comparison, scales: int, n: int, tests: int) -> Cu
         protocol,
         test.a,
         test.b,
-        test.difference,
-        test.standard_error,
-        test.low,
-        test.high,
-        test.p_value,
-        test.adjusted_p,
-        images_to_settle(test, n, tests),
-        scales,
-        n,
-        test.note,
+        **numbers_of(test),
+        needed=images_to_settle(test, n, tests),
+        scales=scales,
+        n=n,
+        note=test.note,
     )

@@ -15,7 +15,7 @@ from metrics import Estimate, Protocol
 from metrics.compare import Comparison, compare, corrected
 from metrics.subsets import mean_over, simultaneous_interval
 from sdbench.runs.tables import CategoryComparisonRow, CategoryRow
-from sdbench.scoring.compare import CellValues, Ids, common
+from sdbench.scoring.compare import CellValues, Ids, common, numbers_of
 
 __all__ = ["Categories", "category_comparisons", "category_rows"]
 
@@ -64,14 +64,9 @@ def category_comparisons(
                 category,
                 test.a,
                 test.b,
-                test.difference,
-                test.standard_error,
-                test.low,
-                test.high,
-                test.p_value,
-                test.adjusted_p,
-                n,
-                test.note,
+                **numbers_of(test),
+                n=n,
+                note=test.note,
             )
             for (category, n, _), test in zip(tests, adjusted, strict=True)
         ]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations, permutations
+from typing import Any
 
 from metrics import Estimate, MetricsError, Protocol
 from metrics.compare import Comparison, compare, corrected
@@ -23,6 +24,7 @@ __all__ = [
     "comparisons",
     "dominances",
     "ids_to_measure",
+    "numbers_of",
     "plane_axes",
     "regions",
 ]
@@ -33,7 +35,7 @@ Ids = tuple[str, ...]
 _SEED = 0
 """Seed of the draws that compare curves; fixed, so that the same run gives the same file."""
 
-_NUMBERS = ("difference", "standard_error", "low", "high", "p_value", "p_holm", "detectable")
+_NUMBERS = ("difference", "standard_error", "low", "high", "p_value", "p_holm")
 
 
 @dataclass(frozen=True)
@@ -133,22 +135,23 @@ def _row(protocol: str, a: CellValues, b: CellValues, test: Comparison | None) -
     notes = [f"over the {n} prompts that both have"] if n < max(len(a.ids), len(b.ids)) else []
     if test is None:
         notes.append("too few for a value")
-        missing = dict.fromkeys(_NUMBERS)
+        missing = dict.fromkeys([*_NUMBERS, "detectable"])
         return ComparisonRow(protocol, a.cell, b.cell, **missing, n=n, note="; ".join(notes))
     return ComparisonRow(
         protocol,
         a.cell,
         b.cell,
-        test.difference,
-        test.standard_error,
-        test.low,
-        test.high,
-        test.p_value,
-        test.adjusted_p,
-        test.minimum_detectable_effect(),
-        n,
-        "; ".join(filter(None, [test.note, *notes])),
+        **numbers_of(test),
+        detectable=test.minimum_detectable_effect(),
+        n=n,
+        note="; ".join(filter(None, [test.note, *notes])),
     )
+
+
+def numbers_of(test: Comparison) -> dict[str, Any]:
+    """Return the numbers of a comparison, corrected for its relatives, by the columns of the tables."""
+    values = test.difference, test.standard_error, test.low, test.high, test.p_value, test.adjusted_p
+    return dict(zip(_NUMBERS, values, strict=True))
 
 
 def _point(cell: CellValues, ids: Ids, axes: tuple[str, str]) -> PlanePoint:

@@ -31,7 +31,7 @@ from sdbench.scoring.references import Real, own_images, own_reference, prepare_
 from sdbench.scoring.sample import Sample
 from sdbench.spec import FolderReference, ShapesReference, StatsReference
 
-__all__ = ["BATCH_SIZE", "RealImages", "SetScores", "reals_of", "score_set"]
+__all__ = ["BATCH_SIZE", "RealImages", "SetScores", "compared_with", "reals_of", "score_set"]
 
 BATCH_SIZE = 32
 """Fixed: it can change the last bit of features, and scoring a folder twice must give equal values."""
@@ -87,9 +87,9 @@ def score_set(
     device = environment.best_device()
     extractors = build_extractors(extractors_of(protocols), device)
     image_size = images.image_size()
-    reals = reals_of(real, protocols, extractors, image_size, store, progress)
-    paired = any(protocol.with_reference for protocol in protocols)
-    reference = _reference_set(real, image_size) if paired else None
+    found = compared_with(real, image_size)
+    reals = reals_of(found, protocols, extractors, image_size, store, progress)
+    reference = found if isinstance(found, ReferenceSet) else None
     reals |= own_reference(protocols, reference) if reference else {}
     scan = _scan(images, captions, extractors, own_images(protocols, reference), progress)
     prompts = [caption.prompt for caption in captions]
@@ -159,29 +159,32 @@ def _flags(batch: Batch, captions: Mapping[str, Caption]) -> list[str]:
     return flags
 
 
+def compared_with(
+    real: RealImages | None, image_size: tuple[int, int]
+) -> ReferenceSet | StatsReference | None:
+    """Return statistics as they are, and images as a reference set of (height, width). Hashes their files."""
+    if isinstance(real, StatsReference):
+        return real
+    return reference_of(real, image_size) if isinstance(real, ImageSet) else find_reference(real, image_size)
+
+
 def reals_of(
-    spec: RealImages | None,
+    real: ReferenceSet | StatsReference | None,
     protocols: Sequence[Protocol],
     extractors: Mapping[str, Extractor],
     image_size: tuple[int, int],
     store: Store,
     progress: ImageProgress,
 ) -> dict[str, Real]:
-    """Return what each distance compares with, by the protocol's name."""
+    """Return what each distance compares with, by the protocol's name; `compared_with` finds `real`."""
     distances = [protocol for protocol in protocols if protocol.formula.needs_reference]
     build = extractors.__getitem__
-    if isinstance(spec, StatsReference):
-        return prepare_stats(spec, distances, build, image_size)
-    reference = _reference_set(spec, image_size) if distances else None
-    if reference is None:
+    if isinstance(real, StatsReference):
+        return prepare_stats(real, distances, build, image_size)
+    if real is None:
         return {}
     identities = {name: features_identity(build(name)) for name in extractors_of(distances)}
-    return prepare_images(store, reference, distances, identities, build, BATCH_SIZE, progress.note)
-
-
-def _reference_set(spec: RealImages | None, image_size: tuple[int, int]) -> ReferenceSet | None:
-    """Return the reference set; None for statistics and for nothing."""
-    return reference_of(spec, image_size) if isinstance(spec, ImageSet) else find_reference(spec, image_size)
+    return prepare_images(store, real, distances, identities, build, BATCH_SIZE, progress.note)
 
 
 def _rows(
