@@ -15,7 +15,7 @@ from sdbench.api.inputs import as_display, as_images, as_texts, is_path
 from sdbench.core.errors import InputError, did_you_mean
 from sdbench.core.precision import full_precision
 from sdbench.core.progress import ImageProgress
-from sdbench.data.captions import MAPPINGS, Caption, captions_of
+from sdbench.data.captions import BESIDE, MAPPINGS, Caption, captions_of
 from sdbench.data.image_sets import ImageSet
 from sdbench.runs.store import LocalStore
 from sdbench.runs.tables import FlaggedRow
@@ -31,9 +31,6 @@ __all__ = ["Scores", "score"]
 
 DISTANCE, TEXT_SCORE = "fid-inception-clean", "clip-score-vit-l-14"
 """The metrics that are measured if none is named."""
-
-WITHOUT_FILE = ("sidecar", "jsonl")
-"""Mappings that find the prompts beside the images."""
 
 
 class Scores:
@@ -135,7 +132,7 @@ def _names(metrics: str | Sequence[str] | None, prompts: Any, reference: Any, ma
     if metrics is not None:
         names = [metrics] if isinstance(metrics, str) else list(metrics)
     else:
-        has_prompts = prompts is not None or mapping in WITHOUT_FILE
+        has_prompts = prompts is not None or mapping in BESIDE
         names = [DISTANCE] * (reference is not None) + [TEXT_SCORE] * has_prompts
     if not names:
         raise InputError("nothing to measure: give a reference, prompts, or metrics that need neither")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sdbench.cli.parser import comma_separated
 from sdbench.core.errors import InputError, SdbenchError, did_you_mean
 from sdbench.core.files import say_replaced
 from sdbench.core.paths import typed_path
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
     from sdbench.core.precision import compiles
     from sdbench.tools.bench.runs import PARTS, Measurements, bench_for, run_parts
 
-    names = [name.strip() for name in args.what.split(",")] if args.what else list(PARTS)
+    names = comma_separated(args.what) if args.what else tuple(PARTS)
     for name in names:
         if name not in PARTS:
             raise InputError(f"--what: {name!r}: {did_you_mean(name, PARTS)}")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sdbench.cli.parser import comma_separated
 from sdbench.cli.score import MAPPINGS
 from sdbench.core.errors import InputError
 from sdbench.core.paths import typed_path
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
     from sdbench.core.console import display_for
     from sdbench.core.progress import ImageProgress
 
-    metrics = None if args.metrics is None else tuple(name.strip() for name in args.metrics.split(","))
+    metrics = None if args.metrics is None else comma_separated(args.metrics)
     request = CompareRequest(
         args.a,
         args.b,

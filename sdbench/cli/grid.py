@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from sdbench.cli.parser import comma_separated
 from sdbench.core.paths import typed_path
 from sdbench.core.terminal import say
 
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
 def _names(text: str, option: str) -> tuple[str, ...]:
     from sdbench.core.errors import InputError
 
-    names = tuple(name.strip() for name in text.split(","))
+    names = comma_separated(text)
     if not all(names):
         raise InputError(f"{option}: {text!r} contains an empty name; separate names by single commas")
     return names

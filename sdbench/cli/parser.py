@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from sdbench.core.errors import did_you_mean, nearest, one_line
 from sdbench.core.terminal import in_terminal
 
-__all__ = ["Parser"]
+__all__ = ["Parser", "comma_separated"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,3 +44,8 @@ class Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             hint = did_you_mean(str(value), map(str, action.choices))
             raise argparse.ArgumentError(action, f"invalid choice: {value!r}; {hint}")
+
+
+def comma_separated(text: str) -> tuple[str, ...]:
+    """Return the names in "A,B"."""
+    return tuple(name.strip() for name in text.split(","))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sdbench.cli.parser import comma_separated
 from sdbench.core.errors import InputError
 from sdbench.core.paths import typed_path
 from sdbench.core.terminal import say
@@ -59,9 +59,9 @@ def add_parser(commands: Any, name: str) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.runs.store import is_url
+    from sdbench.runs.store import is_run
 
-    if is_url(args.images) or os.path.isfile(typed_path(args.images) / "spec.yaml"):
+    if is_run(args.images):
         _score_run(args)
     else:
         _score_images(args)
@@ -82,7 +82,7 @@ def _score_run(args: argparse.Namespace) -> None:
     from sdbench.sweep.runner import score_run
 
     with RunProgress(display_for()) as progress:
-        page = score_run(args.images, progress, _names(args.metrics or ""))
+        page = score_run(args.images, progress, comma_separated(args.metrics) if args.metrics else ())
     results = f"{args.images.rstrip('/')}/results.csv"
     if args.json:
         say(json.dumps({"results": results, "report": page}, indent=2))
@@ -98,7 +98,7 @@ def _score_images(args: argparse.Namespace) -> None:
     from sdbench.core.progress import ImageProgress
     from sdbench.scoring.images import ScoringRequest, score_images
 
-    names = _names(args.metrics)
+    names = comma_separated(args.metrics)
     request = ScoringRequest(args.images, args.prompts, args.mapping or MAPPINGS[0], args.reference, names)
     images = typed_path(args.images).resolve()
     root = args.out or SCORES / (images.name if images.is_dir() else images.stem)
@@ -110,10 +110,6 @@ def _score_images(args: argparse.Namespace) -> None:
         return
     say("\n".join(_table(rows) + _what_differs(rows)))
     say(f"results: {root / 'results.csv'}")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",")) if text else ()
 
 
 def _table(rows: Sequence[ResultRow]) -> list[str]:

@@ -6,6 +6,7 @@ import argparse
 import re
 from typing import Any
 
+from sdbench.cli.parser import comma_separated
 from sdbench.core.paths import typed_path
 from sdbench.core.terminal import say
 
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     from sdbench.scoring.reference_stats import make_stats
 
     with ImageProgress(display_for()) as progress:
-        names = [name.strip() for name in args.protocol.split(",")]
+        names = comma_separated(args.protocol)
         written = make_stats(args.images, names, args.out, args.size, progress)
     for file, stats in written.items():
         say(f"{stats.n} images, {stats.moments.dim} dimensions: {file}")

@@ -24,7 +24,7 @@ from sdbench.core.progress import ImageProgress
 from sdbench.models.home import home
 from sdbench.runs.store import LocalStore
 from sdbench.scoring.extractors import build_extractors, features_identity
-from sdbench.scoring.image_scores import reals_of
+from sdbench.scoring.image_scores import compared_with, reals_of
 from sdbench.scoring.images import reference_spec
 from sdbench.scoring.references import Real
 
@@ -163,7 +163,9 @@ def _compared(
     reals: Mapping[str, Real] = {}
     if keys and distances:
         store = LocalStore(home() / "references")
-        reals = reals_of(reference, distances, extractors, first[keys[0]].size, store, progress)
+        size = first[keys[0]].size
+        real = compared_with(reference, size)
+        reals = reals_of(real, distances, extractors, size, store, progress)
     found = measured(keys, sides, prompts, gathered, protocols, extractors, reals) if keys else []
     request.policy.require_measures([each.name for each in found])
     band = {side.name: [gathered.closeness[side.name][key].rms for key in keys] for side in repeats}

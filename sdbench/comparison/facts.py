@@ -78,13 +78,13 @@ def _why(compared: Compared) -> str:
         case Verdict.EQUIVALENT:
             return f"all {len(measures)} measures are within their margins at the 5% level"
         case Verdict.CHANGED:
-            names = [one.name for one, is_so in zip(measures, weighed.changed, strict=True) if is_so]
+            names = [one.name for one, is_so in zip(measures, weighed.tests.changed, strict=True) if is_so]
             return f"beyond the margin: {', '.join(names)}"
     if weighed.unstable is not None:
         return (
             f"{weighed.unstable}, but too few of {SUBSETS} subsets of 80% of the pairs agree{_more(compared)}"
         )
-    names = [one.name for one, is_so in zip(measures, weighed.equivalent, strict=True) if not is_so]
+    names = [one.name for one, is_so in zip(measures, weighed.tests.equivalent, strict=True) if not is_so]
     if not names:
         return "no network judged the content, and too few images are closest to their own partner"
     return f"not settled: {', '.join(names)}{_more(compared)}"
@@ -99,7 +99,7 @@ def _closer(compared: Compared) -> str:
 def _more(compared: Compared) -> str:
     weighed = compared.weighed
     assert weighed is not None
-    open_ = ~weighed.equivalent & ~weighed.changed
+    open_ = ~weighed.tests.equivalent & ~weighed.tests.changed
     wanted = float(weighed.tests.wanted[open_].max()) if open_.any() else 0.0
     if math.isinf(wanted):
         return "; a difference is so close to its margin that more prompts will not decide"
@@ -129,8 +129,8 @@ def _measures(compared: Compared) -> list[dict[str, Any]]:
                 "margin": share * one.spread,
                 "margin_in_deviations": share,
                 "detectable": float(tests.detectable[place]),
-                "equivalent": bool(weighed.equivalent[place]),
-                "changed": bool(weighed.changed[place]),
+                "equivalent": bool(tests.equivalent[place]),
+                "changed": bool(tests.changed[place]),
                 "pairs_wanted": None if math.isinf(wanted) else math.ceil(wanted),
             }
         )

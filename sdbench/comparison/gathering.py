@@ -103,8 +103,7 @@ def gather(
 
 
 def _read(side: Side, keys: Sequence[str]) -> dict[str, _Image]:
-    there = set(side.names)
-    wanted = [key for key in keys if key in there]
+    wanted = [key for key in keys if key in side.names]
     blobs: Iterator[bytes] = side.read(wanted)
     return {
         key: _Image(side, key, blob, f"{side.salt}{digest_bytes(blob)}")

@@ -127,4 +127,4 @@ def _made(
         return (store.read(files[key]) for key in keys)
 
     texts = {prompt.id: prompt.text for prompt in prompts}
-    return Side(name, tuple(files), files, read, prompts=texts, shapes=name in SHAPES, seed=settings.seed)
+    return Side(name, files, read, prompts=texts, shapes=name in SHAPES, seed=settings.seed)

@@ -1,29 +1,29 @@
 """The two sides of a comparison: where their images are, and the prompts that they show.
 
 A side is a folder or an archive of images, a cell of a run (RUN:CELL), a run, whose cells are matched with
-those of the other side, or a baseline written by `sdbench compare --record`.
+those of the other side, or a model (`made`).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from PIL import Image
 
 from sdbench.core.errors import InputError, did_you_mean
 from sdbench.core.paths import typed_path
-from sdbench.data.captions import captions_of
+from sdbench.data.captions import BESIDE, captions_of
 from sdbench.data.image_sets import ImageSet, open_image_set
 from sdbench.data.image_sets.decoding import decode
 from sdbench.runs.images import image_key
 from sdbench.runs.plan import Cell
 from sdbench.runs.plan_file import PlanFile, read_plan_file
-from sdbench.runs.store import Store, existing_store, is_url, listing_once
+from sdbench.runs.store import Store, existing_store, is_run, is_url, listing_once
 
-__all__ = ["Side", "is_run", "open_folder", "open_pairs", "with_prompts"]
+__all__ = ["Side", "open_folder", "open_pairs", "with_prompts"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Side:
 
     Attributes:
         name: What messages call it.
-        keys: What pairs its images with the other side's: prompt ids, or paths without suffix.
-        names: Name of each image's file.
+        names: Name of each image's file by the key that pairs it with the other side's: a prompt id, or a
+            path without suffix.
         read: Yields the bytes of images, given by their keys.
         decode: Turns the bytes into RGB; ValueError says why that fails.
         prompts: The prompt of each key, as far as known.
@@ -44,7 +44,6 @@ class Side:
     """
 
     name: str
-    keys: tuple[str, ...]
     names: Mapping[str, str]
     read: Callable[[Sequence[str]], Iterator[bytes]]
     decode: Callable[[bytes], Image.Image] = decode
@@ -54,10 +53,10 @@ class Side:
     shapes: bool = False
     seed: int | None = None
 
-
-def is_run(text: str) -> bool:
-    """Return whether a text names a run: a folder with a spec, or a URL."""
-    return is_url(text) or os.path.isfile(typed_path(text) / "spec.yaml")
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of its images, in order."""
+        return tuple(self.names)
 
 
 def open_pairs(a: str, b: str, prompts: str | None, mapping: str) -> list[tuple[str, Side, Side]]:
@@ -86,12 +85,12 @@ def open_folder(text: str, what: str) -> Side:
 
 def with_prompts(side: Side, images: ImageSet, prompts: str | None, mapping: str) -> Side:
     """Return the side with prompts, if a file or a mapping that needs none gives them."""
-    if prompts is None and mapping not in ("sidecar", "jsonl"):
+    if prompts is None and mapping not in BESIDE:
         return side
     captions = captions_of(images, mapping, prompts)
     by_name = dict(zip(images.names, (caption.prompt for caption in captions), strict=True))
     found = {key: by_name[name] for key, name in side.names.items()}
-    return Side(**{**vars(side), "prompts": found})
+    return replace(side, prompts=found)
 
 
 _Opened = ImageSet | list[tuple[Cell, Side]]
@@ -135,7 +134,7 @@ def _of_images(text: str, images: ImageSet) -> Side:
 
     salt = "{}x{}".format(*images.image_size()) if is_array else ""
     notes = (f"{images.where}: {images.note}",) if images.note else ()
-    return Side(text, tuple(names), names, read, images.decode, {}, salt, notes)
+    return Side(text, names, read, images.decode, salt=salt, notes=notes)
 
 
 def _cells(text: str) -> list[tuple[Cell, Side]]:
@@ -160,7 +159,6 @@ def _of_cell(text: str, store: Store, plan: PlanFile, cell: Cell, is_stored: Cal
     shapes = cell.checkpoint.startswith("shapes-")
     return Side(
         name,
-        tuple(kept),
         kept,
         read,
         prompts=texts,

@@ -92,6 +92,8 @@ class Test:
         alarms: Smallest mean difference that raises an alarm.
         detectable: Smallest true difference that raises an alarm with 80% probability.
         wanted: Number of pairs at which an undecided measure should be decided; infinite at the margin.
+        equivalent: Whether the 90% interval lies within the margin.
+        changed: Whether the mean difference raises an alarm and is beyond the margin.
     """
 
     means: NDArray[np.float64]
@@ -100,6 +102,8 @@ class Test:
     alarms: NDArray[np.float64]
     detectable: NDArray[np.float64]
     wanted: NDArray[np.float64]
+    equivalent: NDArray[np.bool_]
+    changed: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +113,6 @@ class Weighed:
     Attributes:
         verdict: The verdict.
         tests: The tests behind it.
-        equivalent: Whether each measure is equivalent, [m].
-        changed: Whether each measure changed, [m].
         strays: Whether each pair fell into a second mode, [n].
         reach: Distance in levels beyond which it did; None without a second heap and without repeats.
         agreeing: How many of 100 subsets confirm the verdict; None if there are too few pairs for subsets.
@@ -119,8 +121,6 @@ class Weighed:
 
     verdict: Verdict
     tests: Test
-    equivalent: NDArray[np.bool_]
-    changed: NDArray[np.bool_]
     strays: NDArray[np.bool_]
     reach: float | None
     agreeing: int | None
@@ -142,8 +142,6 @@ def weigh(evidence: Evidence) -> Weighed:
     return Weighed(
         verdict,
         tests,
-        tests.halves + np.abs(tests.means) < evidence.margins,
-        (np.abs(tests.means) > tests.alarms) & (np.abs(tests.means) > evidence.margins),
         strays,
         reach,
         agreeing,
@@ -176,19 +174,21 @@ def paired_tests(differences: NDArray[np.float64], margins: NDArray[np.float64])
     quantile = np.where(inside, ndtri(1 - LEVEL) + ndtri((1 + POWER) / 2), ndtri(1 - ALARM / 2) + power)
     near = np.abs(margins - np.abs(means)) <= AT_MARGIN * margins
     wanted = np.where(near, np.inf, (quantile * spread / np.maximum(gap, 1e-300)) ** 2)
-    return Test(means, errors, halves, alarms, alarms + power * errors, wanted)
+    size = np.abs(means)
+    within, beyond = size + halves < margins, (size > alarms) & (size > margins)
+    return Test(means, errors, halves, alarms, alarms + power * errors, wanted, within, beyond)
 
 
 def _verdict(evidence: Evidence, reach: float | None, *, rounding: bool = True) -> Verdict:
     if evidence.same.all():
         return Verdict.IDENTICAL
     tests = paired_tests(evidence.differences, evidence.margins)
-    size, enough = np.abs(tests.means), evidence.same.size >= FEWEST
-    if enough and ((size > tests.alarms) & (size > evidence.margins)).any():
+    enough = evidence.same.size >= FEWEST
+    if enough and tests.changed.any():
         return Verdict.CHANGED
     if rounding and _is_rounding(evidence, reach):
         return Verdict.ROUNDING
-    if enough and (size + tests.halves < evidence.margins).all() and _shows_the_same(evidence):
+    if enough and tests.equivalent.all() and _shows_the_same(evidence):
         return Verdict.EQUIVALENT
     return Verdict.UNDECIDED
 

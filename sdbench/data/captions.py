@@ -17,10 +17,13 @@ from sdbench.data.prompts import load_prompts
 from sdbench.data.rows import Row, csv_rows, decoded, json_rows, usable
 from sdbench.spec import FilePrompts
 
-__all__ = ["MAPPINGS", "Caption", "captions_of"]
+__all__ = ["BESIDE", "MAPPINGS", "Caption", "captions_of"]
 
 FILE_KEYS, TEXT_KEYS = ("file_name", "file"), ("prompt", "text")
 METADATA = "metadata.jsonl"
+
+BESIDE = ("sidecar", "jsonl")
+"""Mappings that find the prompts beside the images, without a file that is named."""
 
 NO_FLAGS = frozenset({"0", "1", "false", "nan", "no", "none", "null", "true", "yes"})
 """Values of tools that write one for every image; as flags they would flag all of them."""

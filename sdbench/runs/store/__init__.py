@@ -6,11 +6,13 @@ slashes, such as "shards/CELL/UNIT.parquet".
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from sdbench.core.errors import InputError
+from sdbench.core.paths import typed_path
 from sdbench.runs.store.local import LocalStore
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "LocalStore",
     "Store",
     "existing_store",
+    "is_run",
     "is_there",
     "is_url",
     "listing_once",
@@ -106,6 +109,11 @@ def open_store(place: str | Path) -> Store:
     from sdbench.runs.store.remote import FsspecStore
 
     return FsspecStore(str(place))
+
+
+def is_run(place: str) -> bool:
+    """Return whether what the user typed names a run: a folder with a spec, or a URL."""
+    return is_url(place) or os.path.isfile(typed_path(place) / "spec.yaml")
 
 
 def existing_store(place: str | Path) -> Store:
