@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -14,7 +15,19 @@ from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.noise import StepNoise, start_noise
 from reference_model.samplers import SAMPLERS, Draw, Sampler
 
-__all__ = ["generate", "generate_images", "sample", "sample_latents", "to_pixels"]
+__all__ = ["Sampling", "generate", "generate_images", "sample", "sample_latents", "to_pixels"]
+
+
+class Sampling(TypedDict, total=False):
+    """How to sample: the keyword arguments of `sample_latents`, which says what they mean."""
+
+    sampler: str | Sampler
+    steps: int
+    guidance_scale: float
+    guidance: Guidance | None
+    eta: float
+    step_noise: Draw | None
+    on_step: Callable[[int, int], None] | None
 
 
 def to_pixels(images: Tensor) -> Tensor:
@@ -82,34 +95,14 @@ def sample(
     context: Tensor,
     uncond_context: Tensor,
     x_T: Tensor,  # noqa: N803
-    *,
-    sampler: str | Sampler = "plms",
-    steps: int = 50,
-    guidance_scale: float = 7.5,
-    guidance: Guidance | None = None,
-    eta: float = 0.0,
-    step_noise: Draw | None = None,
-    on_step: Callable[[int, int], None] | None = None,
+    **how: Unpack[Sampling],
 ) -> Tensor:
     """Sample a batch like `sample_latents` -> images [B, 3, H, W] in [-1, 1] or a little beyond.
 
     Raises:
         KeyError, ValueError: as in `sample_latents`.
     """
-    latents = sample_latents(
-        model,
-        context,
-        uncond_context,
-        x_T,
-        sampler=sampler,
-        steps=steps,
-        guidance_scale=guidance_scale,
-        guidance=guidance,
-        eta=eta,
-        step_noise=step_noise,
-        on_step=on_step,
-    )
-    return model.decode(latents)
+    return model.decode(sample_latents(model, context, uncond_context, x_T, **how))
 
 
 def generate(
@@ -117,32 +110,14 @@ def generate(
     context: Tensor,
     uncond_context: Tensor,
     x_T: Tensor,  # noqa: N803
-    *,
-    sampler: str | Sampler = "plms",
-    steps: int = 50,
-    guidance_scale: float = 7.5,
-    eta: float = 0.0,
-    step_noise: Draw | None = None,
-    on_step: Callable[[int, int], None] | None = None,
+    **how: Unpack[Sampling],
 ) -> Tensor:
     """Sample a batch like `sample`, then convert it to pixels: uint8 [B, H, W, 3].
 
     Raises:
         KeyError, ValueError: as in `sample` and `to_pixels`.
     """
-    images = sample(
-        model,
-        context,
-        uncond_context,
-        x_T,
-        sampler=sampler,
-        steps=steps,
-        guidance_scale=guidance_scale,
-        eta=eta,
-        step_noise=step_noise,
-        on_step=on_step,
-    )
-    return to_pixels(images)
+    return to_pixels(sample(model, context, uncond_context, x_T, **how))
 
 
 def generate_images(
