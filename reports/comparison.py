@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
+
+from reports.html import content_policy, template_environment
 
 __all__ = ["ShownPair", "comparison_page"]
 
@@ -48,25 +48,18 @@ def comparison_page(comparisons: Sequence[Mapping[str, Any]], pairs: Sequence[Se
         comparisons: For each comparison its verdict, measures and lines, as plain values.
         pairs: For each comparison the pairs to show.
     """
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode("ascii")
-    return environment.get_template("comparison.html.j2").render(
-        comparisons=[
-            {**found, "shown": [_shown(pair) for pair in shown]}
-            for found, shown in zip(comparisons, pairs, strict=True)
-        ],
-        passed=all(found["passed"] for found in comparisons),
-        script=Markup(_SCRIPT),
-        policy=(
-            f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
-            "base-uri 'none'; form-action 'none'"
-        ),
+    return (
+        template_environment()
+        .get_template("comparison.html.j2")
+        .render(
+            comparisons=[
+                {**found, "shown": [_shown(pair) for pair in shown]}
+                for found, shown in zip(comparisons, pairs, strict=True)
+            ],
+            passed=all(found["passed"] for found in comparisons),
+            script=Markup(_SCRIPT),
+            policy=content_policy([_SCRIPT]),
+        )
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from reports.html import template_environment
 from reports.wording import count, decimals, interval, number, p_value, signed
 
 __all__ = ["diff_page", "diff_text"]
@@ -52,21 +52,18 @@ def diff_text(difference: Mapping[str, Any]) -> str:
 
 def diff_page(difference: Mapping[str, Any]) -> str:
     """Return the difference as an HTML page that needs no other file."""
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("diff.html.j2").render(
-        a=difference["a"],
-        b=difference["b"],
-        changes=_changes(difference),
-        images=_images(difference),
-        protocols=list(_protocols(difference)),
-        head=_HEAD,
-        unmatched=_unmatched(difference),
+    return (
+        template_environment()
+        .get_template("diff.html.j2")
+        .render(
+            a=difference["a"],
+            b=difference["b"],
+            changes=_changes(difference),
+            images=_images(difference),
+            protocols=list(_protocols(difference)),
+            head=_HEAD,
+            unmatched=_unmatched(difference),
+        )
     )
 
 

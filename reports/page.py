@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from reports.album import Album
 from reports.files import write_whole
+from reports.html import content_policy, template_environment
 from reports.runs import open_run
 from reports.sections import SECTIONS, Absent, Material, Section
 
@@ -71,36 +69,17 @@ def render_page(run: Path) -> str:
         parts=list(parts.values()),
         absent=[part for part in made.values() if isinstance(part, Absent)],
         style=Markup(_text("page.css") + _text("print.css")),
-        policy=_policy(scripts.values()),
+        policy=content_policy(scripts.values()),
         **{name: Markup(code) for name, code in scripts.items()},
     )
 
 
 def _environment() -> Environment:
-    """Return the templates' environment: it escapes every value, and a missing one is an error."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """Return the templates' environment, with the filters of the page."""
+    environment = template_environment()
     environment.filters["as_json"] = _as_json
     environment.filters["as_json_text"] = json.dumps
     return environment
-
-
-def _policy(scripts: Iterable[str]) -> str:
-    """Return a Content-Security-Policy that runs only these scripts and fetches nothing.
-
-    Inline styles are allowed, because plotly sets them; pictures are data URIs.
-    """
-    digests = (hashlib.sha256(script.encode("utf-8")).digest() for script in scripts)
-    hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in digests)
-    return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
 
 
 def _as_json(value: object) -> Markup:

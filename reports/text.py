@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from reports.answer import answer
 from reports.runs import Run
 from reports.summary import ValueTable, value_tables
-from reports.wording import count
+from reports.wording import count, cut_middle
 
 __all__ = ["text_summary"]
 
@@ -43,7 +43,7 @@ def _columns(table: ValueTable, width: int) -> list[str]:
     for place, (curve, texts) in enumerate(table.rows):
         marked = [f"{text}{'*' if (place, at) == table.best else ' '}" for at, text in enumerate(texts)]
         room = max(_SHORTEST, *map(len, marked), (width - first) // 2 - _GAP)
-        columns.append([f"{_shortened(curve, room)} ", *marked])
+        columns.append([f"{cut_middle(curve, room)} ", *marked])
     lines: list[str] = []
     for block in _blocks(columns, width - first):
         widths = [max(map(len, column)) for column in block]
@@ -82,11 +82,3 @@ def _warnings(run: Run, tables: Sequence[ValueTable]) -> list[str]:
 
 def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
-
-
-def _shortened(name: str, room: int) -> str:
-    """Cut the middle of a name that is too long: names differ at their ends."""
-    if len(name) <= room:
-        return name
-    half = (room - 1) // 2
-    return f"{name[:half]}…{name[-half:]}"

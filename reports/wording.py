@@ -9,6 +9,9 @@ import pandas as pd
 __all__ = [
     "count",
     "count_range",
+    "cut_end",
+    "cut_middle",
+    "cut_start",
     "decimals",
     "duration",
     "images_needed",
@@ -119,3 +122,21 @@ def images_needed(value: float) -> str:
 
 def _places(value: float, digits: int) -> int:
     return min(max(digits - 1 - math.floor(math.log10(value)), 0), _MOST_DECIMALS)
+
+
+def cut_middle(name: str, letters: int) -> str:
+    """Return at most so many letters of a name, both of its ends if it is longer."""
+    if len(name) <= letters:
+        return name
+    half = (letters - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def cut_start(name: str, letters: int) -> str:
+    """Return at most so many letters of a name, its end if it is longer: paths and settings differ there."""
+    return name if len(name) <= letters else f"…{name[1 - letters :]}"
+
+
+def cut_end(name: str, letters: int) -> str:
+    """Return at most so many letters of a name, its start if it is longer."""
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"

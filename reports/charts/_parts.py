@@ -16,7 +16,7 @@ from reports.escaping import in_chart
 from reports.plots.sheet import counts, styles_of
 from reports.runs import Run
 from reports.style import CurveStyle
-from reports.wording import INTERVAL
+from reports.wording import INTERVAL, cut_start
 
 __all__ = [
     "Chart",
@@ -87,7 +87,7 @@ class Frame:
 
 def legend_name(name: str) -> str:
     """Return a name for plotly, shortened for a narrow screen to its end, where paths and settings differ."""
-    return in_chart(name if len(name) <= _NAME_LETTERS else f"…{name[1 - _NAME_LETTERS :]}")
+    return in_chart(cut_start(name, _NAME_LETTERS))
 
 
 def curve_looks(run: Run) -> dict[str, CurveStyle]:

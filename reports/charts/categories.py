@@ -6,6 +6,7 @@ from reports.by_category import ByCategory
 from reports.charts._parts import Chart, Frame, axis, curve_looks, layout, line, numbers
 from reports.escaping import in_chart
 from reports.runs import Run
+from reports.wording import cut_end
 
 __all__ = ["categories_chart"]
 
@@ -29,7 +30,7 @@ def categories_chart(run: Run, view: ByCategory) -> Chart:
             "hovertemplate": "%{fullData.name}, %{customdata}: %{x:.4g}<extra></extra>",
         }
         data.append(trace | {"mode": "markers", "error_x": bars} | hover)
-    labels = [in_chart(name if len(name) <= _NAME else f"{name[: _NAME - 1]}…") for name in view.categories]
+    labels = [in_chart(cut_end(name, _NAME)) for name in view.categories]
     ticks = {"tickvals": list(range(len(labels))), "ticktext": labels, "range": [len(labels) - 0.5, -0.5]}
     left = 24 + _LETTER * max(map(len, labels))
     height = _AXIS + _ROW * len(labels)

@@ -10,6 +10,7 @@ import pandas as pd
 from reports.charts._parts import Chart, layout, numbers
 from reports.escaping import in_chart
 from reports.standing import SETTLED
+from reports.wording import cut_start
 
 __all__ = ["matrix_chart"]
 
@@ -41,7 +42,7 @@ def matrix_chart(pairs: pd.DataFrame, cells: pd.DataFrame, lower_is_better: bool
     # A scale up to the largest difference would leave the others without colour.
     reach = float(np.nanquantile(np.abs(settled), 0.9)) if np.isfinite(settled).any() else 1.0
     axis = [
-        [in_chart(_shortened(name)) for name in cells["curve"]],
+        [in_chart(cut_start(name, _NAME_LETTERS)) for name in cells["curve"]],
         [f"{s:g}" for s in cells["guidance_scale"]],
     ]
     common = {
@@ -58,8 +59,8 @@ def matrix_chart(pairs: pd.DataFrame, cells: pd.DataFrame, lower_is_better: bool
         common | {"z": numbers(grey), "colorscale": flat, "showscale": False},
         common | {"z": numbers(settled), "zmin": -reach, "zmax": reach, **_colours(reach)},
     ]
-    curves = [_shortened(name) for name in dict.fromkeys(cells["curve"])]
-    names = [in_chart(_shortened(name)) for name in cells["short"]]
+    curves = [cut_start(name, _NAME_LETTERS) for name in dict.fromkeys(cells["curve"])]
+    names = [in_chart(cut_start(name, _NAME_LETTERS)) for name in cells["short"]]
     return {"data": data, "layout": _layout(), "sizes": _sizes(curves, len(cells)), "names": names}
 
 
@@ -113,8 +114,3 @@ def _sizes(names: Sequence[str], cells: int) -> Chart:
         "margin": {"l": words, "t": _SCALES + 18, "r": _BAR, "b": 12},
     }
     return {"wide": size, "narrow": size}
-
-
-def _shortened(name: str) -> str:
-    """Keep the end of a long name, where names differ."""
-    return name if len(name) <= _NAME_LETTERS else f"…{name[1 - _NAME_LETTERS :]}"

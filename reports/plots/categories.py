@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from reports.by_category import ByCategory
 from reports.plots.sheet import new_sheet, settle
 from reports.style import RC, CurveStyle
+from reports.wording import cut_end
 
 __all__ = ["metrics_by_category"]
 
@@ -48,7 +49,7 @@ def _panel(axes: Axes, view: ByCategory, curves: dict[str, CurveStyle]) -> None:
             markersize=5,
             elinewidth=1,
         )
-    labels = [name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…" for name in view.categories]
+    labels = [cut_end(name, _LETTERS) for name in view.categories]
     axes.set_yticks(range(len(labels)), labels)
     axes.set_xlim(*view.span)
     axes.set_ylim(len(labels) - 0.5, -0.5)

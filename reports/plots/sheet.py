@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from reports.escaping import in_figure
 from reports.files import write_whole
 from reports.style import RC, CurveStyle, curve_styles, spans_too_much
-from reports.wording import INTERVAL, count_range
+from reports.wording import INTERVAL, count_range, cut_middle
 
 __all__ = [
     "bars",
@@ -96,7 +96,7 @@ def legend_below(figure: Figure, axes: Axes) -> None:
     """Add the legend below the axes, in as many columns as fit."""
     handles, names = axes.get_legend_handles_labels()
     if names:
-        shown = [_shortened(name, _room(figure)) for name in names]
+        shown = [cut_middle(name, _room(figure)) for name in names]
         figure.legend(
             handles,
             shown,
@@ -169,11 +169,3 @@ def _columns(names: Sequence[str], points: float) -> int:
 
 def _room(figure: Figure) -> int:
     return int((figure.get_figwidth() * 72 - _HANDLE) / _LETTER)
-
-
-def _shortened(name: str, letters: int) -> str:
-    """Cut the middle of a name that is too long: names differ at their ends."""
-    if len(name) <= letters:
-        return name
-    half = (letters - 1) // 2
-    return f"{name[:half]}…{name[-half:]}"
