@@ -13,7 +13,7 @@ from sdbench.core.errors import InputError
 from sdbench.core.precision import FULL, full_precision
 from sdbench.core.progress import ImageProgress
 from sdbench.data.prompts import load_prompts
-from sdbench.models.catalogue import SHAPES
+from sdbench.models.native_size import SD_V1, native_size
 from sdbench.models.registry import locate_all
 from sdbench.models.settings import Settings
 from sdbench.spec import ListPrompts
@@ -75,8 +75,8 @@ class LoadedModel:
             sampler: A sampler that the model understands (docs/samplers.md).
             steps: Number of sampling steps.
             seed: Seed of the noise.
-            size: In pixels: the edge of a square, or (height, width). By default 64 for the embedded
-                family, else 512.
+            size: In pixels: the edge of a square, or (height, width). By default the size that the model was
+                trained for, as in a spec; 512 if that is not known.
             eta: Share of fresh noise in each step of DDIM, 0 to 1.
             batch_size: Images at a time; halved while memory runs out.
             progress: Whether to show progress.
@@ -107,7 +107,7 @@ class LoadedModel:
 
     def _size(self, size: int | tuple[int, int] | None) -> tuple[int, int]:
         if size is None:
-            size = 64 if self.name in SHAPES else 512
+            size = native_size(self._source) or SD_V1
         return (size, size) if isinstance(size, int) else size
 
     def __repr__(self) -> str:

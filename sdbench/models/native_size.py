@@ -13,7 +13,7 @@ from sdbench.models import Source
 from sdbench.models.pipeline_guidance import DENOISERS
 from sdbench.models.sources import PipelineSource, ReferenceSource
 
-__all__ = ["common_size", "native_size"]
+__all__ = ["SD_V1", "common_size", "native_size"]
 
 SD_V1 = 512
 """Side in pixels of Stable Diffusion v1, which weights without a configuration are taken for."""
