@@ -23,7 +23,7 @@ class JunitCase(NamedTuple):
 def junit(suite: str, cases: Sequence[JunitCase]) -> str:
     """Return the cases as a suite; characters that XML cannot hold are escaped."""
     counts = {f"{kind}s": str(sum(case.kind == kind for case in cases)) for kind in ("failure", "error")}
-    root = ElementTree.Element("testsuite", name=suite, tests=str(len(cases)), **counts)
+    root = ElementTree.Element("testsuite", {"name": suite, "tests": str(len(cases)), **counts})
     for case in cases:
         made = ElementTree.SubElement(root, "testcase", classname=case.group, name=in_terminal(case.name))
         if case.kind:
