@@ -104,13 +104,7 @@ class Album:
 
     @cached_property
     def _with_images(self) -> list[tuple[str, str]]:
-        found: list[tuple[str, str]] = []
-        for name, text in self._run.prompts:
-            if len(found) == _MOST:
-                break
-            if any(self._run.image(cell, name).is_file() for cell in self._run.names):
-                found.append((name, text))
-        return found
+        return self._run.with_images(_MOST)
 
     @cached_property
     def _grid(self) -> list[dict[Key, Thumbnail]]:

@@ -144,6 +144,16 @@ class Run:
         frame = self.images[self.images["cell"] == self.cells["cell"].iloc[0]]
         return list(zip(frame["prompt_id"].astype(str), frame["prompt"].astype(str), strict=True))
 
+    def with_images(self, most: int) -> list[tuple[str, str]]:
+        """Return (prompt id, prompt) of the first prompts with a kept image, at most ``most``."""
+        found: list[tuple[str, str]] = []
+        for name, text in self.prompts:
+            if len(found) == most:
+                break
+            if any(self.image(cell, name).is_file() for cell in self.names):
+                found.append((name, text))
+        return found
+
     def image(self, cell: str, prompt_id: str) -> Path:
         """Return the path of the image of a cell and a prompt; the file exists if it was kept."""
         return self.folder / "images" / cell / f"{prompt_id}.png"

@@ -8,7 +8,6 @@ import yaml
 from huggingface_hub import EvalResult
 from huggingface_hub.repocard_data import eval_results_to_model_index
 
-from sdbench.core.errors import InputError, did_you_mean
 from sdbench.runs.trackers.scored import ScoredCell, read_scored
 from sdbench.spec import ExperimentSpec
 
@@ -22,11 +21,8 @@ def model_index(folder: Path, checkpoint: str) -> str:
         InputError: The run in `folder` has no results of that checkpoint.
     """
     scored = read_scored(folder)
-    names = dict.fromkeys(cell.settings["checkpoint"] for cell in scored.cells)
-    if checkpoint not in names:
-        raise InputError(f"{folder} has no results of {checkpoint!r}: {did_you_mean(checkpoint, names)}")
+    cells = scored.of_checkpoint(checkpoint)
     labels = dict(zip(scored.rows["protocol"], scored.rows["label"], strict=True))
-    cells = [cell for cell in scored.cells if cell.settings["checkpoint"] == checkpoint]
     results = [result for cell in cells for result in _results(scored.spec, cell, labels)]
     index = eval_results_to_model_index(checkpoint, results)
     return yaml.safe_dump({"model-index": index}, sort_keys=False, allow_unicode=True, width=100)

@@ -1,4 +1,4 @@
-"""A scored run as trackers receive it: spec, values by cell, plots."""
+"""A scored run as trackers receive it: spec, values by cell, plots, and images of some prompts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import pandas as pd
 
 from reports.errors import ReportError
 from reports.rows import SETTINGS, read_results
-from sdbench.core.errors import InputError
+from reports.runs import open_run
+from sdbench.core.errors import InputError, did_you_mean
 from sdbench.runs.labels import cell_label
 from sdbench.spec import ExperimentSpec, load_spec
 
-__all__ = ["Scored", "ScoredCell", "read_scored"]
+__all__ = ["Scored", "ScoredCell", "Sheet", "read_scored"]
+
+_SHEETS = 8
+"""Prompts of which trackers get images: a sweep of 32 cells then sends 256."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,14 @@ class ScoredCell:
 
 
 @dataclass(frozen=True)
+class Sheet:
+    """One prompt, and its images by the name of their cell."""
+
+    prompt: str
+    images: dict[str, Path]
+
+
+@dataclass(frozen=True)
 class Scored:
     """A run folder with its spec, its cells in the order of the results, all rows, and its plots as PNG."""
 
@@ -47,6 +59,29 @@ class Scored:
     def files(self) -> tuple[Path, ...]:
         """The spec and the table of results."""
         return self.folder / "spec.yaml", self.folder / "results.csv"
+
+    def sheets(self) -> list[Sheet]:
+        """Return the first prompts with kept images: what the grid of the report page shows first."""
+        run = open_run(self.folder)
+        return [
+            Sheet(
+                prompt,
+                {
+                    name: path
+                    for cell, name in run.names.items()
+                    if (path := run.image(cell, prompt_id)).is_file()
+                },
+            )
+            for prompt_id, prompt in run.with_images(_SHEETS)
+        ]
+
+    def of_checkpoint(self, name: str) -> list[ScoredCell]:
+        """Return the cells of a checkpoint; raise InputError if there are none."""
+        cells = [cell for cell in self.cells if cell.settings["checkpoint"] == name]
+        if not cells:
+            names = dict.fromkeys(cell.settings["checkpoint"] for cell in self.cells)
+            raise InputError(f"{self.folder} has no results of {name!r}: {did_you_mean(name, names)}")
+        return cells
 
 
 def read_scored(folder: Path) -> Scored:

@@ -1,4 +1,4 @@
-"""Sends results to Weights & Biases: a run with the spec as config, a table of all rows, and plots."""
+"""Sends results to Weights & Biases: a run with the spec as config, tables of rows and images, and plots."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def send(tracker: WandbTracker, scored: Scored) -> str:
         data: list[Iterable[Any]] = list(rows.to_numpy())
         table = wandb.Table(columns=list(rows.columns), data=data)
         plots = {plot.stem: wandb.Image(str(plot)) for plot in scored.plots}
-        run.log({"results": table, **plots})
+        run.log({"results": table, **_images(scored), **plots})
         for cell in scored.cells:
             run.summary.update({f"{cell.name}/{name}": value for name, value in cell.metrics(".").items()})
         for file in scored.files:
@@ -46,3 +46,15 @@ def send(tracker: WandbTracker, scored: Scored) -> str:
         return str(run.url if tracker.mode == "online" else run.settings.sync_dir)
     finally:
         run.finish()
+
+
+def _images(scored: Scored) -> dict[str, Any]:
+    """Return a table with a row for each prompt and a column for each cell; empty if no image was kept."""
+    import wandb
+
+    names = [cell.name for cell in scored.cells]
+    data: list[Iterable[Any]] = []
+    for sheet in scored.sheets():
+        paths = [sheet.images.get(name) for name in names]
+        data.append([sheet.prompt, *(path and wandb.Image(str(path)) for path in paths)])
+    return {"images": wandb.Table(columns=["prompt", *names], data=data)} if data else {}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import yaml
 from PIL import Image
@@ -16,7 +17,7 @@ from PIL import Image
 from sdbench.cli import main
 from sdbench.core.errors import InputError
 from sdbench.runs.store import LocalStore
-from sdbench.runs.tables import ResultRow, write_results
+from sdbench.runs.tables import ResultRow, write_images, write_results
 from sdbench.runs.trackers import PLACES, check_records, send_records, to_wandb
 from sdbench.spec import MlflowTracker, TensorboardTracker, WandbTracker, load_spec
 from tests.sdbench.conftest import loaded_once
@@ -49,9 +50,15 @@ def row(scale: float, protocol: str, value: float, error: float | None) -> Resul
     return ResultRow(**{name: known.get(name, "") for name in ResultRow.__dataclass_fields__})
 
 
+def png(colour: str) -> bytes:
+    sink = io.BytesIO()
+    Image.new("RGB", (20, 10), colour).save(sink, "PNG")
+    return sink.getvalue()
+
+
 @pytest.fixture
 def scored(tmp_path: Path) -> Scored:
-    """The folder of a scored run of one checkpoint at two scales, with one plot."""
+    """The folder of a scored run of one checkpoint at two scales, with a plot and an image."""
 
     def make(tracker: dict[str, Any]) -> Path:
         content = {
@@ -72,9 +79,12 @@ def scored(tmp_path: Path) -> Scored:
         store.write("spec.yaml", yaml.safe_dump(content).encode())
         rows = [row(1.5, "fid", 20.5, 0.25), row(1.5, "clip", 0.25, 0.5), row(7, "fid", 12.0, None)]
         write_results(store, rows)
-        sink = io.BytesIO()
-        Image.new("RGB", (20, 10), "red").save(sink, "PNG")
-        store.write("report/plane.png", sink.getvalue())
+        store.write("report/plane.png", png("red"))
+        cells = ["sd-v1-4_plms50_s1.5", "sd-v1-4_plms50_s7"]
+        manifest = {"name": "sweep", "cells": [{"cell": cell} for cell in cells], "finished": "2026-01-02"}
+        store.write("manifest.json", json.dumps(manifest).encode())
+        write_images(store, pa.table({"cell": cells, "prompt_id": ["p", "p"], "prompt": ["a cat", "a cat"]}))
+        store.write(f"images/{cells[0]}/p.png", png("green"))
         return folder
 
     return make
@@ -129,6 +139,8 @@ def test_tensorboard(scored: Scored, tmp_path: Path) -> None:
     curve = EventAccumulator(str(tmp_path / "logs" / "sweep" / "sd-v1-4")).Reload()
     assert [(event.step, event.value) for event in curve.Scalars("fid")] == [(150, 20.5), (700, 12.0)]
     assert [(event.step, event.value) for event in curve.Scalars("fid/standard_error")] == [(150, 0.25)]
+    (image,) = curve.Images("images/1 a cat")
+    assert (image.step, image.width, image.height) == (150, 20, 10)
     whole = EventAccumulator(str(tmp_path / "logs" / "sweep" / "sweep")).Reload()
     assert (whole.Images("plane")[0].width, whole.Images("plane")[0].height) == (20, 10)
     assert "guidance_scales" in whole.Tensors("spec/text_summary")[0].tensor_proto.string_val[0].decode()
@@ -152,6 +164,12 @@ def test_wandb_offline(scored: Scored, tmp_path: Path, monkeypatch: pytest.Monke
         (1.5, 0.25, 0.5),
         (7, 12.0, None),
     ]
+    (images,) = place.rglob("images_*.table.json")
+    table = json.loads(images.read_text())
+    assert table["columns"] == ["prompt", "sd-v1-4 at guidance scale 1.5", "sd-v1-4 at guidance scale 7"]
+    assert table["data"] == [["a cat", "Image", None]]  # the images themselves are in the run's artifact
+    staged = [path.read_bytes() for path in (tmp_path / "data" / "artifacts" / "staging").iterdir()]
+    assert (folder / "images" / "sd-v1-4_plms50_s1.5" / "p.png").read_bytes() in staged
     assert (place / "files" / "spec.yaml").read_bytes() == (folder / "spec.yaml").read_bytes()
     assert list(place.rglob("plane_*.png"))
     assert [file for file in place.glob("*.wandb") if file.stat().st_size]
@@ -239,6 +257,36 @@ def test_the_model_index_of_a_card(scored: Scored, capsys: pytest.CaptureFixture
     }
     assert main(["records", str(folder), "--model-index", "sd-v1-5"]) == 2
     assert "has no results of 'sd-v1-5': did you mean 'sd-v1-4'?" in capsys.readouterr().err
+
+
+def test_the_eval_results_of_a_model(scored: Scored, capsys: pytest.CaptureFixture[str]) -> None:
+    hub = pytest.importorskip("huggingface_hub", minversion="1.4")  # the first one that reads the format
+    folder = scored({"to": "mlflow"})
+    assert main(["records", str(folder), "--eval-results", "sd-v1-4", "--dataset", "me/prompts"]) == 0
+    fid, clip = hub.parse_eval_result_entries(yaml.safe_load(capsys.readouterr().out))
+    assert (fid.dataset_id, fid.task_id, fid.value) == ("me/prompts", "fid", 12.0)
+    assert fid.notes == (
+        "label of fid: standard error not known, n = 8; sd-v1-4 at guidance scale 7, the best of 2 cells; "
+        "plms, 50 steps, 64x64 pixels, seed 1, full precision"
+    )
+    assert (clip.task_id, clip.value) == ("clip", 0.25)
+    assert "standard error 0.5, n = 8; sd-v1-4 at guidance scale 1.5; plms" in clip.notes
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--eval-results", "sd-v1-4"], "needs --dataset OWNER/NAME"),
+        (["--eval-results", "sd-v1-4", "--dataset", "a/b/c"], "'a/b/c' is no id of a Hub data set"),
+        (["--eval-results", "sd-v1-5", "--dataset", "a/b"], "did you mean 'sd-v1-4'?"),
+        (["--dataset", "a/b"], "--dataset belongs to --eval-results CHECKPOINT"),
+    ],
+)
+def test_eval_results_that_cannot_be_written_are_one_line(
+    options: list[str], problem: str, scored: Scored, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["records", str(scored({"to": "mlflow"})), *options]) == 2
+    assert problem in capsys.readouterr().err
 
 
 def test_a_run_without_records_says_so(scored: Scored, capsys: pytest.CaptureFixture[str]) -> None:
