@@ -35,7 +35,7 @@ class Shot:
     """A picture in the page.
 
     ``uri`` is "" if the page already has this picture under the id ``ident``. ``original`` is the address of
-    the image file, relative to the page.
+    the image file, relative to the page, or "" without a link to it.
     """
 
     ident: str
@@ -53,8 +53,9 @@ class Shot:
 class Album:
     """The kept images of a run, as many as fit into the page."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, originals: bool = True) -> None:
         self._run = run
+        self._originals = originals
         self._idents: dict[Key, str] = {}
 
     @cached_property
@@ -84,7 +85,7 @@ class Album:
             name=name,
             prompt=wanted.prompt,
             note=wanted.note,
-            original=quote(f"../images/{wanted.cell}/{wanted.prompt_id}.png"),
+            original=quote(f"../images/{wanted.cell}/{wanted.prompt_id}.png") if self._originals else "",
         )
 
     def add(self, wanted: Sequence[Wanted]) -> None:

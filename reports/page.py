@@ -33,28 +33,28 @@ class _Part:
     html: Markup
 
 
-def write_page(run: Path) -> Path:
+def write_page(run: Path, *, originals: bool = True) -> Path:
     """Write RUN/report/index.html from the files of the run folder and return its path.
 
-    The same run folder gives the same bytes.
+    The same run folder gives the same bytes. ``originals``: link images to their files in the run folder.
 
     Raises:
         ReportError: Results, manifest or spec are missing, or a file is damaged.
         WriteError: The page cannot be written.
     """
     target = run / "report" / "index.html"
-    write_whole(target, render_page(run).encode("utf-8"))
+    write_whole(target, render_page(run, originals=originals).encode("utf-8"))
     return target
 
 
-def render_page(run: Path) -> str:
+def render_page(run: Path, *, originals: bool = True) -> str:
     """Return the page of a run folder, with links relative to RUN/report.
 
     Raises:
         ReportError: Results, manifest or spec are missing, or a file is damaged.
     """
     opened = open_run(run)
-    material = Material(opened, Album(opened))
+    material = Material(opened, Album(opened, originals=originals))
     environment = _environment()
     made = {key: section(material) for key, section in SECTIONS.items()}
     parts = {

@@ -30,8 +30,12 @@ PUBLISHED = "published"
 _PUBLISHED_POINTS = Path(__file__).parents[2] / "experiments" / "published" / "sd-v1-variants-scores.csv"
 
 
-def write_report(root: Path) -> Path:
+def write_report(root: Path, *, originals: bool = True) -> Path:
     """Draw all plots of the run folder `root`, write its tables and its page, and return the page's path.
+
+    Args:
+        root: The run folder.
+        originals: Link each image of the page to its file in the run folder.
 
     Raises:
         InputError: The folder holds no results, or none that can be drawn.
@@ -43,7 +47,7 @@ def write_report(root: Path) -> Path:
         raise InputError(f"{root} is not a run folder")
     draw_results(root, None, every=True)
     with one_line_errors():
-        return page.write_page(root)
+        return page.write_page(root, originals=originals)
 
 
 def draw_results(

@@ -52,7 +52,8 @@ function show(shot) {
   one("#viewer-name").textContent = shot.dataset.name;
   one("#viewer-prompt").textContent = shot.dataset.prompt;
   one("#viewer-note").textContent = shot.dataset.note;
-  one("#viewer-original").href = shot.dataset.original;
+  one("#viewer-original").href = shot.dataset.original || "#content";
+  one("#viewer-original").hidden = !shot.dataset.original;
   for (const button of all("[data-move]", viewer)) button.disabled = !neighbour(shot, button.dataset.move);
   if (!viewer.open) viewer.showModal();
 }
