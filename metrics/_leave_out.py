@@ -73,12 +73,20 @@ class LeaveOut:
         # Rounding can give -1e-16 for equal sets.
         return max(self._gap + traces - 2 * self.spectrum.trace, 0.0)
 
-    def without_one(self) -> NDArray[np.float64]:
-        """Return the distance of the set without image i, for every i: [n], n >= 3."""
+    def without_one(self, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Return the distance of the set without image i, for every i: [n], n >= 3.
+
+        With ``weights`` [n] the features are residuals of a regression: their mean stays 0, and their scatter
+        loses weights[i] c_i c_i' without image i.
+        """
         n, squares = self.n, self.squares
-        gaps = self._gap - 2 * self._shifts / (n - 1) + squares / (n - 1) ** 2
-        traces = (squares.sum() - n / (n - 1) * squares) / (n - 2)
-        return np.asarray(self.real_trace + gaps + traces - 2 * self.spectrum.without_one())
+        if weights is None:
+            gaps = self._gap - 2 * self._shifts / (n - 1) + squares / (n - 1) ** 2
+            lost = n / (n - 1) * squares
+        else:
+            gaps, lost = np.full(n, self._gap), weights * squares
+        traces = (squares.sum() - lost) / (n - 2)
+        return np.asarray(self.real_trace + gaps + traces - 2 * self.spectrum.without_one(weights))
 
     def without_two(self, partners: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the distance of the set without the images i and partners[i]: [n], n >= 4."""

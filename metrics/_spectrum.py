@@ -52,16 +52,16 @@ class Spectrum:
         """tr (L' S L)^(1/2)."""
         return float(self.roots.sum())
 
-    def without_one(self) -> NDArray[np.float64]:
+    def without_one(self, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return the trace of the set without image i, for every i: [n], n >= 3.
 
-        Without the row c of the centred features the scatter matrix is smaller by n / (n - 1) c c'.
+        Without the row c of the centred features the scatter matrix is smaller by n / (n - 1) c c', or by
+        weights[i] c c' if ``weights`` [n] are given.
         """
         n = len(self.scores)
         leverage = self._leverages(self.scores, self.scores)
-        return math.sqrt((n - 1) / (n - 2)) * (
-            self.trace + _integral(1 - n / (n - 1) * leverage, self._nodes)
-        )
+        lost = n / (n - 1) * leverage if weights is None else beside(weights[:, None], leverage) * leverage
+        return math.sqrt((n - 1) / (n - 2)) * (self.trace + _integral(1 - lost, self._nodes))
 
     def without_two(self, partners: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the trace of the set without the images i and partners[i]: [n], n >= 4.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -24,32 +25,47 @@ class Reference:
     real: Any
 
 
-def prepare(protocol: Protocol, features: ArrayLike | Moments, device: str = "cpu") -> Reference:
+def prepare(
+    protocol: Protocol,
+    features: ArrayLike | Moments,
+    device: str = "cpu",
+    captions: ArrayLike | None = None,
+) -> Reference:
     """Return the real features [m, d] as the protocol's formula needs them.
 
     Args:
         protocol: A protocol that compares with real images.
         features: The features, or only their moments if these suffice.
         device: A torch device with float64, for formulas that can compute there (the Fréchet distances).
+        captions: The features [m, d] of the real images' captions, if the formula needs them.
 
     Raises:
-        MetricsError: The features are unusable, moments do not suffice, or no reference is needed.
+        MetricsError: The features are unusable, moments do not suffice, captions are missing, or no reference
+            is needed.
     """
     formula = protocol.formula
     if formula.prepare is None:
         raise MetricsError(f"{protocol.name} compares with no real images")
     if isinstance(features, Moments) and not formula.moments_suffice:
         raise MetricsError(f"{protocol.name} needs the real features, not only their mean and covariance")
-    real = formula.prepare(features)
+    if not formula.needs_captions:
+        real = formula.prepare(features)
+    elif captions is None:
+        raise MetricsError(f"{protocol.name} needs the captions of the real images")
+    else:
+        real = formula.prepare(features, captions)
     if formula.on is not None and device != "cpu":
         real = formula.on(real, device)
     return Reference(formula.prepare, real)
 
 
 def prepare_all(
-    protocols: Iterable[Protocol], features: Mapping[str, ArrayLike | Moments], device: str = "cpu"
+    protocols: Iterable[Protocol],
+    features: Mapping[str, ArrayLike | Moments],
+    device: str = "cpu",
+    captions: Mapping[str, ArrayLike] = MappingProxyType({}),
 ) -> dict[str, Reference]:
-    """Return each protocol's reference, by the protocol's name, from the real features by extractor.
+    """Return each protocol's reference, by its name, from real features (and captions') by extractor.
 
     Protocols whose formulas prepare the same features in the same way share one reference, since 10,000
     images take time. Raises MetricsError as ``prepare`` does.
@@ -59,7 +75,8 @@ def prepare_all(
     for protocol in protocols:
         key = protocol.extractor, protocol.formula.prepare
         if key not in made:
-            made[key] = prepare(protocol, features[protocol.extractor], device)
+            text = captions.get(protocol.extractor)
+            made[key] = prepare(protocol, features[protocol.extractor], device, text)
         prepared[protocol.name] = made[key]
     return prepared
 
@@ -84,7 +101,7 @@ def evaluate(
     Raises:
         MetricsError: Something that the protocol needs is missing, or the features are unusable.
     """
-    inputs = _inputs(protocol, generated, real, text)
+    inputs = _inputs(protocol, generated, real, text, prompts)
     return replace(with_clusters(protocol.formula.estimate(**inputs), prompts), protocol=protocol.name)
 
 
@@ -109,7 +126,9 @@ def evaluate_all(
             continue
         extractor, formula = protocol.extractor, protocol.formula
         group = [p for p in protocols if p.extractor == extractor and p.formula.together == formula.together]
-        inputs = _inputs(protocol, generated[extractor], real.get(protocol.name), text.get(extractor))
+        inputs = _inputs(
+            protocol, generated[extractor], real.get(protocol.name), text.get(extractor), prompts
+        )
         try:
             if formula.together is None or len(group) == 1:
                 group, found = [protocol], {formula.estimate: formula.estimate(**inputs)}
@@ -125,7 +144,11 @@ def evaluate_all(
 
 
 def _inputs(
-    protocol: Protocol, generated: ArrayLike, real: Reference | None, text: ArrayLike | None
+    protocol: Protocol,
+    generated: ArrayLike,
+    real: Reference | None,
+    text: ArrayLike | None,
+    prompts: Sequence[str] | None,
 ) -> dict[str, Any]:
     """Return the keyword arguments of the formula's ``estimate``; MetricsError if one is missing."""
     inputs: dict[str, Any] = {"generated": generated}
@@ -137,4 +160,8 @@ def _inputs(
         if text is None:
             raise MetricsError(f"{protocol.name} needs text features")
         inputs["text"] = text
+    if protocol.formula.by_prompt:
+        if prompts is None:
+            raise MetricsError(f"{protocol.name} needs the prompts")
+        inputs["prompts"] = prompts
     return inputs

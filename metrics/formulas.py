@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from metrics.clip_score import clip_score_estimate, clip_score_x100_estimate
 from metrics.cmmd import CmmdReference, cmmd_estimate
+from metrics.conditional import ConditionalReference, conditional_frechet_estimate
 from metrics.frechet import FrechetReference, frechet_estimate
 from metrics.infinity import frechet_estimates, frechet_infinity
 from metrics.kernel import KernelReference, kernel_estimate
@@ -25,6 +26,7 @@ from metrics.precision_recall import (
     recall_estimate,
 )
 from metrics.uncertainty import Estimate
+from metrics.vendi import vendi_estimate
 
 __all__ = ["FORMULAS", "Formula"]
 
@@ -44,6 +46,9 @@ class Formula:
         on: Moves a prepared ``real`` to a torch device that has float64. None: the formula runs on the CPU.
         moments_suffice: Whether ``prepare`` also accepts the Moments of the real features.
         needs_text: Whether ``text``, the features of each image's prompt, is needed.
+        needs_captions: Whether ``prepare`` also takes the features of the real images' captions [m, d].
+        by_prompt: Whether the value is a mean over prompts of what all images of a prompt amount to;
+            ``estimate`` then takes the n ``prompts``.
         is_mean: Whether the value is the mean of a value that each generated image has by itself.
         by_blocks: Whether the error comes from blocks of images, so that nothing is known of single ones.
         together: Computes several formulas that share most of their work; its result is keyed by their
@@ -53,10 +58,12 @@ class Formula:
     words: str
     estimate: Estimator
     better: Literal["lower", "higher"]
-    prepare: Callable[[Any], Any] | None = None
+    prepare: Callable[..., Any] | None = None
     on: Callable[[Any, str], Any] | None = None
     moments_suffice: bool = False
     needs_text: bool = False
+    needs_captions: bool = False
+    by_prompt: bool = False
     is_mean: bool = False
     by_blocks: bool = False
     together: Callable[..., Mapping[Estimator, Estimate]] | None = None
@@ -89,6 +96,14 @@ FORMULAS: dict[str, Formula] = {
     "frechet": _frechet("Fréchet distance of the two means and covariances (n - 1)", frechet_estimate),
     "frechet_infinity": _frechet(
         "Fréchet distance extrapolated to infinitely many generated images", frechet_infinity
+    ),
+    "conditional_frechet": Formula(
+        "Fréchet distance of the images given their prompts (n - 1)",
+        conditional_frechet_estimate,
+        "lower",
+        ConditionalReference.of,
+        needs_text=True,
+        needs_captions=True,
     ),
     "kernel": Formula(
         "unbiased MMD with the cubic kernel, all pairs", kernel_estimate, "lower", KernelReference.of
@@ -127,6 +142,13 @@ FORMULAS: dict[str, Formula] = {
         clip_score_x100_estimate,
         "higher",
         needs_text=True,
+        is_mean=True,
+    ),
+    "vendi": Formula(
+        "mean Vendi score of the images of a prompt, cosine similarity",
+        vendi_estimate,
+        "higher",
+        by_prompt=True,
         is_mean=True,
     ),
 }

@@ -25,6 +25,7 @@ from metrics.moments import Moments
 from metrics.uncertainty import Estimate, kurtosis
 
 __all__ = [
+    "HEAVY",
     "FrechetReference",
     "as_reference",
     "frechet_distance",
@@ -35,11 +36,11 @@ __all__ = [
 
 _LEAST_IMAGES = 32
 _LEAST_PER_DIMENSION = 2
-_HEAVY = 6.0
+HEAVY = 6.0
 _LEAST_PER_DIMENSION_HEAVY = 4
 """With fewer images the simulated intervals covered too rarely (docs/statistics.md).
 
-If the kurtosis of the values per image is above _HEAVY, a few make most of the spread, and more are needed.
+If the kurtosis of the values per image is above HEAVY, a few make most of the spread, and more are needed.
 """
 
 
@@ -105,28 +106,27 @@ def frechet_estimate(*, real: Moments | FrechetReference, generated: ArrayLike) 
     docs/statistics.md shows the coverage. Raises MetricsError for unusable features.
     """
     sets = as_reference(real).leave_out(generated, minimum=2)
-    if note := too_few(sets):
+    if note := too_few(sets.n, len(sets.gap)):
         return Estimate(value=sets.distance, standard_error=None, n=sets.n, per_image=None, note=note)
     return with_error(sets.jackknife(), sets, sets.distance)
 
 
 def with_error(jackknife: Jackknife, sets: LeaveOut, value: float) -> Estimate:
     """Return ``value`` with the distance's error, or with a note that says why it has none."""
-    heavy = kurtosis(jackknife.per_image) > _HEAVY
-    if note := too_few(sets) or too_few(sets, heavy=heavy):
+    heavy = kurtosis(jackknife.per_image) > HEAVY
+    if note := too_few(sets.n, len(sets.gap)) or too_few(sets.n, len(sets.gap), heavy=heavy):
         return Estimate(value=value, standard_error=None, n=sets.n, per_image=None, note=note)
     return jackknife.estimate(value)
 
 
-def too_few(sets: LeaveOut, *, heavy: bool = False) -> str:
+def too_few(n: int, dimensions: int, *, heavy: bool = False) -> str:
     """Return why n is too small for an error, or ""; ``heavy``: a few images make most of the spread."""
-    dimensions = len(sets.gap)
     least = max(_LEAST_IMAGES, (_LEAST_PER_DIMENSION_HEAVY if heavy else _LEAST_PER_DIMENSION) * dimensions)
-    if sets.n >= least:
+    if n >= least:
         return ""
     why = " of which a few make most of the spread" if heavy else ""
     needed = f"at least {least} are needed for {dimensions} dimensions"
-    return f"no standard error: n = {sets.n} images{why}, {needed}"
+    return f"no standard error: n = {n} images{why}, {needed}"
 
 
 def as_reference(real: Moments | FrechetReference) -> FrechetReference:

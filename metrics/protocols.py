@@ -49,7 +49,7 @@ class Protocol:
     @property
     def needs_prompts(self) -> bool:
         """Whether the prompts of the images must be known."""
-        return self.formula.needs_text or self.with_prompts
+        return self.formula.needs_text or self.formula.by_prompt or self.with_prompts
 
     @property
     def needs_real_images(self) -> bool:
@@ -165,6 +165,8 @@ def _clip_score(variant: str, source: _Input, agrees_with: str) -> list[tuple[st
 _NOTHING = "no published protocol: these are the embedded family's own features"
 _KID = "torch-fidelity and torchmetrics with one subset of all images"
 _X100 = "torchmetrics, for prompts of up to 77 tokens"
+_CFRED = "the paper's formula; published values use other networks"
+_VENDI = "the paper's formula with cosine similarity, for equal numbers of images per prompt"
 _FID_TF = "torch-fidelity; the original TensorFlow code; pytorch-fid and ADM to about 0.1"
 
 PROTOCOLS: dict[str, Protocol] = dict(
@@ -173,6 +175,8 @@ PROTOCOLS: dict[str, Protocol] = dict(
         _named("kd-shapes-clip", "kernel", _SHAPES, "Kernel distance, unbiased ({} features)", _NOTHING),
         _named("clip-score-shapes", "clip_score", _SHAPES, "CLIP score ({}, raw cosine)", _NOTHING),
         *_neighbourhoods("shapes-clip", _SHAPES),
+        _named("cfred-shapes-clip", "conditional_frechet", _SHAPES, "cFreD ({} features)", _NOTHING),
+        _named("vendi-shapes-clip", "vendi", _SHAPES, "Vendi score per prompt ({} features)", _NOTHING),
         *_frechet("fid-inception-tf", _INCEPTION_TF, "FID", _FID_TF),
         *_frechet("fid-inception-clean", _INCEPTION_CLEAN, "FID", "clean-fid, mode clean"),
         *_frechet("fid-inception-256", _INCEPTION_256, "FID", "papers that evaluate at 256x256"),
@@ -182,8 +186,10 @@ PROTOCOLS: dict[str, Protocol] = dict(
         ),
         *_neighbourhoods("inception-tf", _INCEPTION_TF),
         *_frechet("fid-clip-vit-l-14", _VIT_L_14, "Fréchet distance", "FID-CLIP with OpenAI's resize"),
+        _named("cfred-clip-vit-l-14", "conditional_frechet", _VIT_L_14, "cFreD ({} features)", _CFRED),
         *_frechet("fd-dinov2-vit-l-14", _DINOV2, "Fréchet distance", "dgm-eval without clean resize"),
         *_neighbourhoods("dinov2-vit-l-14", _DINOV2),
+        _named("vendi-dinov2-vit-l-14", "vendi", _DINOV2, "Vendi score per prompt ({} features)", _VENDI),
         _named(
             "cmmd-clip-vit-l-14-336", "cmmd", _VIT_L_14_336, "CMMD ({})", "the authors' code, with its bias"
         ),

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reference_model.shapes.dataset import evaluation_prompts, reference_set
+    from reference_model.shapes.dataset import evaluation_prompts, reference_captions, reference_set
     from reference_model.shapes.family import CHECKPOINTS, CLIP_CONFIG, CLIP_WEIGHTS, CONFIG, load_tokenizer
 
 __all__ = [
@@ -16,10 +16,11 @@ __all__ = [
     "CONFIG",
     "evaluation_prompts",
     "load_tokenizer",
+    "reference_captions",
     "reference_set",
 ]
 
-_DATASET = ("evaluation_prompts", "reference_set")
+_DATASET = ("evaluation_prompts", "reference_captions", "reference_set")
 
 
 def __getattr__(name: str) -> Any:

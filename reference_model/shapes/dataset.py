@@ -68,6 +68,14 @@ def reference_set(count: int, seed: int) -> tuple[NDArray[np.uint8], list[str]]:
     return _painted(scenes), [caption(scene) for scene in scenes]
 
 
+def reference_captions(count: int, seed: int) -> list[str]:
+    """Return the captions of `reference_set` without painting its pictures.
+
+    Raises ValueError for a negative count or seed.
+    """
+    return [caption(scene) for scene in sample_scenes(seed, _REFERENCE_STREAM, 0, count)]
+
+
 def clean_batch(start: int, count: int, seed: int) -> NDArray[np.uint8]:
     """Return clean pictures start .. start + count - 1 to train on, uint8 [n, 64, 64, 3].
 

@@ -43,7 +43,7 @@ def _list(args: argparse.Namespace) -> None:
                 "better": protocol.formula.better,
                 "extractor": protocol.extractor,
                 "needs_reference": protocol.formula.needs_reference,
-                "needs_prompts": protocol.formula.needs_text,
+                "needs_prompts": protocol.needs_prompts,
             }
             for name, protocol in PROTOCOLS.items()
         ]

@@ -66,7 +66,8 @@ def choose_protocols(side: Side, names: Sequence[str] | None) -> list[Protocol]:
         return [PROTOCOLS[name] for name in CLIP_SCORES if is_at_hand(PROTOCOLS[name].extractor)][:1]
     protocols = protocols_of(names)
     for protocol in protocols:
-        if protocol.extractor == PICTURES or protocol.with_prompts or protocol.with_reference:
+        of_many = protocol.extractor == PICTURES or protocol.formula.by_prompt
+        if of_many or protocol.with_prompts or protocol.with_reference:
             raise InputError(f"{protocol.name} needs more than single images: leave it out")
         if protocol.formula.needs_text and not side.prompts:
             raise InputError(f"{protocol.name} reads prompts: give them by --prompts FILE and --mapping")

@@ -13,7 +13,14 @@ from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_file
 from sdbench.data.rows import Row, decoded, parsed_json
 
-__all__ = ["Caption", "captions", "captions_of_images", "files_of_captions", "image_files"]
+__all__ = [
+    "Caption",
+    "captions",
+    "captions_by_file",
+    "captions_of_images",
+    "files_of_captions",
+    "image_files",
+]
 
 SOURCE = "http://images.cocodataset.org/annotations/annotations_trainval2017.zip"
 
@@ -46,6 +53,16 @@ def captions_of_images(text: str, what: str) -> dict[int, str]:
     for caption in captions(text, what):
         first.setdefault(caption.image, caption.text)
     return first
+
+
+def captions_by_file(text: str, what: str) -> dict[str, str]:
+    """The first caption of each image that has one, by the name of its file; InputError as above."""
+    first = captions_of_images(text, what)
+    return {
+        unicodedata.normalize("NFC", row.text("file_name")): first[_id(row, "id")]
+        for row in _records(text, what, "images", "image")
+        if _id(row, "id") in first
+    }
 
 
 def image_files(text: str, what: str) -> set[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 
 from sdbench.core.digest import digest_bytes, digest_value
 from sdbench.core.errors import InputError
-from sdbench.data.coco import image_files
+from sdbench.data.captions import captions_of
+from sdbench.data.coco import captions_by_file, image_files
 from sdbench.data.image_sets import ImageSet, open_image_set
 from sdbench.scoring.pairs import Files, OfPrompts, files_by_caption, files_by_stem, paired
 from sdbench.spec import (
@@ -35,11 +37,13 @@ class ReferenceSet:
 
     `passed_over` counts what its folder or archive holds besides, by rule; `about` says it in words, and
     `note` says what values must say of it. `of_prompts` returns the images of single prompts; None
-    if images of the set belong to no prompt.
+    if images of the set belong to no prompt. `captions` returns each image's caption, in order; InputError if
+    one has none.
     """
 
     identity: dict[str, Any]
     batches: Callable[[int], Iterator[np.ndarray]]
+    captions: Callable[[], Sequence[str]]
     passed_over: Mapping[str, int] = field(default_factory=dict)
     about: str = ""
     note: str = ""
@@ -74,7 +78,9 @@ def load_reference(
         case FolderReference():
             return reference_of(open_image_set(spec.path, "reference.path", FEWEST), image_size)
         case CocoReference():
-            return reference_of(_coco(spec), image_size, files_by_caption(spec.captions))
+            images = _coco(spec)
+            captions = partial(_coco_captions, images, spec.captions)
+            return reference_of(images, image_size, files_by_caption(spec.captions), captions)
 
 
 def _shapes(spec: ShapesReference) -> ReferenceSet:
@@ -88,16 +94,25 @@ def _shapes(spec: ShapesReference) -> ReferenceSet:
             yield images[start : start + size]
 
     identity = {**spec.model_dump(mode="json"), "probe": digest_bytes(probe.tobytes())}
-    return ReferenceSet(identity, batches)
+    return ReferenceSet(identity, batches, partial(shapes.reference_captions, spec.count, spec.seed))
 
 
-def reference_of(images: ImageSet, image_size: tuple[int, int], files: Files = files_by_stem) -> ReferenceSet:
-    """Return the reference set of real images, fitted to (height, width); `files` finds those of prompts."""
+def reference_of(
+    images: ImageSet,
+    image_size: tuple[int, int],
+    files: Files = files_by_stem,
+    captions: Callable[[], Sequence[str]] | None = None,
+) -> ReferenceSet:
+    """Return the reference set of real images, fitted to (height, width).
+
+    `files` finds those of prompts. `captions` are by default the texts beside the images, IMAGE.txt.
+    """
     height, width = image_size
     identity = {"source": "folder", "height": height, "width": width, "content": images.digest()}
     return ReferenceSet(
         identity,
         lambda batch_size: images.fitted(height, width, batch_size),
+        captions or (lambda: [caption.prompt for caption in captions_of(images, "sidecar", None)]),
         images.counts,
         images.about,
         images.note,
@@ -119,3 +134,15 @@ def _coco(spec: CocoReference) -> ImageSet:
             f"reference.captions: {spec.captions} lists {len(wanted)} images, {FEWEST} are needed"
         )
     return chosen
+
+
+def _coco_captions(images: ImageSet, path: str) -> list[str]:
+    """Return the first caption of each image."""
+    known = captions_by_file(path, "reference.captions")
+    names = [PurePosixPath(name).name for name in images.names]
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise InputError(
+            f"reference.captions: {path} has no caption for {len(missing)} images, first {missing[0]}"
+        )
+    return [known[name] for name in names]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,15 @@ from metrics import MetricsError, Protocol
 from metrics.evaluate import Reference, prepare, prepare_all
 from metrics.features import Extractor
 from metrics.reference_stats import check_stats, read_stats
-from sdbench.core.digest import digest_file
+from sdbench.core.digest import digest_file, digest_value
 from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_path, file_name
 from sdbench.core.progress import Note
 from sdbench.runs.reference_features import read_features, write_features
 from sdbench.runs.store import Store
-from sdbench.scoring.extract import image_features
-from sdbench.scoring.extractors import Build, build_same, extractors_of
+from sdbench.scoring.extract import image_features, text_features
+from sdbench.scoring.extractors import Build, build_same, extractors_of, features_identity
 from sdbench.scoring.pairs import OfPrompts
 from sdbench.scoring.pictures import PICTURES
 from sdbench.scoring.reference_cache import ReferenceCache
@@ -32,6 +32,7 @@ from sdbench.spec import StatsReference
 __all__ = [
     "STATS_SUFFIX",
     "Real",
+    "captions_needed",
     "own_images",
     "own_reference",
     "prepare_images",
@@ -58,6 +59,24 @@ class Real:
     prepared: Reference | None
     note: str = ""
     digest: str = ""
+
+
+def captions_needed(protocols: Iterable[Protocol], reference: ReferenceSet | None) -> Sequence[str]:
+    """Return the captions of the reference images if a protocol needs them, else an empty list.
+
+    Raises:
+        InputError: A protocol needs them, and images have none.
+    """
+    asking = [protocol.name for protocol in protocols if protocol.formula.needs_captions]
+    if not asking:
+        return []
+    why = f"{asking[0]} needs a caption of each real image"
+    if reference is None:
+        raise InputError(f"reference: {why}: give images, not statistics")
+    try:
+        return reference.captions()
+    except InputError as error:
+        raise InputError(f"{error}; {why}: as IMAGE.txt beside it, or in COCO's captions") from None
 
 
 def reference_features(
@@ -148,14 +167,24 @@ def prepare_images(
     if reference.about:
         note(f"reference images: passed over: {reference.about}")
     needed = {name: identities[name] for name in extractors_of(protocols)}
+    captions = captions_needed(protocols, reference)
     features: dict[str, Any] = dict(reference_features(store, reference, needed, build, batch_size, note))
     features[PICTURES] = _Batches(reference, batch_size)
+    readers = extractors_of(protocol for protocol in protocols if protocol.formula.needs_captions)
+    texts = {
+        name: _caption_features(store, captions, build_same(build, name, identities[name]), batch_size)
+        for name in readers
+    }
     try:
-        prepared = prepare_all(protocols, features, best_device())
+        prepared = prepare_all(protocols, features, best_device(), texts)
     except MetricsError as error:
         raise InputError(f"reference: {error}") from None
     said = reference.note and f"reference {reference.note}"
-    return {name: Real(real, said, reference.digest) for name, real in prepared.items()}
+    with_captions = digest_value([reference.digest, list(captions)])
+    return {
+        p.name: Real(prepared[p.name], said, with_captions if p.formula.needs_captions else reference.digest)
+        for p in protocols
+    }
 
 
 def prepare_stats(
@@ -188,6 +217,23 @@ def prepare_stats(
         except MetricsError as error:
             raise InputError(f"reference.path: {error}") from None
     return reals
+
+
+def _caption_features(
+    store: Store, captions: Sequence[str], extractor: Extractor, batch_size: int
+) -> np.ndarray:
+    """Return features float32 [m, d] of captions, stored in the run; prepared once a run, so not cached."""
+    name = f"captions-{extractor.name}"
+    stamp = {
+        "captions": digest_value(list(captions)),
+        "extractor": features_identity(extractor),
+        "batch_size": batch_size,
+    }
+    rows = read_features(store, name, stamp)
+    if rows is None:
+        rows = text_features({extractor.name: extractor}, captions, batch_size)[extractor.name]
+        write_features(store, name, stamp, rows)
+    return rows
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,14 @@ __all__ = ["variance_rows"]
 
 
 def variance_rows(cells: Sequence[CellValues], protocols: Sequence[Protocol]) -> list[VarianceRow]:
-    """Return a row per protocol and cell whose value has an error and whose prompts have several images."""
+    """Return a row per protocol and cell whose value has an error and whose prompts have several images.
+
+    Values of whole prompts are left out: nothing is known of their single images.
+    """
     rows = []
     for protocol in protocols:
+        if protocol.formula.by_prompt:
+            continue
         for cell in cells:
             estimate = cell.estimates[cell.ids][protocol.name]
             if estimate.per_image is None or estimate.clusters is None:

@@ -25,7 +25,14 @@ from sdbench.scoring.extractors import build_extractor, build_extractors, extrac
 from sdbench.scoring.pictures import PICTURES
 from sdbench.scoring.protocols import distances_of, protocols_of
 from sdbench.scoring.reference_sets import ReferenceSet, find_reference
-from sdbench.scoring.references import Real, own_images, own_reference, prepare_images, prepare_stats
+from sdbench.scoring.references import (
+    Real,
+    captions_needed,
+    own_images,
+    own_reference,
+    prepare_images,
+    prepare_stats,
+)
 from sdbench.scoring.trial import try_out
 from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
 from sdbench.sweep.names import check_names
@@ -153,6 +160,10 @@ def check_measurable(
             f"images_per_prompt: {of_sets[0]} is computed from whole sets, and its error takes images of one "
             "prompt as independent: write 1"
         )
+    by_prompt = [protocol.name for protocol in protocols if protocol.formula.by_prompt]
+    if by_prompt and len({prompt.text for prompt in prompts}) == len(prompts):
+        raise InputError(f"images_per_prompt: {by_prompt[0]} compares images of a prompt: write 2 or more")
+    captions_needed(protocols, reference)
     try_out(extractors, spec.height_width, prompts, own_images(protocols, reference))
 
 

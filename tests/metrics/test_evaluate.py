@@ -21,7 +21,8 @@ from metrics import (
     prepare,
 )
 from metrics.clip_score import clip_score_x100_estimate
-from metrics.evaluate import evaluate_all, prepare_all
+from metrics.conditional import ConditionalReference, conditional_frechet_estimate
+from metrics.evaluate import Reference, evaluate_all, prepare_all
 from metrics.frechet import FrechetReference
 from metrics.infinity import frechet_infinity
 from metrics.precision_recall import (
@@ -32,13 +33,19 @@ from metrics.precision_recall import (
     recall_estimate,
 )
 from metrics.uncertainty import with_clusters
+from metrics.vendi import vendi_estimate
 
 SHIFTS = np.array([0.0, 0.3, 1.0])[:, None, None]
 REAL, GENERATED, TEXT = np.random.default_rng(0).normal(size=(3, 40, 6)) + SHIFTS
 
+PAIRS = [f"prompt {row // 2}" for row in range(40)]
+
 DIRECT = {
     "frechet": lambda: frechet_estimate(real=Moments.of(REAL), generated=GENERATED),
     "frechet_infinity": lambda: frechet_infinity(real=Moments.of(REAL), generated=GENERATED),
+    "conditional_frechet": lambda: conditional_frechet_estimate(
+        real=ConditionalReference.of(REAL, TEXT[:, ::-1]), generated=GENERATED, text=TEXT
+    ),
     "kernel": lambda: kernel_estimate(real=KernelReference.of(REAL), generated=GENERATED),
     "cmmd": lambda: cmmd_estimate(real=CmmdReference.of(REAL), generated=GENERATED),
     "precision": lambda: precision_estimate(real=ManifoldReference.of(REAL, 3), generated=GENERATED),
@@ -47,9 +54,15 @@ DIRECT = {
     "coverage": lambda: coverage_estimate(real=ManifoldReference.of(REAL, 5), generated=GENERATED),
     "clip_score": lambda: clip_score_estimate(generated=GENERATED, text=TEXT),
     "clip_score_x100": lambda: clip_score_x100_estimate(generated=GENERATED, text=TEXT),
+    "vendi": lambda: with_clusters(vendi_estimate(generated=GENERATED, prompts=PAIRS), PAIRS),
 }
 NAMES = {formula: name for name, formula in FORMULAS.items()}
 ONE_EACH = {NAMES[protocol.formula]: protocol for protocol in PROTOCOLS.values()}
+
+
+def prepared(protocol: Protocol) -> Reference | None:
+    captions = TEXT[:, ::-1] if protocol.formula.needs_captions else None
+    return prepare(protocol, REAL, captions=captions) if protocol.formula.needs_reference else None
 
 
 @pytest.mark.parametrize("features", [REAL, Moments.of(REAL)])
@@ -63,19 +76,20 @@ def test_frechet_distances_are_computed_on_the_device(features: np.ndarray | Mom
 @pytest.mark.parametrize("metric", DIRECT)
 def test_each_metric_is_its_formula(metric: str) -> None:
     protocol, expected = ONE_EACH[metric], DIRECT[metric]()
-    real = prepare(protocol, REAL) if protocol.formula.needs_reference else None
-    estimate = evaluate(protocol, generated=GENERATED, real=real, text=TEXT)
+    prompts = PAIRS if protocol.formula.by_prompt else None
+    estimate = evaluate(protocol, generated=GENERATED, real=prepared(protocol), text=TEXT, prompts=prompts)
     assert estimate.value == expected.value
     assert estimate.standard_error == expected.standard_error
 
 
 def test_images_of_one_prompt_are_not_independent_for_any_metric() -> None:
-    prompts = [f"prompt {row // 2}" for row in range(40)]
     for metric, protocol in ONE_EACH.items():
-        real = prepare(protocol, REAL) if protocol.formula.needs_reference else None
+        if protocol.formula.by_prompt:
+            continue
+        real = prepared(protocol)
         plain = evaluate(protocol, generated=GENERATED, real=real, text=TEXT)
-        estimate = evaluate(protocol, generated=GENERATED, real=real, text=TEXT, prompts=prompts)
-        expected = with_clusters(plain, prompts)
+        estimate = evaluate(protocol, generated=GENERATED, real=real, text=TEXT, prompts=PAIRS)
+        expected = with_clusters(plain, PAIRS)
         assert (estimate.value, estimate.standard_error) == (plain.value, expected.standard_error)
         assert (estimate.clusters is None) == (plain.standard_error is None), metric
 
@@ -86,9 +100,8 @@ def test_every_formula_has_a_protocol() -> None:
 
 @pytest.mark.parametrize("protocol", ONE_EACH.values(), ids=ONE_EACH)
 def test_what_a_protocol_needs_is_asked_for(protocol: Protocol) -> None:
-    needs = (
-        "a reference set prepared for its formula" if protocol.formula.needs_reference else "text features"
-    )
+    lacking = "the prompts" if protocol.formula.by_prompt else "text features"
+    needs = "a reference set prepared for its formula" if protocol.formula.needs_reference else lacking
     with pytest.raises(MetricsError, match=f"{protocol.name} needs {needs}"):
         evaluate(protocol, generated=GENERATED)
 
@@ -113,6 +126,8 @@ def test_moments_do_for_frechet_distances_alone() -> None:
     for metric in ("kernel", "cmmd", "recall", "coverage"):
         with pytest.raises(MetricsError, match="needs the real features, not only their mean"):
             prepare(ONE_EACH[metric], moments)
+    with pytest.raises(MetricsError, match="needs the captions of the real images"):
+        prepare(ONE_EACH["conditional_frechet"], REAL)
     with pytest.raises(MetricsError, match="compares with no real images"):
         prepare(ONE_EACH["clip_score"], REAL)
 

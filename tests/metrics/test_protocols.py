@@ -21,12 +21,14 @@ def test_every_protocol_is_complete_and_points_at_an_extractor() -> None:
         assert protocol.formula.words
         assert protocol.agrees_with
         distance = protocol.formula in [
-            FORMULAS[key] for key in ("frechet", "frechet_infinity", "kernel", "cmmd")
+            FORMULAS[key] for key in ("frechet", "frechet_infinity", "conditional_frechet", "kernel", "cmmd")
         ]
         assert protocol.formula.better == ("lower" if distance else "higher")
         is_clip_score = protocol.formula in (FORMULAS["clip_score"], FORMULAS["clip_score_x100"])
-        assert protocol.formula.needs_reference == (not is_clip_score)
-        assert protocol.formula.needs_text == is_clip_score
+        of_images_alone = is_clip_score or protocol.formula.by_prompt
+        assert protocol.formula.needs_reference == (not of_images_alone)
+        assert protocol.formula.needs_text == (is_clip_score or protocol.formula.needs_captions)
+        assert protocol.needs_prompts == (protocol.formula.needs_text or protocol.formula.by_prompt)
     assert len({protocol.label for protocol in PROTOCOLS.values()}) == len(PROTOCOLS)
 
 

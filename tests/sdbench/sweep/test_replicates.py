@@ -15,6 +15,7 @@ from sdbench.cli import main
 from sdbench.data.prompts import Prompt, prompt_by_prompt, repeated
 
 CLIP = "clip-score-vit-l-14"
+VENDI = "vendi-shapes-clip"
 
 
 def test_images_of_a_prompt_become_neighbours() -> None:
@@ -30,7 +31,9 @@ def test_more_images_of_each_prompt(
     spec = {**tiny, "guidance_scales": [2], "unit_size": 3, "metrics": [CLIP, "fid-inception-tf"]}
     run_tiny(spec, tmp_path / "run")
     assert not (tmp_path / "run" / "variance.csv").exists()
-    outcome = run_tiny({**spec, "images_per_prompt": 3}, tmp_path / "run")
+    outcome = run_tiny(
+        {**spec, "images_per_prompt": 3, "metrics": [*spec["metrics"], VENDI]}, tmp_path / "run"
+    )
     assert (outcome.images_made, outcome.images_found) == (12, 6)
     images = pd.read_parquet(tmp_path / "run" / "images.parquet")
     assert images["sha256"].nunique() == 18
@@ -46,6 +49,12 @@ def test_more_images_of_each_prompt(
     assert parts["share_prompts"] + parts["share_noise"] == pytest.approx(1)
     assert parts["standard_error"] == pytest.approx(row["standard_error"], rel=1e-3)
     assert parts["with_twice_images"] > parts["with_twice_prompts"] > parts["with_same_prompts"]
+    table = pd.read_csv(tmp_path / "run" / "results.csv").set_index("protocol")
+    diversity = images[f"score_{VENDI}"]
+    assert table.loc[VENDI, "value"] == pytest.approx(diversity.mean())
+    assert 1 <= diversity.min() <= diversity.max() <= 3
+    assert (images.groupby("prompt", sort=False)[f"score_{VENDI}"].nunique() == 1).all()
+    assert VENDI not in set(pd.read_csv(tmp_path / "run" / "variance.csv")["protocol"])
     assert run_tiny(spec, tmp_path / "run").images_made == 0
     assert pd.read_csv(tmp_path / "run" / "variance.csv").empty
 
@@ -58,4 +67,15 @@ def test_wrong_numbers_are_one_line(
     path = spec_file({**tiny, "images_per_prompt": given})
     assert main(["run", str(path), "--out", str(tmp_path / "run")]) == 2
     assert "images_per_prompt" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_diversity_of_single_images_is_one_line(
+    tiny: dict[str, Any], tmp_path: Path, spec_file: Callable[[dict[str, Any]], Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = spec_file({**tiny, "metrics": [VENDI]})
+    assert main(["run", str(path), "--out", str(tmp_path / "run")]) == 2
+    expected = f"images_per_prompt: {VENDI} compares images of a prompt: write 2 or more"
+    assert expected in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
