@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 SCORES = Path("scores")
-MAPPINGS = ("index", "name", "sidecar", "csv", "jsonl", "coco")
+MAPPINGS = ("index", "name", "sidecar", "csv", "jsonl", "coco", "metadata", "filename")
 
 
 def add_parser(commands: Any, name: str) -> None:
@@ -48,7 +48,8 @@ def add_parser(commands: Any, name: str) -> None:
         choices=MAPPINGS,
         help="how to pair images with prompts: index (images by name, one line of prompts each; default), "
         "name (the file's stem is the prompt id), sidecar (IMAGE.txt), csv (columns file, prompt), jsonl "
-        "(metadata.jsonl of an ImageFolder), coco (the stem is the image id in a captions JSON)",
+        "(metadata.jsonl of an ImageFolder), coco (the stem is the image id in a captions JSON), metadata "
+        "(the text that web interfaces and ComfyUI write into a PNG), filename (the stem is the prompt)",
     )
     parser.add_argument(
         "--out", metavar="DIR", type=typed_path, help="folder for results (default: scores/NAME)"

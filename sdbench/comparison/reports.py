@@ -17,6 +17,8 @@ from sdbench.comparison.outputs import as_junit, as_markdown, headline
 from sdbench.comparison.page import page
 from sdbench.comparison.verdicts import Verdict
 from sdbench.core.errors import ChangedError, InputError, UndecidedError, encodable
+from sdbench.core.files import say_replaced
+from sdbench.core.terminal import note
 from sdbench.runs.store import LocalStore
 
 __all__ = ["require", "write_reports"]
@@ -24,6 +26,8 @@ __all__ = ["require", "write_reports"]
 
 def write_reports(folder: Path, request: CompareRequest, comparisons: Sequence[Compared]) -> list[Path]:
     """Write index.html, certificate.json, junit.xml, summary.md and pairs.csv; return the paths.
+
+    Earlier reports in the folder are replaced, and a note says so.
 
     Raises:
         InputError: The folder is a file, or a run, which reports would mix with.
@@ -41,6 +45,7 @@ def write_reports(folder: Path, request: CompareRequest, comparisons: Sequence[C
         "summary.md": as_markdown(found),
         "pairs.csv": _pairs(comparisons),
     }
+    say_replaced([folder / name for name in files], note)
     store = LocalStore(folder)
     for name, text in files.items():
         store.write(name, encodable(text).encode(), durable=False)

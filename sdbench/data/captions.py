@@ -13,6 +13,7 @@ from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_file
 from sdbench.data import coco
 from sdbench.data.image_sets import ImageSet
+from sdbench.data.image_texts import prompt_in_png, without_settings
 from sdbench.data.prompts import load_prompts
 from sdbench.data.rows import Row, csv_rows, decoded, json_rows, usable
 from sdbench.spec import FilePrompts
@@ -22,14 +23,11 @@ __all__ = ["BESIDE", "MAPPINGS", "Caption", "captions_of"]
 FILE_KEYS, TEXT_KEYS = ("file_name", "file"), ("prompt", "text")
 METADATA = "metadata.jsonl"
 
-BESIDE = ("sidecar", "jsonl")
-"""Mappings that find the prompts beside the images, without a file that is named."""
+BESIDE = ("sidecar", "jsonl", "metadata", "filename")
+"""Mappings that find the prompts in or beside the images, without a file that is named."""
 
 NO_FLAGS = frozenset({"0", "1", "false", "nan", "no", "none", "null", "true", "yes"})
 """Values of tools that write one for every image; as flags they would flag all of them."""
-
-_SETTINGS = re.compile(r"Negative prompt:|Steps: \d+, ")
-"""How the lines after the prompt start in the texts that web interfaces save beside images."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,7 @@ def _by_name(images: ImageSet, prompts: str | None) -> list[Caption]:
 
 
 def _by_sidecar(images: ImageSet, prompts: str | None) -> list[Caption]:
-    if prompts is not None:
-        raise InputError("mapping sidecar reads IMAGE.txt beside each image: leave --prompts away")
+    _refuse(prompts, "sidecar reads IMAGE.txt beside each image")
     sidecars = [str(PurePosixPath(name).with_suffix(".txt")) for name in images.names]
     there = set(images.files.names)
     missing = [name for name in sidecars if name not in there]
@@ -76,6 +73,28 @@ def _by_sidecar(images: ImageSet, prompts: str | None) -> list[Caption]:
     return [
         Caption(_sidecar(blob, f"{images.where}: {name}"))
         for name, blob in zip(sidecars, images.read(sidecars), strict=True)
+    ]
+
+
+def _by_metadata(images: ImageSet, prompts: str | None) -> list[Caption]:
+    _refuse(prompts, "metadata reads the texts in PNG files")
+    found = []
+    for name, blob in zip(images.names, images.read(images.names), strict=True):
+        where = f"{images.where}: {name}"
+        try:
+            text = prompt_in_png(blob)
+        except ValueError as error:
+            raise InputError(f"{where} {error}") from None
+        found.append(Caption(_prompt(text, where)))
+    return found
+
+
+def _by_filename(images: ImageSet, prompts: str | None) -> list[Caption]:
+    _refuse(prompts, "filename reads the names of the images")
+    stems = [PurePosixPath(name).stem for name in images.names]
+    return [
+        Caption(_prompt(stem.replace("_", " "), f"{images.where}: {name}"))
+        for name, stem in zip(images.names, stems, strict=True)
     ]
 
 
@@ -109,6 +128,8 @@ MAPPINGS: dict[str, Callable[[ImageSet, str | None], list[Caption]]] = {
     "csv": _by_csv,
     "jsonl": _by_jsonl,
     "coco": _by_coco,
+    "metadata": _by_metadata,
+    "filename": _by_filename,
 }
 
 
@@ -131,9 +152,11 @@ def _check_order(images: ImageSet) -> None:
 
 def _sidecar(blob: bytes, where: str) -> str:
     """The prompt of a text beside an image, without the settings that web interfaces write after it."""
-    lines = decoded(blob, where).split("\n")
-    end = next((place for place, line in enumerate(lines) if _SETTINGS.match(line)), len(lines))
-    return " ".join(usable(where, "the prompt", "\n".join(lines[:end])).split())
+    return _prompt(without_settings(decoded(blob, where)), where)
+
+
+def _prompt(text: str, where: str) -> str:
+    return " ".join(usable(where, "the prompt", text).split())
 
 
 def _image_id(name: str) -> str:
@@ -212,3 +235,8 @@ def _needed(prompts: str | None, mapping: str) -> str:
     if prompts is None:
         raise InputError(f"mapping {mapping} needs --prompts FILE")
     return prompts
+
+
+def _refuse(prompts: str | None, mapping: str) -> None:
+    if prompts is not None:
+        raise InputError(f"mapping {mapping}: leave --prompts away")

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, features
 
 from sdbench.core.errors import one_line
 
-__all__ = ["SUFFIXES", "TruncatedError", "as_rgb", "decode", "pixels_only"]
+__all__ = ["SUFFIXES", "TruncatedError", "as_rgb", "decode", "pixels_only", "png_chunks"]
 
 SUFFIXES = frozenset(
     {
@@ -28,7 +29,7 @@ SUFFIXES = frozenset(
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf")
-"""Chunks beside the pixels, which nothing here reads and which can unpack to any size."""
+"""Chunks beside the pixels, which no decoding needs and which can unpack to any size."""
 _PNG_DEPTH = 24
 """Offset of a PNG's bits per sample; Pillow silently opens 16-bit RGB as 8-bit."""
 
@@ -83,14 +84,23 @@ def pixels_only(blob: bytes) -> bytes:
     if not blob.startswith(_PNG):
         return blob
     kept, start = [_PNG], len(_PNG)
+    for kind, data in png_chunks(blob):
+        end = start + len(data) + 12
+        if kind not in _PNG_TEXT:
+            kept.append(blob[start:end])
+        start = end
+    return b"".join([*kept, blob[start:]])
+
+
+def png_chunks(blob: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the type and the data of a PNG's chunks up to the first that is cut off; none of other files."""
+    start = len(_PNG) if blob.startswith(_PNG) else len(blob)
     while start + 12 <= len(blob):
         end = start + 12 + int.from_bytes(blob[start : start + 4], "big")
         if end > len(blob):
             break
-        if blob[start + 4 : start + 8] not in _PNG_TEXT:
-            kept.append(blob[start:end])
+        yield blob[start + 4 : start + 8], blob[start + 8 : end - 4]
         start = end
-    return b"".join([*kept, blob[start:]])
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

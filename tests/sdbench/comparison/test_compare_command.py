@@ -129,7 +129,11 @@ def test_reports_and_certificate(folder, compare, tmp_path):
     assert len((out / "pairs.csv").read_text().splitlines()) == N + 1
     certificate = out / "certificate.json"
     assert compare(a, b, "--verify", certificate)[0] == 0
-    code, said = compare(a, folder("c", change=noisy(0.9)), "--verify", certificate)
+    c = folder("c", change=noisy(0.9))
+    _, said = compare(a, c, "--out", out)
+    assert f"replaces the earlier {out / 'index.html'} and 4 more" in said
+    assert compare(a, b, "--out", out)[0] == 0
+    code, said = compare(a, c, "--verify", certificate)
     assert (code, "the images of B are not those of the certificate" in said) == (1, True)
     content = json.loads(certificate.read_text())
     content["comparisons"][0]["measures"][0]["difference"] += 1

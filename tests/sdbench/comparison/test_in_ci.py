@@ -85,3 +85,26 @@ def test_a_server_is_asked_for_every_prompt(compare, tmp_path, monkeypatch):
         1,
         True,
     )
+
+
+WRITES = (
+    "import sys; from PIL import Image; Image.new('RGB', (8, 8), int(sys.argv[2])).save(sys.argv[1]); "
+    "assert '$HOME {' + 'seed}' in sys.argv[3]"
+)
+
+
+def test_any_command_makes_the_images(tmp_path, monkeypatch):
+    """Prompts reach the command as they are; existing images are kept; a command without a file is named."""
+    prompts, out = tmp_path / "prompts.txt", tmp_path / "out"
+    prompts.write_text("a $HOME {seed} 'circle\n\na square of $HOME {seed}\n")
+
+    def make(*command: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["from_command.py", str(prompts), str(out), "--", *command])
+        runpy.run_path(str(EXAMPLE / "from_command.py"), run_name="__main__")
+
+    with pytest.raises(SystemExit, match=r"wrote no .*unfinished-00000\.png: write \{file\} where"):
+        make(sys.executable, "-c", "")
+    make(sys.executable, "-c", WRITES, "{file}", "{seed}", "{prompt}")
+    assert sorted(path.name for path in out.iterdir()) == ["00000.png", "00001.png"]
+    assert Image.open(out / "00001.png").getpixel((0, 0)) == (1, 0, 0)
+    make("no-such-command")

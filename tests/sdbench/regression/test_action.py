@@ -80,7 +80,7 @@ def test_check_passes_on_what_is_given(shell, tmp_path):
     given = _parser().parse_args(arguments)
     assert given.sampler == ["plms=mine.py:plms", "ddim=diffusers:DDIMScheduler?clip_sample=false"]
     assert (str(given.baseline), str(given.policy), given.quick) == ("sampler-baseline", "p.yaml", False)
-    assert given.out == tmp_path / "sdbench-regress"
+    assert given.out == tmp_path / "sdbench-report"
     _, arguments = shell("Check", quick="true", baseline="a folder")
     given = _parser().parse_args(arguments)
     assert (given.sampler, given.policy, given.quick, str(given.baseline)) == ([], None, True, "a folder")
@@ -92,7 +92,7 @@ def test_images_are_compared_instead_of_samplers(shell, tmp_path):
     _, arguments = shell("Check", images="-now", against="before", prompts="p.txt", policy="p.yaml")
     given = _parser().parse_args(arguments)
     assert (arguments[0], given.a, given.b, given.prompts) == ("compare", "before", "-now", "p.txt")
-    assert (given.out, str(given.policy)) == (tmp_path / "sdbench-regress", "p.yaml")
+    assert (given.out, str(given.policy)) == (tmp_path / "sdbench-report", "p.yaml")
     assert shell("Check", ends_with=1, images="now", against="before")[0] == 1
 
 
@@ -101,12 +101,12 @@ def test_a_failed_check_fails_the_job_and_is_still_reported(shell, tmp_path, cod
     assert shell("Check", ends_with=code)[0] == code
     assert [STEPS[name]["if"] for name in ("Summary", "Report")] == ["always()"] * 2
     assert shell("Summary")[0] == 0  # no summary exists, as after bad input
-    report = tmp_path / "sdbench-regress"
+    report = tmp_path / "sdbench-report"
     report.mkdir()
     (report / "summary.md").write_text("### all well\n")
     assert shell("Summary")[0] == 0
     assert (tmp_path / "step-summary.md").read_text() == "### all well\n"
-    assert STEPS["Report"]["with"]["path"] == "${{ runner.temp }}/sdbench-regress"
+    assert STEPS["Report"]["with"]["path"] == "${{ runner.temp }}/sdbench-report"
 
 
 def test_install_takes_a_version_or_the_action_itself(shell):
