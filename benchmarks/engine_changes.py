@@ -6,27 +6,24 @@ Each change makes images of the same captions from the same noise.
 from __future__ import annotations
 
 import copy
-import multiprocessing
-import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import repeat
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from reference_model import LatentDiffusion, load_checkpoint, shapes
-from reference_model.guidance import guided
+from reference_model.guidance import Denoise, guided
 from reference_model.noise import start_noise
 from reference_model.pipeline import to_pixels
 from reference_model.samplers import SAMPLERS
+from sdbench.core.precision import compile_obstacle
 
 SIZE, STEPS, SCALE, SEED, BATCH = 64, 10, 7.0, 42, 64
+THREADS = 1
+"""Threads of an engine, since processes run side by side."""
 
 
 @dataclass
@@ -42,47 +39,60 @@ class Engine:
     decode_factor: float = 1.0
     encode: Callable[[LatentDiffusion, list[str]], Tensor] = LatentDiffusion.encode_prompts
     seed: int = SEED
+    steps: int = STEPS
+    threads: int = THREADS
+    in_reverse: bool = False
+    in_two_calls: bool = False
     backend: SDPBackend | None = None
 
     @torch.inference_mode()
-    def images(self, prompts: list[str]) -> np.ndarray:
-        """Images uint8 [n, 64, 64, 3] of the prompts; noise by the prompt's index."""
+    def images(self, prompts: list[str], start: int) -> np.ndarray:
+        """Images uint8 [n, 64, 64, 3] of the prompts, whose noise is numbered from `start` on."""
+        torch.set_num_threads(self.threads)
+        order = list(range(len(prompts)))[:: -1 if self.in_reverse else 1]
         parts = []
-        for start in range(0, len(prompts), self.batch):
-            texts = prompts[start : start + self.batch]
-            noise = self._noise(range(start, start + len(texts)))
+        for first in range(0, len(order), self.batch):
+            chosen = order[first : first + self.batch]
+            texts, noise = [prompts[index] for index in chosen], self._noise(chosen, start)
             if self.backend is None:
                 parts.append(self._sampled(texts, noise))
             else:
                 with sdpa_kernel(self.backend):
                     parts.append(self._sampled(texts, noise))
-        return np.concatenate(parts)
+        return np.concatenate(parts)[order]
 
-    def _noise(self, indices: range) -> Tensor:
+    def _noise(self, indices: list[int], start: int) -> Tensor:
         shape = self.model.config.latent_shape(SIZE, SIZE)
         return self.noise_factor * torch.stack(
-            [start_noise(self.seed, str(index), shape) for index in indices]
+            [start_noise(self.seed, str(start + index), shape) for index in indices]
         )
 
     def _sampled(self, texts: list[str], x: Tensor) -> np.ndarray:
         sampler = SAMPLERS["ddim"]
-        grid = sampler.grid(self.model.schedule, STEPS, 0.0)
+        grid = sampler.grid(self.model.schedule, self.steps, 0.0)
         grid = replace(grid, timesteps=grid.timesteps - self.offset)
-        context, empty = self.encode(self.model, texts), self.encode(self.model, [""])
-        full = guided(self.model.denoise, context, empty, self.scale, shared=True)
-        plain = guided(self.model.denoise, context, empty, 1.0)
+        full, plain = self._denoisers(texts)
         calls = 0
 
         def denoise(x: Tensor, t: Tensor) -> Tensor:
             nonlocal calls
             calls += 1
-            return full(x, t) if calls <= self.guided_share * STEPS else plain(x, t)
+            return full(x, t) if calls <= self.guided_share * self.steps else plain(x, t)
 
         for step in sampler.run(denoise, x, grid, None):
             x = step.x
         images = self.model.decode(x * self.decode_factor)
         finite = torch.isfinite(images).flatten(1).all(dim=1)
         return to_pixels(torch.where(finite[:, None, None, None], images, -1.0)).numpy()
+
+    def _denoisers(self, texts: list[str]) -> tuple[Denoise, Denoise]:
+        """Return the denoisers with and without guidance."""
+        context, empty = self.encode(self.model, texts), self.encode(self.model, [""])
+        plain = guided(self.model.denoise, context, empty, 1.0)
+        if not self.in_two_calls:
+            return guided(self.model.denoise, context, empty, self.scale, shared=True), plain
+        without = guided(self.model.denoise, empty.expand_as(context), empty, 1.0)
+        return lambda x, t: (1 - self.scale) * without(x, t) + self.scale * plain(x, t), plain
 
 
 Change = Callable[[Engine], Engine]
@@ -163,6 +173,13 @@ def low_rank(strength: float) -> Change:
     return plant
 
 
+def compiled(engine: Engine) -> Engine:
+    """The UNet through torch.compile."""
+    model = copy.deepcopy(engine.model)
+    model.unet.compile(dynamic=False)
+    return replace(engine, model=model)
+
+
 def channels_last(engine: Engine) -> Engine:
     """Another memory layout, and so another order of additions."""
     model = copy.deepcopy(engine.model)
@@ -228,42 +245,16 @@ HARMLESS: dict[str, Change] = {
     "batches of 7": lambda engine: replace(engine, batch=7),
     "attention without the fused kernel": lambda engine: replace(engine, backend=SDPBackend.MATH),
     "channels last": channels_last,
+    "two threads": lambda engine: replace(engine, threads=2),
+    "prompts in reverse order": lambda engine: replace(engine, batch=5, in_reverse=True),
+    "guidance in two calls": lambda engine: replace(engine, in_two_calls=True),
 }
-
-
-def write(folder: Path, images: np.ndarray) -> Path:
-    """Write images under the names of their prompts."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, image in enumerate(images):
-        Image.fromarray(image).save(folder / f"{index:04d}.png", compress_level=1)
-    return folder
-
-
-def engine() -> Engine:
-    """The unchanged engine; one thread, since processes run side by side."""
-    torch.set_num_threads(1)
-    return Engine(load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG))
-
+if compile_obstacle("cpu") is None:
+    HARMLESS["torch.compile"] = compiled
 
 ENGINES: dict[str, Change] = {"unchanged": lambda engine: engine, **HARMLESS, **CHANGES}
 
 
-def folder_of(root: Path, name: str) -> Path:
-    return root / name.replace("%", " percent").replace("'", "")
-
-
-def make(root: Path, name: str, n: int) -> None:
-    """Make the images of a change to the engine, unless they are there."""
-    place = folder_of(root, name)
-    if not place.is_dir():
-        images = ENGINES[name](engine()).images(shapes.evaluation_prompts(n, 1))
-        write(root / f".{place.name}.{os.getpid()}", images).rename(place)
-
-
-def make_all(root: Path, n: int) -> None:
-    """Make all images: engines side by side, then what follows from them."""
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(make, repeat(root), ENGINES, repeat(n)))
-    unchanged = np.stack([np.asarray(Image.open(path)) for path in sorted((root / "unchanged").iterdir())])
-    for name, change in OF_PIXELS.items():
-        write(folder_of(root, name), change(unchanged))
+def engine() -> Engine:
+    """The unchanged engine."""
+    return Engine(load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG))
