@@ -15,8 +15,7 @@ class ResultRow:
     checkpoint, with the sampler setting if the run has several. For images that another tool made, both are
     the name of the image set, and None and "" stand for what is unknown. ``guided_by`` is what the guidance
     scale is to the model; ``metric_source`` is package, version and digest of a metric from outside, "" for
-    built-in ones; ``guidance`` is the way of guiding with its settings. Fields with a default came later:
-    tables without these columns are still read.
+    built-in ones; ``guidance`` is the way of guiding with its settings.
     """
 
     cell: str
@@ -45,7 +44,7 @@ class ResultRow:
     versions: str
     prompts_digest: str
     reference_digest: str
-    guided_by: str = ""
-    negative_prompt: str = ""
-    metric_source: str = ""
-    guidance: str = "cfg"
+    guided_by: str
+    negative_prompt: str
+    metric_source: str
+    guidance: str

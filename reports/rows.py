@@ -6,7 +6,7 @@ them; they compute no values.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,6 @@ def read_results(path: Path) -> pd.DataFrame:
         raise ReportError(f"{source} does not exist: give a run folder or its results.csv") from None
     except (ValueError, OSError) as error:
         raise ReportError(f"{source} cannot be read as a results table: {_first_line(error)}") from error
-    later = {field.name: field.default for field in fields(ResultRow) if field.default is not MISSING}
-    frame = frame.assign(**{name: value for name, value in later.items() if name not in frame.columns})
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise ReportError(f"{source} has no column {', '.join(missing)}: it is not a results table")

@@ -28,10 +28,6 @@ IMAGES_VERSION = 1
 """Increased by every change to the code that changes images, so that older shards are not reused."""
 
 
-LATER = {"negative_prompt": "", "guidance": PLAIN}
-"""Settings that came after the first shards, with the values that leave an identity as it was."""
-
-
 @dataclass(frozen=True)
 class Cell:
     """One point of the sweep: a checkpoint and the settings that it makes images with.
@@ -62,8 +58,8 @@ class Cell:
             "weights": self.weights_digest,
             "config": self.config_digest,
             "sampler_source": self.sampler_source,
-            **({"guidance_source": self.guidance_source} if self.guidance_source else {}),
-            **{key: value for key, value in asdict(self.settings).items() if value != LATER.get(key)},
+            "guidance_source": self.guidance_source,
+            **asdict(self.settings),
         }
 
     @cached_property
@@ -93,9 +89,13 @@ class Chunk:
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of the prompts' ids and texts, and of their own negative prompts if they have any."""
-        rows = [[prompt.id, prompt.text, prompt.negative] for prompt in self.prompts]
-        return digest_value([row if row[2] is not None else row[:2] for row in rows])
+        """The sha256 of the prompts' ids and texts, which a shard holds."""
+        return digest_value([[prompt.id, prompt.text] for prompt in self.prompts])
+
+    @cached_property
+    def negatives_digest(self) -> str:
+        """The sha256 of the prompts' own negative prompts, which a shard does not hold."""
+        return digest_value([prompt.negative for prompt in self.prompts])
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,11 @@ class Unit:
     @property
     def identity(self) -> dict[str, Any]:
         """What determines the images of the unit: the cell and the prompts."""
-        return {"cell": self.cell.identity, "prompts": self.chunk.digest}
+        return {
+            "cell": self.cell.identity,
+            "prompts": self.chunk.digest,
+            "negatives": self.chunk.negatives_digest,
+        }
 
     @cached_property
     def name(self) -> str:

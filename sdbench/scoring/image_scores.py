@@ -228,6 +228,8 @@ def _rows(
             versions=environment.versions(),
             prompts_digest=sample.prompts_digest,
             reference_digest=digests.get(protocol.name, ""),
+            guided_by="",
+            negative_prompt="",
             metric_source=protocol.source,
             guidance="",
         )

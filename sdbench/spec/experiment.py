@@ -160,12 +160,8 @@ class ExperimentSpec(SweepSpec):
 
     @property
     def digest(self) -> str:
-        """The sha256 of all values of the spec except `records`, which changes no result.
-
-        Empty `negative_prompt` and `guidance` are left out: the keys came after the first runs.
-        """
-        later = {key for key in ("negative_prompt", "guidance") if not getattr(self, key)}
-        return digest_value(self.model_dump(mode="json", exclude={"records", *later}))
+        """The sha256 of all values of the spec except `records`, which changes no result."""
+        return digest_value(self.model_dump(mode="json", exclude={"records"}))
 
     @property
     def guided(self) -> tuple[tuple[str, float], ...]:

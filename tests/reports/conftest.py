@@ -51,6 +51,10 @@ def row(checkpoint: str, scale: float, protocol: str, value: float, error: float
         "versions": "sdbench=0.1.0 torch=2.0",
         "prompts_digest": "",
         "reference_digest": "",
+        "guided_by": "guidance_scale",
+        "negative_prompt": "",
+        "metric_source": "",
+        "guidance": "cfg",
     }
 
 

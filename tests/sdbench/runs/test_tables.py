@@ -37,6 +37,10 @@ ROW = ResultRow(
     versions="torch=1",
     prompts_digest="p",
     reference_digest="",
+    guided_by="",
+    negative_prompt="",
+    metric_source="",
+    guidance="cfg",
 )
 
 

@@ -39,6 +39,7 @@ def result_rows(name: str, n: int, draw: int, shift: float, changed: dict[str, A
         **{"label": "A metric (test)", "note": "", "n": n, "flagged": 0, "nfe": 102, "image_size": "64x64"},
         **{"seed": 42, "precision": "full", "batch_size": "8", "device": "cpu", "versions": "torch=1"},
         **{"weights_digest": "w", "spec_digest": "s", "prompts_digest": "p", "reference_digest": "r"},
+        **{"guidance": "cfg", "guided_by": "guidance_scale", "negative_prompt": "", "metric_source": ""},
         **changed,
     }
     score = float(scores_and_parts(draw, shift)[0][:n].mean())

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdbench.core.digest import digest_value
 from sdbench.core.errors import InputError, SpecError
 from sdbench.data.prompts import Prompt
 from sdbench.models import Images
 from sdbench.models.reference import ReferenceModel
 from sdbench.models.settings import Settings
-from sdbench.runs.plan import Cell, Chunk
+from sdbench.runs.plan import Cell, Chunk, Unit
+from sdbench.runs.store import LocalStore
+from sdbench.runs.verify import verify
 from tests.sdbench.tiny_runs import content
 
 Run = Callable[..., Any]
@@ -67,6 +68,7 @@ def test_negative_prompts_are_in_identity_and_rows(tmp_path: Path, run_tiny: Run
         assert outcome.images_made == made
         with (tmp_path / "run" / "results.csv").open() as stream:
             assert {row["negative_prompt"] for row in csv.DictReader(stream)} == {words}
+        assert verify(LocalStore(tmp_path / "run"), lambda *_: None).damage == []
 
 
 @pytest.mark.parametrize(
@@ -84,12 +86,12 @@ def test_wrong_negative_prompts(negative: Any, error: str, tmp_path: Path, run_t
         run_tiny(content(**SMALL, negative_prompt=negative), tmp_path / "run")
 
 
-def test_identities_without_a_negative_prompt_are_those_of_before() -> None:
+def test_negative_prompts_are_part_of_identities() -> None:
     asked = Settings("plms", 2, 0.0, 2.0, 64, 64, 1)
     cell = Cell("tiny", asked, "w", "c", guided_by="guidance_scale")
-    assert "negative_prompt" not in cell.identity
+    assert cell.identity["negative_prompt"] == ""
     other = replace(cell, settings=replace(asked, negative_prompt="no"))
     assert other.identity["negative_prompt"] == "no"
-    plain = Chunk(0, (Prompt("a", "a moon"),))
-    assert plain.digest == digest_value([["a", "a moon"]])
-    assert Chunk(0, (Prompt("a", "a moon", ""),)).digest != plain.digest
+    assert other.folder != cell.folder
+    chunks = [Chunk(0, (Prompt("a", "a moon", negative),)) for negative in (None, "", "no")]
+    assert len({Unit(cell, chunk).name for chunk in chunks}) == 3
