@@ -18,6 +18,7 @@ from metrics.conditional import ConditionalReference, conditional_frechet_estima
 from metrics.frechet import FrechetReference, frechet_estimate
 from metrics.infinity import frechet_estimates, frechet_infinity
 from metrics.kernel import KernelReference, kernel_estimate
+from metrics.mean_value import inner_product_estimate, mean_value_estimate
 from metrics.precision_recall import (
     ManifoldReference,
     coverage_estimate,
@@ -143,6 +144,16 @@ FORMULAS: dict[str, Formula] = {
         "higher",
         needs_text=True,
         is_mean=True,
+    ),
+    "inner_product": Formula(
+        "mean inner product of image and prompt",
+        inner_product_estimate,
+        "higher",
+        needs_text=True,
+        is_mean=True,
+    ),
+    "mean_value": Formula(
+        "mean of the value that the network gives each image", mean_value_estimate, "higher", is_mean=True
     ),
     "vendi": Formula(
         "mean Vendi score of the images of a prompt, cosine similarity",

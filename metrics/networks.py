@@ -13,7 +13,6 @@ INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
     "weights-inception-2015-12-05-6726825d.pth"
 )
-"""The name ends in the first digits of the file's sha256."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,17 @@ class Network:
         file: Name of the file in a folder of weights.
         repository: Its repository on the Hugging Face hub; None if ``published`` is a URL.
         published: The file in the repository, or its URL.
+        licence: What its publisher says of the licence; "" if this must be read at the source.
+        sha256: First digits of the file's sha256, if the publisher of a URL gives them.
+        also: Networks whose files are needed beside this one.
     """
 
     file: str
     repository: str | None
     published: str
+    licence: str = ""
+    sha256: str = ""
+    also: tuple[str, ...] = ()
 
 
 def _clip(repository: str) -> Network:
@@ -37,7 +42,14 @@ def _clip(repository: str) -> Network:
     return Network(f"{repository.split('/')[1]}.safetensors", repository, "open_clip_model.safetensors")
 
 
-_INCEPTION = Network(INCEPTION_URL.rpartition("/")[2], None, INCEPTION_URL)
+_INCEPTION = Network(INCEPTION_URL.rpartition("/")[2], None, INCEPTION_URL, sha256="6726825d")
+
+_AESTHETIC = "sac+logos+ava1-l14-linearMSE.pth"
+_AESTHETIC_URL = (
+    "https://github.com/christophschuhmann/improved-aesthetic-predictor/raw/main/"
+    "sac%2Blogos%2Bava1-l14-linearMSE.pth"
+)
+_HPS = "HPS_v2.1_compressed.pt"
 
 NETWORKS: dict[str, Network] = {
     "clip-vit-b-32": _clip("timm/vit_base_patch32_clip_224.openai"),
@@ -48,5 +60,8 @@ NETWORKS: dict[str, Network] = {
     "inception-v3": _INCEPTION,
     "inception-v3-256": _INCEPTION,
     "inception-v3-clean": _INCEPTION,
+    "pickscore": Network("PickScore_v1.safetensors", "yuvalkirstain/PickScore_v1", "model.safetensors"),
+    "hps-v2.1": Network(_HPS, "xswu/HPSv2", _HPS, licence="Apache 2.0"),
+    "laion-aesthetic-v2": Network(_AESTHETIC, None, _AESTHETIC_URL, also=("clip-vit-l-14",)),
 }
 """By extractor. Three extractors share one Inception network and resize in different ways."""

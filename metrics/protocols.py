@@ -113,6 +113,29 @@ _DINOV2 = _Input(
     "normalised by ImageNet's mean and deviation; class token after the last norm",
     "DINOv2 ViT-L/14",
 )
+_CLIP_PIXELS = "normalised by OpenAI's mean and deviation"
+_PICKSCORE = _Input(
+    "pickscore",
+    _RESIZED.format(224),
+    _ROUNDED,
+    f"{_CLIP_PIXELS}; projected, length one, times exp(logit_scale); "
+    "prompts cut to 77 tokens, end token kept",
+    "PickScore v1",
+)
+_HPS = _Input(
+    "hps-v2.1",
+    "longest edge to 224, bicubic antialiased (torch); the other padded with black",
+    "none: float32",
+    f"{_CLIP_PIXELS}; projected; prompts cut to 77 tokens, end token kept",
+    "HPS v2.1",
+)
+_AESTHETIC = _Input(
+    "laion-aesthetic-v2",
+    _RESIZED.format(224),
+    _ROUNDED,
+    f"{_CLIP_PIXELS}; OpenAI ViT-L/14, projected, length one; linear layers to one value",
+    "sac+logos+ava1-l14-linearMSE",
+)
 
 
 def _named(
@@ -165,6 +188,7 @@ def _clip_score(variant: str, source: _Input, agrees_with: str) -> list[tuple[st
 _NOTHING = "no published protocol: these are the embedded family's own features"
 _KID = "torch-fidelity and torchmetrics with one subset of all images"
 _X100 = "torchmetrics, for prompts of up to 77 tokens"
+_UNPUBLISHED = "its authors' formula; not yet compared with the published weights"
 _CFRED = "the paper's formula; published values use other networks"
 _VENDI = "the paper's formula with cosine similarity, for equal numbers of images per prompt"
 _FID_TF = "torch-fidelity; the original TensorFlow code; pytorch-fid and ADM to about 0.1"
@@ -196,5 +220,8 @@ PROTOCOLS: dict[str, Protocol] = dict(
         *_clip_score("vit-l-14", _VIT_L_14, "Stable Diffusion v1's plot"),
         *_clip_score("vit-b-32", _VIT_B_32, "open_clip itself"),
         *_clip_score("vit-h-14", _VIT_H_14, "MLPerf's text-to-image"),
+        _named("pickscore", "inner_product", _PICKSCORE, "PickScore ({})", _UNPUBLISHED),
+        _named("hps-v2.1", "clip_score", _HPS, "Human preference score ({})", _UNPUBLISHED),
+        _named("laion-aesthetic-v2", "mean_value", _AESTHETIC, "LAION aesthetic score ({})", _UNPUBLISHED),
     ]
 )

@@ -15,6 +15,7 @@ from metrics.features.base import Extractor, TextExtractor
 from metrics.features.clip import clip_from_files, published_clip
 from metrics.features.dinov2 import dinov2_vit_l_14
 from metrics.features.inception import by_way_of_256, inception_v3, like_clean_fid, like_tensorflow
+from metrics.features.preference import hps_v2_1, laion_aesthetic_v2, pickscore
 from metrics.networks import NETWORKS
 from metrics.preprocess import Fit, crop_and_resize, resize_and_crop
 
@@ -26,8 +27,8 @@ class Factory:
     """How to build an extractor, and what is known before it is built.
 
     Attributes:
-        build: Takes an optional path of the weights and ``device``; "shapes-clip" takes (config, weights,
-            tokenizer) and ``device``.
+        build: Takes an optional path of the weights, those of the networks that NETWORKS names beside it, and
+            ``device``; "shapes-clip" takes (config, weights, tokenizer) and ``device``.
         dim: Length of a feature vector.
         weights: Name of the file in the folder of weights; None: no file is needed.
         reads_text: Whether it is a TextExtractor.
@@ -57,7 +58,10 @@ EXTRACTORS: dict[str, Factory] = {
     "clip-vit-l-14-336": _clip("clip-vit-l-14-336", 768, crop_and_resize),
     "clip-vit-h-14": _clip("clip-vit-h-14", 1024),
     "dinov2-vit-l-14": Factory(dinov2_vit_l_14, 1024, NETWORKS["dinov2-vit-l-14"].file),
+    "hps-v2.1": Factory(hps_v2_1, 1024, NETWORKS["hps-v2.1"].file, reads_text=True),
     "inception-v3": _inception("inception-v3", like_tensorflow),
     "inception-v3-256": _inception("inception-v3-256", by_way_of_256),
     "inception-v3-clean": _inception("inception-v3-clean", like_clean_fid),
+    "laion-aesthetic-v2": Factory(laion_aesthetic_v2, 1, NETWORKS["laion-aesthetic-v2"].file),
+    "pickscore": Factory(pickscore, 1024, NETWORKS["pickscore"].file, reads_text=True),
 }

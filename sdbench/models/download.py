@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from metrics.networks import Network
 from sdbench.core.digest import digest_file
 from sdbench.core.errors import InputError, did_you_mean, one_line
 from sdbench.core.timing import now
@@ -32,7 +33,8 @@ class Download:
         file: The file in the repository; None for the whole diffusers folder.
         licence: The licence, or where it is given.
         stored: The name of the file on this machine, if it is another.
-        url: The file's address outside the hub; its name ends in the first digits of its sha256.
+        url: The file's address outside the hub.
+        sha256: First digits of the sha256 of the file at `url`; "" if its publisher gives none.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Download:
     licence: str
     stored: str | None = None
     url: str | None = None
+    sha256: str = ""
 
     @property
     def target(self) -> Path:
@@ -87,10 +90,15 @@ def wanted_download(name: str, layout: str = "original") -> Download:
 def _network(name: str) -> Download:
     network = NETWORKS[name]
     if network.repository is None:
-        project = network.published.partition("/releases/")[0]
-        return Download(name, project, network.file, f"as {project} says", url=network.published)
-    licence = f"as https://huggingface.co/{network.repository} says"
+        project = "/".join(network.published.split("/")[:5])
+        licence = _licence(network, project)
+        return Download(name, project, network.file, licence, url=network.published, sha256=network.sha256)
+    licence = _licence(network, f"https://huggingface.co/{network.repository}")
     return Download(name, network.repository, network.published, licence, stored=network.file)
+
+
+def _licence(network: Network, source: str) -> str:
+    return f"{network.licence}, as {source} says" if network.licence else f"as {source} says"
 
 
 def fetch(wanted: Download, note: Callable[[str], None]) -> Path:
@@ -118,14 +126,13 @@ def fetch(wanted: Download, note: Callable[[str], None]) -> Path:
 
 
 def _fetch_url(wanted: Download, url: str, note: Callable[[str], None]) -> Path:
-    """Download a file from outside the hub, check it against the digits in its name, and put it in place."""
+    """Download a file from outside the hub, check it against known digits, and put it in place."""
     from torch.hub import download_url_to_file
 
     note(f"{wanted.name}: {url}")
-    start = url.rpartition("-")[2].partition(".")[0]
     wanted.target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        download_url_to_file(url, str(wanted.target), hash_prefix=start, progress=False)
+        download_url_to_file(url, str(wanted.target), hash_prefix=wanted.sha256 or None, progress=False)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{wanted.name}: cannot download {url}: {one_line(error)}") from None
     origin = Origin(wanted.repository, url, wanted.licence, now(), file_digests(wanted.target))

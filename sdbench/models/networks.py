@@ -12,7 +12,7 @@ from sdbench.core.paths import typed_path
 from sdbench.models.home import weights_folder
 from sdbench.models.hub import cached_file
 
-__all__ = ["NETWORKS", "network_file", "require_networks"]
+__all__ = ["NETWORKS", "network_file", "network_files", "require_networks"]
 
 
 def network_file(name: str) -> Path | None:
@@ -27,9 +27,17 @@ def network_file(name: str) -> Path | None:
     return cached if cached.is_file() else None
 
 
+def network_files(name: str) -> list[Path] | None:
+    """Return the weights of a network and of those it needs beside it; None if a file is missing."""
+    found = [network_file(each) for each in (name, *NETWORKS[name].also)]
+    here = [path for path in found if path is not None]
+    return here if len(here) == len(found) else None
+
+
 def require_networks(names: Iterable[str]) -> None:
     """Raise InputError with the command that fetches the networks that are not on this machine, if any."""
-    missing = [name for name in names if name in NETWORKS and network_file(name) is None]
+    wanted = [each for name in names if name in NETWORKS for each in (name, *NETWORKS[name].also)]
+    missing = [name for name in dict.fromkeys(wanted) if network_file(name) is None]
     if missing:
         raise InputError(
             f"metrics: the weights of {', '.join(missing)} are not on this machine; "

@@ -10,7 +10,7 @@ from metrics.features import EXTRACTORS, Extractor
 from sdbench.core.digest import digest_value
 from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError
-from sdbench.models.networks import network_file, require_networks
+from sdbench.models.networks import network_files, require_networks
 from sdbench.scoring.outside import ImageValues, outside_extractor
 from sdbench.scoring.pictures import PICTURES
 from sdbench.scoring.protocols import protocols_of
@@ -44,8 +44,8 @@ def extractors_of(protocols: Iterable[Protocol]) -> tuple[str, ...]:
 
 
 def is_at_hand(name: str) -> bool:
-    """Return whether the extractor needs no file of weights, or the file is on this machine."""
-    return name not in EXTRACTORS or EXTRACTORS[name].weights is None or network_file(name) is not None
+    """Return whether the extractor needs no file of weights, or its files are on this machine."""
+    return name not in EXTRACTORS or EXTRACTORS[name].weights is None or network_files(name) is not None
 
 
 def build_extractors(names: Iterable[str], device: str) -> dict[str, Extractor]:
@@ -63,13 +63,11 @@ def build_extractor(name: str, device: str) -> Extractor:
     if name not in EXTRACTORS:
         return outside_extractor(name, device)
     factory = EXTRACTORS[name]
-    path = None
     if not is_at_hand(name):
         require_networks([name])
-    elif factory.weights is not None:
-        path = network_file(name)
+    paths = network_files(name) if factory.weights is not None else None
     try:
-        return factory.build(path, device=device)
+        return factory.build(*(paths or (None,)), device=device)
     except MetricsError as error:
         raise InputError(f"{error}") from None
 

@@ -24,10 +24,12 @@ def test_every_protocol_is_complete_and_points_at_an_extractor() -> None:
             FORMULAS[key] for key in ("frechet", "frechet_infinity", "conditional_frechet", "kernel", "cmmd")
         ]
         assert protocol.formula.better == ("lower" if distance else "higher")
-        is_clip_score = protocol.formula in (FORMULAS["clip_score"], FORMULAS["clip_score_x100"])
-        of_images_alone = is_clip_score or protocol.formula.by_prompt
+        reads_text = protocol.formula in [
+            FORMULAS[key] for key in ("clip_score", "clip_score_x100", "inner_product")
+        ]
+        of_images_alone = reads_text or protocol.formula in (FORMULAS["mean_value"], FORMULAS["vendi"])
         assert protocol.formula.needs_reference == (not of_images_alone)
-        assert protocol.formula.needs_text == (is_clip_score or protocol.formula.needs_captions)
+        assert protocol.formula.needs_text == (reads_text or protocol.formula.needs_captions)
         assert protocol.needs_prompts == (protocol.formula.needs_text or protocol.formula.by_prompt)
     assert len({protocol.label for protocol in PROTOCOLS.values()}) == len(PROTOCOLS)
 
