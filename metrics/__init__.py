@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metrics.best import chances_of_best, images_to_settle, pooled
+from metrics.best import Needed, chances_of_best, images_to_settle, pooled
 from metrics.clip_score import clip_score_estimate
 from metrics.cmmd import CmmdReference, cmmd_estimate
 from metrics.compare import Comparison, compare, pairwise
@@ -41,6 +41,7 @@ __all__ = [
     "KernelReference",
     "MetricsError",
     "Moments",
+    "Needed",
     "PlanePoint",
     "Protocol",
     "Reference",

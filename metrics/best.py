@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,10 +18,23 @@ from metrics.compare import Comparison, compare
 from metrics.errors import MetricsError
 from metrics.uncertainty import Estimate
 
-__all__ = ["chances_of_best", "images_to_settle", "pooled"]
+__all__ = ["Needed", "chances_of_best", "images_to_settle", "pooled"]
 
 _DRAWS = 10_000
-_LEVEL, _POWER = 0.05, 0.8
+_LEVEL, _POWER, _SURE = 0.05, 0.8, 0.9
+
+
+@dataclass(frozen=True)
+class Needed:
+    """How many images a cell would settle a comparison four times out of five.
+
+    ``measured`` holds if the true difference is the measured one. That is uncertain itself: with 80%
+    confidence the number lies between ``low`` and ``high``, which is infinite if the difference may be 0.
+    """
+
+    low: float
+    measured: float
+    high: float
 
 
 def pooled(estimates: Sequence[Estimate]) -> Estimate:
@@ -89,21 +102,31 @@ def chances_of_best(
     return found
 
 
-def images_to_settle(comparison: Comparison, n: int, tests: int) -> float | None:
-    """Return how many images a cell would settle a comparison over n of them, four times out of five.
+def images_to_settle(comparison: Comparison, n: int, tests: int) -> Needed | None:
+    """Return how many images a cell would settle a comparison over n of them; None without an error.
 
-    If the true difference is the measured one, and the test is one of ``tests`` that are corrected together
-    (Bonferroni). None without an error; infinite for no difference.
+    With reach r, the sum of the normal quantiles of the test and of its power, a difference of t standard
+    errors at n images takes n (r / t)^2. The measured t estimates the true one with the error
+    sqrt(1 + t^2 / 2f), f being the degrees of freedom (normal approximation of the noncentral t; Johnson and
+    Welch, "Applications of the non-central t-distribution", 1940).
+
+    Args:
+        comparison: What is to be settled.
+        n: The images that it was measured with.
+        tests: The number of tests that are corrected together (Bonferroni).
     """
     from scipy.special import ndtri
 
     error = comparison.standard_error
     if error is None:
         return None
-    if comparison.difference == 0:
-        return math.inf
+    if error == 0:
+        number = 0.0 if comparison.difference else math.inf
+        return Needed(number, number, number)
+    t = abs(comparison.difference) / error
+    spread = float(ndtri(_SURE)) * math.sqrt(1 + t**2 / (2 * comparison.degrees))
     reach = float(ndtri(1 - _LEVEL / (2 * max(tests, 1))) + ndtri(_POWER))
-    return n * (reach * error / abs(comparison.difference)) ** 2
+    return Needed(*(n * (reach / gap) ** 2 if gap > 0 else math.inf for gap in (t + spread, t, t - spread)))
 
 
 def _contributions(estimate: Estimate) -> NDArray[np.float64]:

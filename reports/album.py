@@ -85,8 +85,12 @@ class Album:
             name=name,
             prompt=wanted.prompt,
             note=wanted.note,
-            original=quote(f"../images/{wanted.cell}/{wanted.prompt_id}.png") if self._originals else "",
+            original=self.original(wanted.cell, wanted.prompt_id),
         )
+
+    def original(self, cell: str, prompt_id: str) -> str:
+        """Return the address of a kept image, relative to the page; "" if the page is to have no links."""
+        return quote(f"../images/{cell}/{prompt_id}.png") if self._originals else ""
 
     def add(self, wanted: Sequence[Wanted]) -> None:
         """Add small pictures of these images, in their order, until the page is full."""

@@ -9,7 +9,16 @@ import pandas as pd
 from reports.curves import CurveOrder, curve_order
 from reports.runs import Run
 from reports.standing import SETTLED, Standing, standing
-from reports.wording import count, images_needed, interval, number, p_value, probability, with_interval
+from reports.wording import (
+    count,
+    count_range,
+    images_needed,
+    interval,
+    number,
+    p_value,
+    probability,
+    with_interval,
+)
 
 __all__ = ["Answer", "answer", "either", "listed"]
 
@@ -19,8 +28,10 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Answer:
-    """The sentences: one per metric about whole curves; the best cell's name, its lead, its certainty."""
+    """The answer in one sentence, and in full: one sentence per metric about whole curves; the best cell's
+    name, its lead, its certainty."""
 
+    headline: str
     orders: list[CurveOrder]
     winner: str
     lead: str
@@ -28,7 +39,7 @@ class Answer:
 
     @property
     def sentences(self) -> list[str]:
-        """All of them, for a reader of plain text."""
+        """The full answer, for a reader of plain text."""
         return [*(order.sentence for order in self.orders), f"{self.winner} {self.lead}", self.certainty]
 
 
@@ -37,29 +48,43 @@ def answer(run: Run) -> Answer:
     names = [name for name in (run.first("lower"), run.first("higher")) if name]
     stand = standing(run, names[0])
     orders = [order for name in names if (order := curve_order(run, name))]
-    return Answer(orders, str(stand.best["name"]), _which(stand), _sure(stand, run))
+    headline = _headline(orders, run) or f"{stand.best['name']} is the best cell by {_short(stand.label)}."
+    return Answer(headline, orders, str(stand.best["name"]), _which(stand), _sure(stand, run))
+
+
+def _headline(orders: list[CurveOrder], run: Run) -> str:
+    """Return what is settled about whole curves in one sentence; "" without tests of them."""
+    tested = [order for order in orders if order.tested]
+    if not any(order.settled for order in tested):
+        n = count_range(run.results["n"])
+        return f"The order of the curves is not settled with {n} images a cell." if tested else ""
+    sides: dict[str, list[str]] = {}
+    for order in sorted(tested, key=lambda order: not order.settled):
+        side = "distance" if order.lower_is_better else "score"
+        sides.setdefault(order.settled or "no order of the curves is settled", []).append(f"by {side}")
+    words = "; ".join(f"{' and '.join(by)}, {clause}" for clause, by in sides.items())
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _short(label: str) -> str:
+    """Return a label without what is in its brackets."""
+    return label.split(" (")[0]
 
 
 def _which(stand: Standing) -> str:
     """Return the first sentence after the winner's name: its value, and how far it is ahead."""
     best, word = stand.best, "lowest" if stand.lower_is_better else "highest"
     value = with_interval(best["value"], best["standard_error"], stand.places)
-    head = f"has the {word} {stand.label}: {value.replace('(', '(95% interval ', 1)}{_below_zero(stand)}"
+    head = f"has the {word} {stand.label}: {value.replace('(', '(95% interval ', 1)}"
     others = stand.other_checkpoints
     rivals, who = (others, "the best of the other checkpoints") if len(others) else (stand.rivals, "the next")
+    end = f". {stand.below_zero}" if stand.below_zero else "."
     if rivals.empty:
-        return f"{head}."
+        return f"{head}{end}"
     rival = rivals.iloc[0]
     gap = number(abs(rival["difference"]), stand.places)
     side = "lower" if rival["difference"] > 0 else "higher"
-    return f"{head}, {gap} {side} than {who}, {rival['name']}{_bounds(rival, stand.places)}."
-
-
-def _below_zero(stand: Standing) -> str:
-    """Return why a distance is below zero, "" if none is."""
-    if not stand.lower_is_better or stand.best["value"] >= 0:
-        return ""
-    return "; an unbiased estimate of a small distance can fall below 0"
+    return f"{head}, {gap} {side} than {who}, {rival['name']}{_bounds(rival, stand.places)}{end}"
 
 
 def _bounds(rival: pd.Series, places: int) -> str:
@@ -99,9 +124,10 @@ def _sure(stand: Standing, run: Run) -> str:
 
 
 def _needed(stand: Standing) -> str:
-    """Return how many images would settle the closest race, as the end of a clause."""
-    number = images_needed(float(stand.unsettled["needed"].max()))
-    return f"; {number} images a cell would settle it" if number else ""
+    """Return how many images settle the closest race, as the end of a clause."""
+    closest = stand.unsettled.sort_values("needed_low", kind="stable").iloc[-1]
+    number = images_needed(*closest[["needed_low", "needed_high", "n_best"]])
+    return f"; settling it takes {number} images a cell" if number else ""
 
 
 def _largest(rivals: pd.DataFrame) -> str:

@@ -25,8 +25,8 @@ class CurveOrder:
     ``chain`` is the longest sequence of curves of which each is settled ahead of the next, best first;
     ``also`` are the settled pairs that do not follow from it.
     ``leading`` are the curves that none is settled to be ahead of. ``open`` has a row for each pair that is
-    not settled: ``ahead`` and ``behind`` by their means, and ``needed`` images a cell. ``scales`` is the
-    number of scales, ``tested`` whether the run has tests.
+    not settled, those that take fewest images first, with ``ahead``, ``behind`` and the columns of the run.
+    ``scales`` is the number of scales, ``tested`` whether the run has tests.
     """
 
     label: str
@@ -45,18 +45,28 @@ class CurveOrder:
         what = f"{self.label.split(' (')[0]}, mean over {_scales(self.scales)}:"
         if not self.tested:
             return f"{what} {self.curves[0]} leads, but the metric has no error at this number of images."
-        if len(self.chain) < 2:
+        if not self.settled:
             return f"{what} not settled is {self._open_pairs()}."
-        steps = [f"{ahead} of {behind}" for ahead, behind in [*pairwise(self.chain), *self.also[:_NAMED]]]
-        order = f"{what} {', '.join(steps).replace(' of ', ' is ahead of ', 1)} (settled)"
+        order = f"{what} {self.settled} (settled)"
         return f"{order}; not settled is {self._open_pairs()}." if len(self.open) else f"{order}."
 
+    @property
+    def settled(self) -> str:
+        """The settled order as a clause, "a is ahead of b, b of c"; "" if nothing is settled."""
+        steps = [*pairwise(self.chain), *self.also[:_NAMED]]
+        words = [
+            f"{ahead} {'of' if place else 'is ahead of'} {behind}"
+            for place, (ahead, behind) in enumerate(steps)
+        ]
+        return ", ".join(words)
+
     def _open_pairs(self) -> str:
-        """Return the open pairs, each with the images a cell that would settle it."""
-        pairs: list[str] = []
+        """Return the open pairs, each with the images a cell that settle it."""
+        pairs, words = [], "settling it takes {} images a cell"
         for row in self.open.head(_NAMED).to_dict("records"):
-            number = images_needed(row["needed"])
-            needed = f" ({number}{'' if pairs else ' images a cell would settle it'})" if number else ""
+            number = images_needed(row["needed_low"], row["needed_high"], row["n"])
+            needed = f" ({words.format(number)})" if number else ""
+            words = "{}" if number else words
             pairs.append(f"{row['ahead']} against {row['behind']}{needed}")
         more = len(self.open) - _NAMED
         return ", ".join(pairs) + (f" and {more} more pairs" if more > 0 else "")
@@ -89,7 +99,7 @@ def curve_order(run: Run, protocol: str) -> CurveOrder | None:
         chain,
         [pair for pair in settled if pair not in set(combinations(chain, 2))],
         [name for name in curves if not any(behind == name for _, behind in settled)],
-        known.loc[~known["settled"], ["ahead", "behind", "needed"]].sort_values("needed", kind="stable"),
+        known[~known["settled"]].sort_values("needed", kind="stable"),
         int(pairs["scales"].max()),
         len(known) > 0,
     )

@@ -23,10 +23,17 @@ __all__ = ["Run", "open_run"]
 _COMPARISONS = dict.fromkeys(["protocol", "a", "b", "note"], "str") | dict.fromkeys(
     ["difference", "standard_error", "low", "high", "p_value", "p_holm", "detectable", "n"], "float64"
 )
-_BEST = {"protocol": "str", "cell": "str", "p_best": "float64", "needed": "float64"}
-_CURVES = dict.fromkeys(["protocol", "a", "b", "note"], "str") | dict.fromkeys(
-    ["difference", "standard_error", "low", "high", "p_value", "p_holm", "needed", "scales", "n"], "float64"
+_NEEDED = dict.fromkeys(["needed", "needed_low", "needed_high"], "float64")
+_BEST = {"protocol": "str", "cell": "str", "p_best": "float64", "n": "float64"} | _NEEDED
+_CURVES = (
+    dict.fromkeys(["protocol", "a", "b", "note"], "str")
+    | dict.fromkeys(
+        ["difference", "standard_error", "low", "high", "p_value", "p_holm", "scales", "n"], "float64"
+    )
+    | _NEEDED
 )
+#: Columns that tables of earlier versions lack.
+_LATER = {"needed_low", "needed_high"}
 _REGIONS = dict.fromkeys(["cell", "x_protocol", "y_protocol"], "str") | dict.fromkeys(
     ["x", "y", "xx", "xy", "yy", "radius"], "float64"
 )
@@ -39,6 +46,12 @@ _CATEGORIES = dict.fromkeys(["cell", "protocol", "by", "category", "note"], "str
 )
 _CATEGORY_COMPARISONS = dict.fromkeys(["protocol", "by", "category", "a", "b"], "str") | dict.fromkeys(
     ["difference", "low", "high", "p_holm", "n"], "float64"
+)
+_VARIANCE = dict.fromkeys(["cell", "protocol"], "str") | dict.fromkeys(
+    ["prompts", "images", "share_prompts", "share_noise"], "float64"
+)
+_VARIANCE |= dict.fromkeys(
+    ["standard_error", "with_same_prompts", "with_twice_prompts", "with_twice_images"], "float64"
 )
 _FLAGGED = dict.fromkeys(["cell", "image", "flags", "like"], "str")
 
@@ -110,6 +123,12 @@ class Run:
         return self._table("category_comparisons.csv", _CATEGORY_COMPARISONS)
 
     @cached_property
+    def variance(self) -> pd.DataFrame | None:
+        """The shares of prompts and noise, for the cells that have results."""
+        rows = self._table("variance.csv", _VARIANCE)
+        return None if rows is None else rows[rows["cell"].isin(self.names)]
+
+    @cached_property
     def flagged(self) -> pd.DataFrame | None:
         """The images that the audit flagged."""
         return self._table("flagged.csv", _FLAGGED)
@@ -175,6 +194,7 @@ class Run:
         except (OSError, ValueError) as error:
             words = " ".join(str(error).split())
             raise ReportError(f"{path} cannot be read as a table: {words}") from error
+        frame = frame.assign(**dict.fromkeys(_LATER & columns.keys() - set(frame.columns), math.nan))
         _require(frame, columns, path)
         texts = [column for column, kind in columns.items() if kind == "str"]
         frame[texts] = frame[texts].fillna("").map(from_csv)

@@ -21,8 +21,9 @@ class Standing:
     """The best cell by one protocol and its rivals, all other cells, best first.
 
     ``rivals`` has the columns of the results and ``difference`` (rival - best), ``low``, ``high``,
-    ``p_best`` (the p-value of "this is the best", corrected for all cells), ``needed`` (images a cell that
-    would settle it; both NaN without a stored test) and ``settled``. ``places`` is the number of decimals.
+    ``p_best`` (the p-value of "this is the best", corrected for all cells), ``needed_low`` and
+    ``needed_high`` (images a cell that would settle it, given ``n_best``; all NaN without a stored test) and
+    ``settled``. ``places`` is the number of decimals.
     ``tests`` is the number of cells that were compared with the best, 0 if the run stores none.
     """
 
@@ -40,6 +41,12 @@ class Standing:
         return self.rivals[~self.rivals["settled"]]
 
     @property
+    def below_zero(self) -> str:
+        """Why the best distance is below zero, "" if it is not."""
+        below = self.lower_is_better and self.best["value"] < 0
+        return "An unbiased estimate of a small distance can fall below 0." if below else ""
+
+    @property
     def other_checkpoints(self) -> pd.DataFrame:
         """The rivals that belong to other checkpoints."""
         return self.rivals[self.rivals["checkpoint"] != self.best["checkpoint"]]
@@ -52,7 +59,7 @@ def standing(run: Run, protocol: str) -> Standing:
     ordered = rows.sort_values("value", ascending=lower, kind="stable").reset_index(drop=True)
     best = ordered.iloc[0]
     rivals = ordered.iloc[1:].merge(_against(run, protocol, str(best["cell"])), on="cell", how="left")
-    rivals = rivals.merge(_chances(run, protocol), on="cell", how="left")
+    rivals = rivals.merge(_chances(run, protocol), on="cell", how="left", suffixes=("", "_best"))
     rivals["difference"] = rivals["difference"].fillna(rivals["value"] - best["value"])
     # Pairs are compared over common prompts, where a rival with fewer images may be ahead of the best cell.
     behind = (rivals["difference"] > 0) == lower
@@ -63,7 +70,7 @@ def standing(run: Run, protocol: str) -> Standing:
 
 def _chances(run: Run, protocol: str) -> pd.DataFrame:
     """Return how surely each cell is not the best."""
-    columns = ["cell", "p_best", "needed"]
+    columns = ["cell", "p_best", "needed_low", "needed_high", "n"]
     if run.best is None:
         return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[1:], np.float64))
     return run.best.loc[run.best["protocol"] == protocol, columns]

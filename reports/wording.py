@@ -110,14 +110,26 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60:,} h {minutes % 60:02d} min"
 
 
-def images_needed(value: float) -> str:
-    """Return a number of images as "about 4,200", two digits, or "over 100,000"; "" if it is not known."""
-    if math.isnan(value):
+def images_needed(low: float, high: float, n: float) -> str:
+    """Return a range of image counts as "about 420 to 5,000", "at least about 420" or "over 100,000".
+
+    "" if it is not known, or says no more than that the ``n`` images of the run are too few. Counts have two
+    digits; a range above 10 times its lower end is left open.
+    """
+    if math.isnan(low) or math.isnan(high):
         return ""
-    if value > _MOST_IMAGES:
+    if low > _MOST_IMAGES:
         return f"over {count(_MOST_IMAGES)}"
+    if high > min(_MOST_IMAGES, 10 * max(low, n)):
+        return f"at least about {_two_digits(low)}" if low > n else ""
+    return (
+        f"about {_two_digits(low)} to {_two_digits(high)}" if low > n else f"up to about {_two_digits(high)}"
+    )
+
+
+def _two_digits(value: float) -> str:
     digits = max(math.floor(math.log10(max(value, 1))) - 1, 0)
-    return f"about {count(math.ceil(value / 10**digits) * 10**digits)}"
+    return count(math.ceil(value / 10**digits) * 10**digits)
 
 
 def _places(value: float, digits: int) -> int:

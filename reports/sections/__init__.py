@@ -16,6 +16,7 @@ from reports.sections.picture import picture
 from reports.sections.protocols import protocols
 from reports.sections.provenance import provenance
 from reports.sections.values import values
+from reports.sections.variance import variance
 from reports.sections.verdict import verdict
 
 __all__ = ["SECTIONS", "Absent", "Material", "Section"]
@@ -26,6 +27,7 @@ SECTIONS: dict[str, Callable[[Material], Section | Absent]] = {
     "comparisons": comparisons,
     "values": values,
     "categories": categories,
+    "variance": variance,
     "grid": grid,
     "extremes": extremes,
     "influence": influence,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 
@@ -45,7 +44,7 @@ def audit(material: Material) -> Section | Absent:
             "total": total,
             "flagged": count(len(flagged)),
             "counts": _counts(run, flagged),
-            "images": [_image(run, row) for row in rows],
+            "images": [_image(material, row) for row in rows],
             "more": len(flagged) - len(rows),
         },
     )
@@ -63,8 +62,7 @@ def _counts(run: Run, flagged: pd.DataFrame) -> tuple[list[str], list[tuple[str,
     return kinds, [(name, counts[cell]) for cell, name in run.names.items() if cell in counts]
 
 
-def _image(run: Run, row: Mapping[Hashable, Any]) -> FlaggedImage:
-    cell, image = str(row["cell"]), str(row["image"])
-    kept = run.image(cell, image).is_file()
-    original = quote(f"../images/{cell}/{image}.png") if kept else ""
+def _image(material: Material, row: Mapping[Hashable, Any]) -> FlaggedImage:
+    run, cell, image = material.run, str(row["cell"]), str(row["image"])
+    original = material.album.original(cell, image) if run.image(cell, image).is_file() else ""
     return FlaggedImage(run.names[cell], image, str(row["flags"]), str(row["like"]), original)

@@ -39,7 +39,7 @@ def picture(material: Material) -> Section | Absent:
     if distance is None or score is None:
         has, lacks = ("score", "distance") if distance is None else ("distance", "score")
         return Absent(_TITLE, f"the run measured a {has} and no {lacks}: name both among the spec's metrics")
-    cells = cell_facts(run, [distance, score])
+    cells, stand = cell_facts(run, [distance, score]), standing(run, distance)
     regions = run.regions is not None and set(run.names) <= set(run.regions["cell"])
     return Section(
         f"{_short(run, distance)} against {_short(run, score)}",
@@ -48,7 +48,8 @@ def picture(material: Material) -> Section | Absent:
             "still": still(distance_against_score(run.results, run.regions)),
             "cells": cells,
             "groups": _by_curve(cells),
-            "best": str(standing(run, distance).best["cell"]),
+            "best": str(stand.best["cell"]),
+            "below_zero": stand.below_zero,
             "regions": regions,
             "settings": _settings(run.results),
         },

@@ -51,6 +51,7 @@ def verdict(material: Material) -> Section:
     return Section(
         "Verdict",
         {
+            "headline": found.headline,
             "orders": [order.sentence for order in found.orders],
             "winner": found.winner,
             "which": found.lead,
@@ -101,6 +102,7 @@ def _card(stand: Standing) -> Card:
         remark = "settled against every other cell"
     else:
         remark = f"cannot be told apart from {listed(list(stand.unsettled['short']))}"
+    remark = f"{remark}. {stand.below_zero}" if stand.below_zero else remark
     return Card(f"{word} {stand.label}", str(stand.best["name"]), value, remark)
 
 

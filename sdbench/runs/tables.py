@@ -85,13 +85,15 @@ class BestRow:
     """How surely a cell is not the best one by a protocol, over n prompts that all cells have.
 
     `p_best` is the p-value of "no other cell is better", corrected for all cells; `needed` is the number of
-    images a cell that would tell it from the leader, empty for the leader itself.
+    images a cell that would tell it from the leader, as in CurveRow, empty for the leader itself.
     """
 
     protocol: str
     cell: str
     p_best: float
     needed: float | None
+    needed_low: float | None
+    needed_high: float | None
     n: int
 
 
@@ -100,7 +102,8 @@ class CurveRow:
     """The difference a - b of two curves: of their means over the guidance scales that both have.
 
     `p_holm` is corrected for the pairs of the protocol; `needed` is the number of images a cell that would
-    settle the pair four times out of five if the true difference is the measured one.
+    settle the pair four times out of five if the true difference is the measured one, and `needed_low` to
+    `needed_high` the 80% interval of that number.
     """
 
     protocol: str
@@ -113,6 +116,8 @@ class CurveRow:
     p_value: float | None
     p_holm: float | None
     needed: float | None
+    needed_low: float | None
+    needed_high: float | None
     scales: int
     n: int
     note: str

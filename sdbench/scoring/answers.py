@@ -7,7 +7,7 @@ from functools import reduce
 from itertools import combinations
 
 from metrics import Estimate, MetricsError, Protocol
-from metrics.best import chances_of_best, images_to_settle, pooled
+from metrics.best import Needed, chances_of_best, images_to_settle, pooled
 from metrics.compare import Comparison, compare, corrected
 from sdbench.runs.tables import BestRow, CurveRow
 from sdbench.scoring.compare import CellValues, common, numbers_of
@@ -42,7 +42,7 @@ def best_cells(cells: Sequence[CellValues], protocols: Sequence[Protocol]) -> li
             if name != leader:
                 test = compare(values[name], values[leader])
                 needed = images_to_settle(test, len(shared), len(values) - 1)
-            rows.append(BestRow(protocol.name, name, p_value, needed, len(shared)))
+            rows.append(BestRow(protocol.name, name, p_value, **_columns(needed), n=len(shared)))
     return rows
 
 
@@ -85,8 +85,14 @@ def _row(protocol: str, test: Comparison, scales: int, n: int, tests: int) -> Cu
         test.a,
         test.b,
         **numbers_of(test),
-        needed=images_to_settle(test, n, tests),
+        **_columns(images_to_settle(test, n, tests)),
         scales=scales,
         n=n,
         note=test.note,
     )
+
+
+def _columns(needed: Needed | None) -> dict[str, float | None]:
+    if needed is None:
+        return dict.fromkeys(("needed", "needed_low", "needed_high"))
+    return {"needed": needed.measured, "needed_low": needed.low, "needed_high": needed.high}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from metrics import MetricsError
-from metrics.best import chances_of_best, images_to_settle, pooled
+from metrics.best import Needed, chances_of_best, images_to_settle, pooled
 from metrics.clip_score import clip_score_estimate
 from metrics.compare import compare
 from metrics.kernel import KernelReference, kernel_estimate
@@ -95,8 +97,23 @@ def test_the_number_of_images_that_settles_a_comparison() -> None:
     assert one is not None
     assert six is not None
     # As a textbook has it: (1.96 + 0.84)^2 times the variance over the squared difference.
-    assert one == pytest.approx(
+    assert one.measured == pytest.approx(
         2.8016**2 * (test.standard_error or 0) ** 2 * 400 / test.difference**2, rel=1e-3
     )
-    assert six > one
-    assert images_to_settle(compare(mean_of(values), mean_of(values)), 400, 1) == np.inf
+    assert six.measured > one.measured
+    assert images_to_settle(compare(mean_of(values), mean_of(values)), 400, 1) == Needed(
+        np.inf, np.inf, np.inf
+    )
+
+
+@pytest.mark.parametrize("n", [4, 32])
+def test_the_range_of_images_needed_holds_four_times_out_of_five(n: int) -> None:
+    random, gap, held = np.random.default_rng(n), 3 / np.sqrt(n), 0
+    true = n * (2.8016 / 3) ** 2
+    for _ in range(400):
+        test = compare(mean_of(random.normal(gap, 1, n)), mean_of(np.zeros(n)))
+        needed = images_to_settle(replace(test, degrees=n - 1), n, 1)
+        assert needed is not None
+        assert needed.low < needed.measured < needed.high
+        held += needed.low <= true <= needed.high
+    assert 0.75 < held / 400 < 0.87  # 80%, and two standard errors of 2 points beside the approximation

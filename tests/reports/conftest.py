@@ -137,11 +137,13 @@ def _add_answers(run: Path) -> None:
         for cell, gap in (sign * (value - (sign * value).min() * sign)).items():
             p = min(1.0, 4.5 * math.erfc(gap / error / math.sqrt(2)))
             needed = math.nan if gap == 0 else 512 * (3.7 * error / gap) ** 2
-            best.append({"protocol": protocol, "cell": cell, "p_best": p, "needed": needed, "n": 512})
+            row = {"protocol": protocol, "cell": cell, "p_best": p, "n": 512}
+            best.append(row | {"needed": needed, "needed_low": needed / 2, "needed_high": 3 * needed})
         means = rows.groupby("curve")["value"].mean()
         gap = means["v1"] - means["v2"]
         tests = {"standard_error": error, "low": gap - 2 * error, "high": gap + 2 * error, "p_value": 1e-9}
-        tests |= {"p_holm": 1e-9, "needed": 12.0, "scales": 5, "n": 512, "note": ""}
+        tests |= {"p_holm": 1e-9, "needed": 12.0, "needed_low": 6.0, "needed_high": 36.0}
+        tests |= {"scales": 5, "n": 512, "note": ""}
         curves.append({"protocol": protocol, "a": "v1", "b": "v2", "difference": gap, **tests})
     pd.DataFrame(best).to_csv(run / "best.csv", index=False)
     pd.DataFrame(curves).to_csv(run / "curves.csv", index=False)

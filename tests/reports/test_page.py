@@ -59,7 +59,10 @@ def test_every_section_of_a_scored_run_is_present_in_order(scored_page: Path) ->
     assert not tags.open
     sections = [attributes["id"] for tag, attributes in tags.found if tag == "section"]
     # The prompts of this run have no categories.
-    assert sections == [*(key for key in SECTIONS if key not in ("verdict", "categories")), "absent"]
+    assert sections == [
+        *(key for key in SECTIONS if key not in ("verdict", "categories", "variance")),
+        "absent",
+    ]
     links = [str(attributes["href"]) for tag, attributes in tags.found if tag == "a"]
     assert [link for link in links if link in {f"#{key}" for key in SECTIONS}] == [
         f"#{key}" for key in sections[:-1]

@@ -67,6 +67,8 @@ def test_nothing_is_requested_reported_inaccessible_or_cut_off(
 ) -> None:
     watched = opened(browser, scored_page, size, scheme)
     page = watched.page
+    page.locator(".verdict summary").click()
+    assert page.locator(".verdict details p").first.is_visible()
     for section in page.locator("main section").all():
         section.scroll_into_view_if_needed()
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]

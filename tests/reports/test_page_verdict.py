@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports.album import Album
@@ -46,13 +47,14 @@ def test_a_checkpoint_may_be_settled_when_its_scale_is_not(scored_run: Path) -> 
     assert content["sure"] == (
         "The lead of v2 is settled: p < 0.0001 against every cell of the other checkpoints (paired tests "
         "with the best, corrected for all 9 other cells). Its guidance scale is not: 2 cannot be told apart "
-        "from 1.5; about 1,800 images a cell would settle it. "
+        "from 1.5; settling it takes about 880 to 5,300 images a cell. "
         "The probability that its whole curve is ahead of that of v1 in both metrics is over 99%."
     )
     assert content["orders"] == [
         "Fréchet distance, mean over 5 guidance scales: v2 is ahead of v1 (settled).",
         "CLIP score, mean over 5 guidance scales: v2 is ahead of v1 (settled).",
     ]
+    assert content["headline"] == "By distance and by score, v2 is ahead of v1."
     assert badges(content) == [
         ("Best by distance", "v2", "settled"),
         ("Best by score", "v2", "settled"),
@@ -61,19 +63,20 @@ def test_a_checkpoint_may_be_settled_when_its_scale_is_not(scored_run: Path) -> 
 
 
 def test_when_nothing_is_settled_the_verdict_says_so(scored_run: Path) -> None:
-    rewrite(scored_run, "best.csv", p_best=1.0, needed=250_000.0)
-    rewrite(scored_run, "curves.csv", p_holm=1.0, needed=4210.0)
+    rewrite(scored_run, "best.csv", p_best=1.0, needed_low=250_000.0, needed_high=np.inf)
+    rewrite(scored_run, "curves.csv", p_holm=1.0, needed_low=1210.0, needed_high=np.inf)
     rewrite(scored_run, "dominance.csv", probability=0.4)
     content = told(scored_run)
     assert content["sure"].startswith(
         "The lead is not settled: the cell cannot be told apart from v2 at 1.5, v2 at 3 and 7 other cells; "
-        "over 100,000 images a cell would settle it"
+        "settling it takes over 100,000 images a cell"
     )
     assert content["sure"].endswith("in both metrics is 40%.")
     assert content["orders"][0] == (
-        "Fréchet distance, mean over 5 guidance scales: not settled is v2 against v1 (about 4,300 images a "
-        "cell would settle it)."
+        "Fréchet distance, mean over 5 guidance scales: not settled is v2 against v1 (settling it takes at "
+        "least about 1,300 images a cell)."
     )
+    assert content["headline"] == "The order of the curves is not settled with 512 images a cell."
     assert badges(content) == [
         ("Best by distance", "v2 or v1", "not settled"),
         ("Best by score", "v2 or v1", "not settled"),
@@ -149,10 +152,28 @@ def test_a_distance_below_zero_comes_with_the_reason(scored_run: Path) -> None:
     lowest = (results["protocol"] == "fd-test") & (results["cell"] == "v2_s2")
     results.loc[lowest, "value"] = -0.18
     results.to_csv(scored_run / "results.csv", index=False)
-    assert (
-        "−0.180 (95% interval −0.278 to −0.082); an unbiased estimate of a small distance can"
-        in told(scored_run)["which"]
+    content = told(scored_run)
+    assert "−0.180 (95% interval −0.278 to −0.082), " in content["which"]
+    assert content["which"].endswith("). An unbiased estimate of a small distance can fall below 0.")
+    assert content["cards"][0].remark.endswith(". An unbiased estimate of a small distance can fall below 0.")
+
+
+def test_the_headline_says_for_each_metric_what_is_settled(scored_run: Path) -> None:
+    pairs = pd.read_csv(scored_run / "curves.csv")
+    pairs.loc[pairs["protocol"] == "fd-test", "p_holm"] = 0.2
+    pairs.to_csv(scored_run / "curves.csv", index=False)
+    assert told(scored_run)["headline"] == (
+        "By score, v2 is ahead of v1; by distance, no order of the curves is settled."
     )
+    (scored_run / "curves.csv").unlink()
+    assert told(scored_run)["headline"] == "v2 at guidance scale 2 is the best cell by Fréchet distance."
+
+
+def test_a_run_scored_before_ranges_were_stored_names_no_number(scored_run: Path) -> None:
+    rewrite(scored_run, "curves.csv", p_holm=1.0)
+    pairs = pd.read_csv(scored_run / "curves.csv").drop(columns=["needed_low", "needed_high"])
+    pairs.to_csv(scored_run / "curves.csv", index=False)
+    assert told(scored_run)["orders"][0].endswith("not settled is v2 against v1.")
 
 
 def test_the_order_of_curves_is_the_longest_settled_one(scored_run: Path) -> None:
@@ -161,7 +182,16 @@ def test_the_order_of_curves_is_the_longest_settled_one(scored_run: Path) -> Non
     pairs = [("a", "b", -1.0, 0.6), ("a", "c", -2.0, 0.001), ("b", "c", -1.0, 0.3), ("d", "c", 1.0, 0.01)]
     pairs += [("a", "d", -3.0, 0.001), ("b", "d", -2.0, 0.2)]
     rows = [
-        {"protocol": "fd-test", "a": a, "b": b, "difference": gap, "p_holm": p, "needed": 900 / abs(gap)}
+        {
+            "protocol": "fd-test",
+            "a": a,
+            "b": b,
+            "difference": gap,
+            "p_holm": p,
+            "needed": 900 / abs(gap),
+            "needed_low": 300 / abs(gap),
+            "needed_high": 2700 / abs(gap),
+        }
         for a, b, gap, p in pairs
     ]
     pd.DataFrame(rows).assign(
@@ -173,6 +203,6 @@ def test_the_order_of_curves_is_the_longest_settled_one(scored_run: Path) -> Non
     assert order.leading == ["a", "b"]
     assert order.sentence == (
         "Fréchet distance, mean over 2 guidance scales: a is ahead of c, c of d (settled); not settled is b "
-        "against d (about 450 images a cell would settle it), a against b (about 900), b against c (about "
-        "900)."
+        "against d (settling it takes about 150 to 1,400 images a cell), a against b (about 300 to 2,700), b "
+        "against c (about 300 to 2,700)."
     )

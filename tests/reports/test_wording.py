@@ -45,3 +45,19 @@ def test_decimals_show_two_digits_of_the_error_or_four_of_the_value() -> None:
     assert wording.decimals(known) == 3
     assert wording.decimals(known.assign(standard_error=math.nan)) == 3
     assert wording.decimals(known.assign(standard_error=50.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (421, 1500, "about 430 to 1,500"),
+        (421, 5000, "at least about 430"),
+        (421, math.inf, "at least about 430"),
+        (200_000, math.inf, "over 100,000"),
+        (60, 900, "up to about 900"),
+        (60, math.inf, ""),
+        (math.nan, math.nan, ""),
+    ],
+)
+def test_a_number_of_images_is_a_range(low: float, high: float, words: str) -> None:
+    assert wording.images_needed(low, high, 100) == words

@@ -49,7 +49,11 @@ def test_curves_are_compared_by_their_means_over_the_scales_that_both_have(
         test = compare(means[a], means[b])
         assert row.difference == pytest.approx(test.difference)
         assert row.standard_error == pytest.approx(test.standard_error)
-        assert row.needed == pytest.approx(images_to_settle(test, N, 3))
+        needed = images_to_settle(test, N, 3)
+        assert needed is not None
+        assert (row.needed_low, row.needed, row.needed_high) == pytest.approx(
+            (needed.low, needed.measured, needed.high)
+        )
     assert (rows["a", "b"].p_holm or 1) < 0.001
     assert (rows["b", "c"].p_holm or 0) > 0.05
     assert (rows["b", "c"].needed or 0) > N
@@ -78,4 +82,10 @@ def test_values_without_errors_have_no_rows(values: dict[tuple[str, float], np.n
     ]
     assert best_cells(made, [SCORE]) == []
     (row,) = curve_pairs(made, [SCORE])
-    assert (row.p_value, row.p_holm, row.needed, row.note) == (None, None, None, "too few")
+    assert (row.p_value, row.p_holm, row.needed, row.needed_low, row.note) == (
+        None,
+        None,
+        None,
+        None,
+        "too few",
+    )
