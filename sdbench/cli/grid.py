@@ -28,6 +28,12 @@ def add_parser(commands: Any, name: str) -> None:
         "--prompt", metavar="TEXT", required=True, action="append", help="a prompt; may be repeated"
     )
     parser.add_argument(
+        "--negative",
+        metavar="TEXT",
+        action="append",
+        help="a negative prompt, '' for none; may be repeated to compare them (default: none)",
+    )
+    parser.add_argument(
         "--models", metavar="NAMES", default="shapes-v1-4", help="names or paths (default: %(default)s)"
     )
     parser.add_argument(
@@ -73,6 +79,7 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         size=_size(args.size),
         out=args.out,
+        negatives=tuple(args.negative or [""]),
     )
     with ImageProgress(display_for()) as progress:
         path = make_grid(request, progress)

@@ -19,6 +19,7 @@ from sdbench.core.files import say_replaced, write_whole
 from sdbench.core.precision import FULL, full_precision
 from sdbench.core.progress import ImageProgress
 from sdbench.data.prompts import Prompt, load_prompts
+from sdbench.data.rows import usable
 from sdbench.models import Source
 from sdbench.models.catalogue import SHAPES
 from sdbench.models.registry import locate_all
@@ -46,7 +47,11 @@ _Pictures = dict[tuple[int, ...], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class GridRequest:
-    """What to draw. `size` is (height, width); None means 64 x 64 for the embedded family, else 512 x 512."""
+    """What to draw.
+
+    `size` is (height, width); None means 64 x 64 for the embedded family, else 512 x 512. `negatives` are
+    negative prompts, "" for none.
+    """
 
     prompts: tuple[str, ...]
     models: tuple[str, ...]
@@ -56,6 +61,7 @@ class GridRequest:
     seed: int
     size: tuple[int, int] | None
     out: Path
+    negatives: tuple[str, ...] = ("",)
 
 
 def make_grid(request: GridRequest, progress: ImageProgress) -> Path:
@@ -71,9 +77,10 @@ def make_grid(request: GridRequest, progress: ImageProgress) -> Path:
         raise InputError(f"--out {request.out}: a grid is written as .png")
     full_precision()
     spec = _spec(request)
+    negatives = _negatives(request.negatives)
     prompts = load_prompts(spec.prompts)
     sources = locate_all(spec.checkpoints)
-    points = {source: _points(spec) for source in sources}
+    points = {source: _points(spec, negatives) for source in sources}
     for source, each in points.items():
         for settings in each:
             source.check(settings)
@@ -83,7 +90,7 @@ def make_grid(request: GridRequest, progress: ImageProgress) -> Path:
         _generate(points, prompts, pictures, progress)
     finally:
         if pictures:
-            write_whole(request.out, _draw(spec, prompts, pictures))
+            write_whole(request.out, _draw(spec, prompts, negatives, pictures))
     return request.out
 
 
@@ -109,18 +116,35 @@ def _spec(request: GridRequest) -> SweepSpec:
     return spec
 
 
+def _negatives(texts: tuple[str, ...]) -> tuple[str, ...]:
+    found = tuple(usable("--negative", "the text", text) if text.strip() else "" for text in texts)
+    if len(set(found)) < len(found):
+        raise InputError("--negative: a text is given twice")
+    return found
+
+
 def _of_option(problem: str) -> InputError:
     """Return the problem of a spec's key as an error of the option that the key came from."""
     key = re.match(r"\w+", problem)
     return InputError(f"{_OPTIONS.get(key[0], 'grid') if key else 'grid'}: {problem}")
 
 
-def _points(spec: SweepSpec) -> list[Settings]:
+def _points(spec: SweepSpec, negatives: Sequence[str]) -> list[Settings]:
     """Return every setting of the sweep. Nothing is compiled: that takes longer than a few images."""
     height, width = spec.height_width
     return [
-        Settings(sampler.name, sampler.steps, sampler.eta, scale, height, width, spec.seed)
+        Settings(
+            sampler.name,
+            sampler.steps,
+            sampler.eta,
+            scale,
+            height,
+            width,
+            spec.seed,
+            negative_prompt=negative,
+        )
         for sampler in spec.samplers
+        for negative in negatives
         for scale in spec.guidance_scales
     ]
 
@@ -145,25 +169,24 @@ def _generate(
             progress.finished(len(prompts))
 
 
-def _places(points: Sequence[Settings]) -> list[tuple[int, int, int]]:
-    """Return the indices of each point along samplers, steps and scales."""
-    keys = [(point.sampler, point.steps, point.guidance_scale) for point in points]
+def _places(points: Sequence[Settings]) -> list[tuple[int, ...]]:
+    """Return the indices of each point along samplers, steps, negative prompts and scales."""
+    keys = [(point.sampler, point.steps, point.negative_prompt, point.guidance_scale) for point in points]
     axes = [list(dict.fromkeys(values)) for values in zip(*keys, strict=True)]
-    return [
-        (axes[0].index(sampler), axes[1].index(steps), axes[2].index(scale)) for sampler, steps, scale in keys
-    ]
+    return [tuple(axis.index(value) for axis, value in zip(axes, key, strict=True)) for key in keys]
 
 
-def _draw(spec: SweepSpec, prompts: Sequence[Prompt], pictures: _Pictures) -> bytes:
+def _draw(spec: SweepSpec, prompts: Sequence[Prompt], negatives: Sequence[str], pictures: _Pictures) -> bytes:
     axes = [
         [checkpoint.name for checkpoint in spec.checkpoints],
         [f"“{prompt.text}”" for prompt in prompts],
         list(dict.fromkeys(sampler.name for sampler in spec.samplers)),
         [f"{steps} steps" for steps in dict.fromkeys(sampler.steps for sampler in spec.samplers)],
+        [f"away from “{text}”" if text else "no negative prompt" for text in negatives],
         [f"scale {scale:g}" for scale in spec.guidance_scales],
     ]
     height, width = spec.height_width
-    constant = [labels[0] for labels in axes if len(labels) == 1]
+    constant = [labels[0] for labels in axes if len(labels) == 1 and labels != ["no negative prompt"]]
     title = " · ".join([*constant, f"seed {spec.seed}", f"{width}×{height} pixels"])
     sink = io.BytesIO()
     xyz_grid([Axis(tuple(labels)) for labels in axes], pictures, title).save(sink, "PNG")

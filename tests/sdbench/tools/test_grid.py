@@ -50,6 +50,10 @@ def test_text_that_is_not_a_range_is_refused(text: str) -> None:
         parse_range(text, "--scales")
 
 
+NEGATIVES = (["", "a star"], ["a star"], [""])
+SQUARE = Image.new("RGB", (8, 8))
+
+
 class Painter:
     """A model that paints its settings: the scale in red, the steps in green, the prompt in blue."""
 
@@ -101,6 +105,31 @@ def test_every_setting_has_its_field(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert colours(path) == expected
 
 
+def test_negative_prompts_are_an_axis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, float]] = []
+
+    class Listening(Painter):
+        def generate(self, prompts: list[Prompt], settings: Settings, on_step: object) -> Images:
+            asked.append((settings.negative_prompt, settings.guidance_scale))
+            return super().generate(prompts, settings, on_step)
+
+    monkeypatch.setattr("sdbench.models.sources.ReferenceSource.load", lambda *args: Listening())
+    drawn: list[tuple[list[tuple[str, ...]], str]] = []
+    monkeypatch.setattr(
+        grid,
+        "xyz_grid",
+        lambda axes, images, title: drawn.append(([a.labels for a in axes], title)) or SQUARE,
+    )
+    make_grid(request(tmp_path / "a.png", negatives=("", "a star")), ImageProgress())
+    make_grid(request(tmp_path / "b.png", negatives=("a star",)), ImageProgress())
+    make_grid(request(tmp_path / "c.png"), ImageProgress())
+    both, one, none = ([(text, scale) for text in texts for scale in (2.0, 7.5)] for texts in NEGATIVES)
+    assert asked == [*both, *one, *none]
+    assert drawn[0][0][4] == ("no negative prompt", "away from “a star”")
+    assert "away from “a star” · seed 42" in drawn[1][1]
+    assert "negative" not in drawn[2][1]
+
+
 def test_an_interrupted_grid_shows_the_images_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     painter = Painter(stop_after=1)
     monkeypatch.setattr("sdbench.models.sources.ReferenceSource.load", lambda *args: painter)
@@ -128,6 +157,8 @@ def test_the_same_request_is_the_same_file_and_another_seed_is_not(tmp_path: Pat
         (["--steps", "3"], "checkpoint shapes-v1-4: steps=3 gives a last timestep"),
         (["--size", "60"], "checkpoint shapes-v1-4: image sides must be multiples of"),
         (["--size", "big"], "--size: 'big' is neither"),
+        (["--negative", "a", "--negative", "a"], "--negative: a text is given twice"),
+        (["--negative", "a\x00"], "--negative: "),
         (["--out", "grid.jpg"], "--out grid.jpg: a grid is written as .png"),
     ],
 )
