@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdbench.cli.parser import comma_separated
 from sdbench.cli.score import MAPPINGS
 from sdbench.core.errors import InputError
 from sdbench.core.paths import typed_path
 from sdbench.core.terminal import say
+
+if TYPE_CHECKING:
+    from sdbench.comparison import CompareRequest
 
 __all__ = ["add_parser", "run"]
 
@@ -28,8 +31,8 @@ def add_parser(commands: Any, name: str) -> None:
         "(`sdbench diff` shows how the specs and values of two runs differ.)",
     )
     what = "a folder or archive of images, a run, one cell of it as RUN:CELL, or a model"
-    parser.add_argument("a", metavar="A", help=f"the baseline: {what}")
-    parser.add_argument("b", metavar="B", help="the candidate, in any of these forms")
+    parser.add_argument("a", metavar="A", help=f"the baseline: {what}, or a file that --record wrote")
+    parser.add_argument("b", metavar="B", nargs="?", help="the candidate, in any of these forms")
     parser.add_argument(
         "--repeats",
         metavar="A1",
@@ -63,31 +66,28 @@ def add_parser(commands: Any, name: str) -> None:
         type=typed_path,
         help="compare as the certificate says, and check that A, B and the result are those that it names",
     )
+    parser.add_argument(
+        "--record",
+        metavar="FILE.sdbench",
+        type=typed_path,
+        help="write A to one small file, a baseline without pixels, instead of comparing; B is left away",
+    )
     parser.set_defaults(run=run, resumable=True)
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.comparison import CompareRequest, ComparisonPolicy, compare, load_comparison_policy
+    from sdbench.comparison import compare
     from sdbench.comparison.certificate import read_certificate, request_of
     from sdbench.comparison.facts import facts
-    from sdbench.comparison.made import Asked
     from sdbench.comparison.reports import require, write_reports
     from sdbench.core.console import display_for
     from sdbench.core.progress import ImageProgress
 
-    metrics = None if args.metrics is None else comma_separated(args.metrics)
-    request = CompareRequest(
-        args.a,
-        args.b,
-        tuple(args.repeats),
-        args.prompts,
-        args.mapping,
-        metrics,
-        args.reference,
-        ComparisonPolicy() if args.policy is None else load_comparison_policy(args.policy),
-        Asked(args.sampler, args.steps, args.scale, args.seed),
-    )
+    request = _request(args)
+    if args.record is not None:
+        _record(args, request)
+        return
     if args.verify is not None:
         if args.metrics or args.policy:
             raise InputError("--verify takes metrics and policy from the certificate: leave them away")
@@ -104,6 +104,40 @@ def run(args: argparse.Namespace) -> None:
         require(compared)
     else:
         _confirm(stored, found)
+
+
+def _request(args: argparse.Namespace) -> CompareRequest:
+    from sdbench.comparison import CompareRequest, ComparisonPolicy, load_comparison_policy
+    from sdbench.comparison.made import Asked
+
+    if (args.b is None) != (args.record is not None):
+        raise InputError("name A and B, or A and --record FILE.sdbench")
+    return CompareRequest(
+        args.a,
+        args.b or "",
+        tuple(args.repeats),
+        args.prompts,
+        args.mapping,
+        None if args.metrics is None else comma_separated(args.metrics),
+        args.reference,
+        ComparisonPolicy() if args.policy is None else load_comparison_policy(args.policy),
+        Asked(args.sampler, args.steps, args.scale, args.seed),
+    )
+
+
+def _record(args: argparse.Namespace, request: CompareRequest) -> None:
+    from sdbench.comparison.record import record
+    from sdbench.core.console import display_for
+    from sdbench.core.progress import ImageProgress
+
+    for option in ("repeats", "reference", "policy", "out", "verify"):
+        if getattr(args, option):
+            raise InputError(f"--record compares nothing: leave --{option} away")
+    with ImageProgress(display_for()) as progress:
+        kept = record(request, args.record, progress)
+    n, size = len(kept.pictures), args.record.stat().st_size
+    of = ", ".join(kept.metrics) or "no network"
+    say(f"{args.record}: {n} images, {size / n / 1024:.1f} KiB each, with features of {of}")
 
 
 def _show(comparisons: Sequence[Mapping[str, Any]]) -> None:

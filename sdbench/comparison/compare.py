@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sdbench.comparison.closeness import Closeness
+from sdbench.comparison.closeness import SAME, Closeness
 from sdbench.comparison.gathering import Gathered, gather
 from sdbench.comparison.made import Asked, is_model, made_sides
 from sdbench.comparison.measures import Measured, choose_protocols, measured
 from sdbench.comparison.memory import Memory
 from sdbench.comparison.pairing import Flagged, Pairing, compositions, flagged_pairs, pair
 from sdbench.comparison.policy import ComparisonPolicy
-from sdbench.comparison.sides import Side, open_folder, open_pairs
+from sdbench.comparison.sides import Side, is_kept, open_one, open_pairs
 from sdbench.comparison.verdicts import Verdict
 from sdbench.comparison.weighing import Evidence, Weighed, weigh
 from sdbench.core import environment
@@ -28,7 +28,7 @@ from sdbench.scoring.image_scores import compared_with, reals_of
 from sdbench.scoring.images import reference_spec
 from sdbench.scoring.references import Real
 
-__all__ = ["CompareRequest", "Compared", "compare"]
+__all__ = ["CompareRequest", "Compared", "compare", "single_side"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Compared:
         keys: The other pairs, in order.
         prompts: Prompts by key, as far as known.
         measures: The measures of the pairs `keys`; empty if all pairs are flagged.
-        closeness: Pixel differences of the pairs `keys`.
+        closeness: Pixel differences of the pairs `keys`; empty if A is a compact baseline, without pixels.
         repeats: Distances of each repeat from A by its name, over the pairs `keys`.
         weighed: The verdict on the pairs `keys`; None if all pairs are flagged.
         policy: What passes.
@@ -121,12 +121,21 @@ def compare(request: CompareRequest, progress: ImageProgress) -> list[Compared]:
         StoreError: A run is damaged.
     """
     full_precision()
+    if request.repeats and is_kept(request.a):
+        raise InputError(f"--repeats needs the pixels of A, and {request.a} keeps none")
     opened = _opened(request, progress)
     if len(opened) > 1 and request.repeats:
         raise InputError(f"--repeats needs one cell: name one, as {request.a}:CELL")
-    repeats = [open_folder(text, "repeat") for text in request.repeats]
+    repeats = [open_one(text, "repeat") for text in request.repeats]
     with Memory() as memory:
         return [_compared(label, (a, b), repeats, request, memory, progress) for label, a, b in opened]
+
+
+def single_side(request: CompareRequest, progress: ImageProgress) -> Side:
+    """Return the baseline of a request; InputError unless it is one set of images."""
+    if is_model(request.a):
+        return made_sides([request.a], request.prompts, request.asked, progress)[0]
+    return open_one(request.a, "A", request.prompts, request.mapping)
 
 
 def _opened(request: CompareRequest, progress: ImageProgress) -> list[tuple[str, Side, Side]]:
@@ -169,7 +178,7 @@ def _compared(
     found = measured(keys, sides, prompts, gathered, protocols, extractors, reals) if keys else []
     request.policy.require_measures([each.name for each in found])
     band = {side.name: [gathered.closeness[side.name][key].rms for key in keys] for side in repeats}
-    closeness = [gathered.closeness[b.name][key] for key in keys]
+    closeness = [gathered.closeness[b.name][key] for key in keys] if a.kept is None else []
     weighed = weigh(_evidence(keys, sides, gathered, found, band, request.policy)) if keys else None
     notes = (*a.notes, *b.notes, *_about(found, protocols, sides))
     return Compared(
@@ -214,7 +223,8 @@ def _evidence(
     policy: ComparisonPolicy,
 ) -> Evidence:
     first, second = (gathered.pictures[side.name] for side in sides)
-    closeness = [gathered.closeness[sides[1].name][key] for key in keys]
+    has_pixels = sides[0].kept is None
+    closeness = [gathered.closeness[sides[1].name][key] for key in keys] if has_pixels else [SAME] * len(keys)
     nearest, _, _ = compositions(keys, first, second)
     margins = [policy.margins.get(each.name, policy.margin) * each.spread for each in found]
     return Evidence(
@@ -226,6 +236,7 @@ def _evidence(
         np.array(list(band.values()), np.float64).reshape(len(band), len(keys)),
         nearest == np.arange(len(keys)),
         any(each.reads_content for each in found),
+        has_pixels,
     )
 
 

@@ -33,7 +33,7 @@ def facts(compared: Compared) -> dict[str, Any]:
         "reason": reason(compared),
         "pairs": len(pairing.both),
         "judged": len(compared.keys),
-        "same": sum(one.rms == 0 for one in compared.closeness),
+        "same": _same(compared),
         "agreeing_subsets": None if weighed is None else weighed.agreeing,
         "measures": _measures(compared),
         "pixels": _pixels(compared),
@@ -45,6 +45,11 @@ def facts(compared: Compared) -> dict[str, Any]:
         "notes": list(compared.notes),
         "digests": _digests(compared),
     }
+
+
+def _same(compared: Compared) -> int:
+    a, b = (compared.gathered.pictures[side.name] for side in compared.sides)
+    return sum(a[key].sha256 == b[key].sha256 for key in compared.keys)
 
 
 def reason(compared: Compared) -> str:

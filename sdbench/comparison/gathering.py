@@ -14,11 +14,13 @@ import numpy as np
 from metrics.features import Extractor
 from sdbench.comparison.closeness import SAME, Closeness, compare_pixels
 from sdbench.comparison.closeness import VERSION as CLOSENESS_VERSION
+from sdbench.comparison.kept import FEATURES, Kept
 from sdbench.comparison.memory import Memory
 from sdbench.comparison.pictures import VERSION as PICTURE_VERSION
 from sdbench.comparison.pictures import Picture, look_at
 from sdbench.comparison.sides import Side
 from sdbench.core.digest import digest_bytes
+from sdbench.core.errors import InputError
 from sdbench.core.progress import ImageProgress
 from sdbench.scoring.extract import image_features
 from sdbench.scoring.extractors import features_identity
@@ -79,7 +81,8 @@ def gather(
         progress: Counts images; told the total here.
 
     Raises:
-        InputError: A file cannot be read, or an extractor cannot use the images.
+        InputError: A file cannot be read, an extractor cannot use the images, or a compact baseline lacks its
+            features.
     """
     sides = [baseline, *others]
     gathered = Gathered(
@@ -88,7 +91,7 @@ def gather(
         {side.name: {} for side in others},
     )
     progress.start(sum(len(set(side.keys) & set(keys)) for side in sides))
-    identities = {name: f"features {features_identity(each)}" for name, each in extractors.items()}
+    identities = {name: f"{FEATURES}{features_identity(each)}" for name, each in extractors.items()}
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(keys), BATCH):
             part = keys[start : start + BATCH]
@@ -104,6 +107,8 @@ def gather(
 
 def _read(side: Side, keys: Sequence[str]) -> dict[str, _Image]:
     wanted = [key for key in keys if key in side.names]
+    if side.kept is not None:
+        return {key: _Image(side, key, b"", "", side.kept.pictures[key]) for key in wanted}
     blobs: Iterator[bytes] = side.read(wanted)
     return {
         key: _Image(side, key, blob, f"{side.salt}{digest_bytes(blob)}")
@@ -135,7 +140,7 @@ def _measure_pairs(
         for row in rows[:1]
         for other in rows[1:]
         for key in row
-        if key in other and _comparable(_picture(row[key]), _picture(other[key]))
+        if key in other and _comparable(row[key], other[key])
     ]
     names = {f"{a.digest} {b.digest}": (a, b) for a, b in pairs if _picture(a).sha256 != _picture(b).sha256}
     known = {name: Closeness.from_bytes(data) for name, data in memory.get(CLOSENESS, names).items()}
@@ -158,8 +163,11 @@ def _closeness(pair: tuple[_Image, _Image]) -> Closeness:
     return compare_pixels(a, b)
 
 
-def _comparable(a: Picture, b: Picture) -> bool:
-    return bool(a.sha256 and b.sha256) and a.size == b.size
+def _comparable(a: _Image, b: _Image) -> bool:
+    """Whether two images can be compared pixel by pixel: readable, of one size, and their pixels are here."""
+    first, second = _picture(a), _picture(b)
+    has_pixels = a.side.kept is None or first.sha256 == second.sha256
+    return bool(first.sha256 and second.sha256) and first.size == second.size and has_pixels
 
 
 def _extract(
@@ -173,6 +181,9 @@ def _extract(
     """Fill in the features of readable images; equal pixels have equal features, whatever their files."""
     readable = [image for image in images if _picture(image).sha256]
     known = memory.get(kind, [_picture(image).sha256 for image in readable])
+    for image in readable:
+        if image.side.kept is not None:
+            known[_picture(image).sha256] = _kept_features(image, image.side.kept, kind, name)
     new = {_picture(image).sha256: image for image in readable if _picture(image).sha256 not in known}
     by_size: dict[tuple[int, int], list[_Image]] = {}
     for image in new.values():
@@ -188,6 +199,17 @@ def _extract(
     for image in readable:
         row = np.frombuffer(known[_picture(image).sha256], np.float32)
         gathered.features[image.side.name][name][image.key] = row
+
+
+def _kept_features(image: _Image, kept: Kept, kind: str, name: str) -> bytes:
+    try:
+        return kept.features[kind][_picture(image).sha256]
+    except KeyError:
+        found = f"those of {', '.join(kept.metrics)}" if kept.metrics else "none"
+        raise InputError(
+            f"{image.side.name} keeps no features of {name} with the weights that are here, only {found}: "
+            f"record it again"
+        ) from None
 
 
 def _picture(image: _Image) -> Picture:

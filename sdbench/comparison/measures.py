@@ -53,12 +53,18 @@ class Measured:
 
 
 def choose_protocols(side: Side, names: Sequence[str] | None) -> list[Protocol]:
-    """Return the protocols asked for, or the CLIP score that can be taken here; none without prompts.
+    """Return the protocols asked for, or those that can be taken here.
+
+    By default these are the scores that a compact baseline keeps, else one CLIP score, if prompts are known.
 
     Raises:
         InputError: A protocol reads prompts, and the side has none.
     """
     if names is None:
+        if side.kept is not None:
+            kept = protocols_of(side.kept.metrics)
+            scores = [protocol for protocol in kept if not protocol.formula.needs_reference]
+            return [protocol for protocol in scores if is_at_hand(protocol.extractor)]
         if not side.prompts:
             return []
         if side.shapes:

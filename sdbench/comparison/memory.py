@@ -23,11 +23,20 @@ AT_A_TIME = 500
 
 
 class Memory:
-    """Values by kind and key, kept between commands. Use it in a `with` block."""
+    """Values by kind and key, kept between commands. Use it in a `with` block.
 
-    def __init__(self, path: Path | None = None) -> None:
+    Args:
+        path: The SQLite file; None takes that of this machine.
+        write: Whether values are put; otherwise the file must be there, and is not touched.
+    """
+
+    def __init__(self, path: Path | None = None, *, write: bool = True) -> None:
         self.path = path or home() / "compare.sqlite"
         try:
+            if not write:
+                uri = f"{self.path.resolve().as_uri()}?mode=ro&immutable=1"
+                self._file = sqlite3.connect(uri, uri=True)
+                return
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(self.path, timeout=WAIT)
             self._file.execute(
@@ -54,6 +63,16 @@ class Memory:
                 marks = ",".join("?" * len(part))
                 query = f"select key, value from known where kind = ? and key in ({marks})"
                 found.update(self._file.execute(query, [kind, *part]).fetchall())
+        except sqlite3.Error as error:
+            raise self._problem(error) from None
+        return found
+
+    def everything(self) -> dict[str, dict[str, bytes]]:
+        """Return all values by kind and key, in the order in which they were put."""
+        found: dict[str, dict[str, bytes]] = {}
+        try:
+            for kind, key, value in self._file.execute("select kind, key, value from known order by rowid"):
+                found.setdefault(kind, {})[key] = value
         except sqlite3.Error as error:
             raise self._problem(error) from None
         return found

@@ -39,6 +39,8 @@ def as_lines(found: Facts) -> list[str]:
     """Return what else there is to say: pixels, a second mode, flagged pairs, images without a partner."""
     lines = []
     pixels = found["pixels"]
+    if not pixels and found["judged"]:
+        lines.append(f"pixels: {found['same']} of {found['judged']} pairs are the same")
     if pixels:
         worst, median = (_pixel_words(pixels, word) for word in ("worst", "median"))
         lines.append(

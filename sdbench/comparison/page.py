@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from reports.comparison import ShownPair, comparison_page
 from sdbench.comparison.closeness import psnr
 from sdbench.comparison.compare import Compared
+from sdbench.comparison.kept import preview
 from sdbench.comparison.outputs import HEADINGS, as_lines, as_row, flag_words
+from sdbench.comparison.pairing import compositions
 from sdbench.comparison.pictures import look_at
 from sdbench.comparison.sides import Side
+from sdbench.data.image_sets.decoding import decode
 
 __all__ = ["page"]
 
@@ -45,8 +49,7 @@ def _rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _pairs(compared: Compared) -> list[ShownPair]:
     a, b = compared.sides
     flagged = {one.key: flag_words({"a": one.a, "b": one.b}) for one in compared.flagged}
-    closeness = dict(zip(compared.keys, compared.closeness, strict=True))
-    worst = sorted((key for key in closeness if closeness[key].rms > 0), key=lambda key: -closeness[key].rms)
+    worst = _worst(compared)
     shown: list[ShownPair] = []
     for key in [*flagged, *worst]:
         if len(shown) == WORST:
@@ -54,10 +57,31 @@ def _pairs(compared: Compared) -> list[ShownPair]:
         before, after = _pixels(a, key), _pixels(b, key)
         if before is None and after is None:
             continue
+        if a.kept is not None and before is not None and after is not None:
+            after = _as_preview(after)
         before, after = _alike(before, after)
-        words = flagged.get(key) or f"SSIM {closeness[key].ssim:.4f}, PSNR {psnr(closeness[key].rms):.1f} dB"
+        words = flagged.get(key) or worst[key]
         shown.append(ShownPair(key, compared.prompts.get(key, ""), words, before, after))
     return shown
+
+
+def _worst(compared: Compared) -> dict[str, str]:
+    """Return words for the pairs that differ, the worst first: by their pixels, else by their thumbnails."""
+    if compared.closeness:
+        closeness = sorted(zip(compared.closeness, compared.keys, strict=True), key=lambda one: -one[0].rms)
+        return {
+            key: f"SSIM {one.ssim:.4f}, PSNR {psnr(one.rms):.1f} dB" for one, key in closeness if one.rms > 0
+        }
+    first, second = (compared.gathered.pictures[side.name] for side in compared.sides)
+    _, _, apart = compositions(compared.keys, first, second)
+    order = sorted(range(len(compared.keys)), key=lambda place: -apart[place])
+    words = "a preview: the baseline keeps no pixels; 8x8 thumbnails differ by {:.1f} levels"
+    keys = [(compared.keys[place], words.format(apart[place])) for place in order]
+    return {key: text for key, text in keys if first[key].sha256 != second[key].sha256}
+
+
+def _as_preview(pixels: np.ndarray) -> np.ndarray:
+    return np.asarray(decode(preview(Image.fromarray(pixels))))
 
 
 def _pixels(side: Side, key: str) -> np.ndarray | None:

@@ -72,8 +72,10 @@ def _pairs(comparisons: Sequence[Compared]) -> str:
     for one in comparisons:
         strays = [] if one.weighed is None else one.weighed.strays.tolist()
         for place, key in enumerate(one.keys):
-            close = one.closeness[place]
-            pixels = [close.rms, psnr(close.rms), close.ssim, close.largest, int(strays[place])]
+            pixels: list[object] = [""] * 5
+            if one.closeness:
+                close = one.closeness[place]
+                pixels = [close.rms, psnr(close.rms), close.ssim, close.largest, int(strays[place])]
             shifts = [float(measure.differences[place]) for measure in one.measures]
             texts = map(in_csv, (one.label, key, one.prompts.get(key, "")))
             table.writerow([*texts, *pixels, *shifts])

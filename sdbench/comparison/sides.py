@@ -1,7 +1,7 @@
 """The two sides of a comparison: where their images are, and the prompts that they show.
 
 A side is a folder or an archive of images, a cell of a run (RUN:CELL), a run, whose cells are matched with
-those of the other side, or a model (`made`).
+those of the other side, a compact baseline (`kept`), or a model (`made`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from pathlib import PurePosixPath
 
 from PIL import Image
 
+from sdbench.comparison.kept import SUFFIX, Kept, read_kept
 from sdbench.core.errors import InputError, did_you_mean
-from sdbench.core.paths import typed_path
+from sdbench.core.paths import existing_file, typed_path
 from sdbench.data.captions import BESIDE, captions_of
 from sdbench.data.image_sets import ImageSet, open_image_set
 from sdbench.data.image_sets.decoding import decode
@@ -23,7 +24,7 @@ from sdbench.runs.plan import Cell
 from sdbench.runs.plan_file import PlanFile, read_plan_file
 from sdbench.runs.store import Store, existing_store, is_run, is_url, listing_once
 
-__all__ = ["Side", "open_folder", "open_pairs", "with_prompts"]
+__all__ = ["Side", "is_kept", "open_one", "open_pairs"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Side:
         notes: What the user should know, such as files that are passed over.
         shapes: Whether a model of the embedded family made the images.
         seed: Seed of the noise, if it is known.
+        kept: What is known of the images, if it is a compact baseline; `read` yields its previews.
     """
 
     name: str
@@ -52,11 +54,20 @@ class Side:
     notes: tuple[str, ...] = ()
     shapes: bool = False
     seed: int | None = None
+    kept: Kept | None = None
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """The keys of its images, in order."""
         return tuple(self.names)
+
+
+def is_kept(text: str) -> bool:
+    """Return whether a side is a compact baseline."""
+    return typed_path(text).suffix == SUFFIX
+
+
+_Opened = Side | ImageSet | list[tuple[Cell, Side]]
 
 
 def open_pairs(a: str, b: str, prompts: str | None, mapping: str) -> list[tuple[str, Side, Side]]:
@@ -65,25 +76,40 @@ def open_pairs(a: str, b: str, prompts: str | None, mapping: str) -> list[tuple[
     Raises:
         InputError: A side cannot be read, or nothing of them fits together.
     """
+    if is_kept(b):
+        raise InputError(f"{b} is a baseline without images: it can only be A")
     first, second = _opened(a, "A"), _opened(b, "B")
     if isinstance(first, list) and isinstance(second, list):
         if prompts is not None:
             raise InputError("runs know their prompts: leave --prompts away")
         return _matched(a, first, b, second)
-    sides = [_single(side, text) for side, text in ((first, a), (second, b))]
-    if isinstance(first, ImageSet):
-        sides[0] = with_prompts(sides[0], first, prompts, mapping)
-    elif prompts is not None:
-        raise InputError(f"{a} knows its prompts: leave --prompts away")
-    return [("", sides[0], sides[1])]
+    return [("", _described(first, a, prompts, mapping), _single(second, b))]
 
 
-def open_folder(text: str, what: str) -> Side:
-    """Return a folder, an archive or a cell of a run as a side."""
-    return _single(_opened(text, what), text)
+def open_one(text: str, what: str, prompts: str | None = None, mapping: str = "index") -> Side:
+    """Return a folder, an archive or a cell of a run as a side.
+
+    Raises:
+        InputError: It cannot be read, or knows its prompts and others are given.
+    """
+    if is_kept(text):
+        raise InputError(f"{what}: {text} is a baseline without images")
+    return _described(_opened(text, what), text, prompts, mapping)
 
 
-def with_prompts(side: Side, images: ImageSet, prompts: str | None, mapping: str) -> Side:
+def _described(opened: _Opened, text: str, prompts: str | None, mapping: str) -> Side:
+    """Return a single side with its prompts."""
+    side = _single(opened, text)
+    if isinstance(opened, ImageSet):
+        return _with_prompts(side, opened, prompts, mapping)
+    if prompts is not None and side.prompts:
+        raise InputError(f"{text} knows its prompts: leave --prompts away")
+    if prompts is not None:
+        raise InputError(f"{text} was recorded without prompts: record it with --prompts")
+    return side
+
+
+def _with_prompts(side: Side, images: ImageSet, prompts: str | None, mapping: str) -> Side:
     """Return the side with prompts, if a file or a mapping that needs none gives them."""
     if prompts is None and mapping not in BESIDE:
         return side
@@ -93,9 +119,6 @@ def with_prompts(side: Side, images: ImageSet, prompts: str | None, mapping: str
     return replace(side, prompts=found)
 
 
-_Opened = ImageSet | list[tuple[Cell, Side]]
-
-
 def _opened(text: str, what: str) -> _Opened:
     run, colon, cell = text.rpartition(":")
     path = typed_path(text)
@@ -103,10 +126,14 @@ def _opened(text: str, what: str) -> _Opened:
         return _chosen(run, _cells(run), cell)
     if is_run(text):
         return _cells(text)
+    if is_kept(text):
+        return _of_kept(text, read_kept(existing_file(text, what)))
     return open_image_set(text, what, 1)
 
 
 def _single(opened: _Opened, text: str) -> Side:
+    if isinstance(opened, Side):
+        return opened
     if isinstance(opened, ImageSet):
         return _of_images(text, opened)
     if len(opened) > 1:
@@ -135,6 +162,23 @@ def _of_images(text: str, images: ImageSet) -> Side:
     salt = "{}x{}".format(*images.image_size()) if is_array else ""
     notes = (f"{images.where}: {images.note}",) if images.note else ()
     return Side(text, names, read, images.decode, salt=salt, notes=notes)
+
+
+def _of_kept(text: str, kept: Kept) -> Side:
+    def read(keys: Sequence[str]) -> Iterator[bytes]:
+        return (kept.previews.get(key, b"") for key in keys)
+
+    note = f"{text} keeps no pixels: SSIM, PSNR and the verdict rounding need its images"
+    return Side(
+        text,
+        {key: key for key in kept.pictures},
+        read,
+        prompts=kept.prompts,
+        notes=(note,),
+        shapes=kept.shapes,
+        seed=kept.seed,
+        kept=kept,
+    )
 
 
 def _cells(text: str) -> list[tuple[Cell, Side]]:

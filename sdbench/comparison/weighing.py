@@ -62,6 +62,7 @@ class Evidence:
         repeats: Distances of r repeats of the baseline from it, [r, n].
         kept: Whether the candidate's image is closest to its own partner among all, [n].
         judges_content: Whether a measure reads content, such as a CLIP score.
+        has_pixels: Whether the distances are known; a compact baseline keeps no pixels.
     """
 
     differences: NDArray[np.float64]
@@ -72,6 +73,7 @@ class Evidence:
     repeats: NDArray[np.float64]
     kept: NDArray[np.bool_]
     judges_content: bool
+    has_pixels: bool = True
 
     def only(self, chosen: NDArray[np.intp]) -> Evidence:
         """Return the evidence of some of the pairs."""
@@ -208,6 +210,8 @@ def _agreeing(evidence: Evidence, reach: float | None, verdict: Verdict, roundin
 
 def _reach(evidence: Evidence) -> float | None:
     """Return the distance beyond which a pair is another image: between two heaps, or beyond the repeats."""
+    if not evidence.has_pixels:
+        return None
     split = heaps(np.concatenate([evidence.distances, evidence.repeats.ravel()]))
     if split is not None or not evidence.repeats.size:
         return split
@@ -220,6 +224,8 @@ def _is_rounding(evidence: Evidence, reach: float | None) -> bool:
     A difference of one level, which quantisation alone can cause, is rounding whatever the repeats.
     """
     n = evidence.same.size
+    if not evidence.has_pixels:
+        return False
     if _few(int((evidence.largest > 1).sum()), 0, n, n):
         return True
     if not evidence.repeats.size or reach is None:

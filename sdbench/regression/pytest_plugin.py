@@ -14,10 +14,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from sdbench.comparison import CompareRequest
 
 __all__ = [
     "image_regression",
@@ -106,7 +110,8 @@ def image_regression(request: pytest.FixtureRequest) -> Callable[..., Any]:
     relative to pytest's root folder, and returns what was found, a `Compared` for each comparison:
 
     - ``outputs``: The images to check, a folder or an archive.
-    - ``baseline``: The images of the baseline; --record-images copies ``outputs`` there.
+    - ``baseline``: The images of the baseline; --record-images copies ``outputs`` there. A name that ends in
+      .sdbench is one small file without pixels, which knows the prompts that it was recorded with.
     - ``repeats``: Other images of the baseline, whose differences from it are noise (default: none).
     - ``prompts``, ``mapping``: A file with the prompts, and how it matches, as for `sdbench score`.
     - ``metrics``: Names of protocols (default: the CLIP score whose weights are here).
@@ -127,12 +132,11 @@ def image_regression(request: pytest.FixtureRequest) -> Callable[..., Any]:
         __tracebackhide__ = True
         from sdbench.comparison import CompareRequest, ComparisonPolicy, compare, load_comparison_policy
         from sdbench.comparison.reports import require, write_reports
+        from sdbench.comparison.sides import is_kept
         from sdbench.core.errors import SdbenchError
         from sdbench.core.progress import ImageProgress
 
         root = request.config.rootpath
-        if request.config.getoption("--record-images"):
-            _copy(root / outputs, root / baseline)
         try:
             asked = CompareRequest(
                 str(root / baseline),
@@ -143,6 +147,10 @@ def image_regression(request: pytest.FixtureRequest) -> Callable[..., Any]:
                 None if metrics is None else tuple(metrics),
                 policy=ComparisonPolicy() if policy is None else load_comparison_policy(root / policy),
             )
+            if request.config.getoption("--record-images"):
+                _record(asked)
+            if is_kept(asked.a):
+                asked = replace(asked, prompts=None, mapping="index")
             compared = compare(asked, ImageProgress())
             if report is not None:
                 write_reports(root / report, asked, compared)
@@ -152,6 +160,18 @@ def image_regression(request: pytest.FixtureRequest) -> Callable[..., Any]:
         return compared
 
     return check
+
+
+def _record(asked: CompareRequest) -> None:
+    """Replace the baseline by the outputs: a compact one by its name, else a copy of their folder."""
+    from sdbench.comparison.record import record
+    from sdbench.comparison.sides import is_kept
+    from sdbench.core.progress import ImageProgress
+
+    if is_kept(asked.a):
+        record(replace(asked, a=asked.b), Path(asked.a), ImageProgress())
+    else:
+        _copy(Path(asked.b), Path(asked.a))
 
 
 def _copy(outputs: Path, baseline: Path) -> None:
