@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from metrics.compare import Comparison, compare
 from metrics.errors import MetricsError
-from metrics.uncertainty import Estimate
+from metrics.uncertainty import Estimate, contributions, jackknife_error
 
-__all__ = ["Needed", "chances_of_best", "images_to_settle", "pooled"]
+__all__ = ["Needed", "chances_of_best", "combined", "images_to_settle", "normal_score", "pooled"]
 
 _DRAWS = 10_000
 _LEVEL, _POWER, _SURE = 0.05, 0.8, 0.9
@@ -40,27 +40,30 @@ class Needed:
 def pooled(estimates: Sequence[Estimate]) -> Estimate:
     """Return the mean of a curve's values as one estimate: the curve as a whole.
 
-    The estimates must be over the same images' prompts in the same order. Their contributions per image and
-    per pair are linear in the values, so those of the mean are their means, and the correlation between the
-    cells of a curve, which share their noise, is in its error. Raises MetricsError for no estimates or
-    different n.
+    Raises MetricsError for no estimates or different n.
     """
     if not estimates or len({estimate.n for estimate in estimates}) > 1:
         raise MetricsError("a curve is pooled from values over the same number of images")
-    value = float(np.mean([estimate.value for estimate in estimates]))
+    return combined(estimates, np.full(len(estimates), 1 / len(estimates)))
+
+
+def combined(estimates: Sequence[Estimate], weights: NDArray[np.float64]) -> Estimate:
+    """Return the sum of a curve's values times ``weights`` [k] as one estimate.
+
+    The estimates must be over the same images' prompts in the same order. Their contributions per image and
+    per pair are linear in the values, so those of the sum are their sums, and the correlation between the
+    cells of a curve, which share their noise, is in its error.
+    """
+    value = float(weights @ [estimate.value for estimate in estimates])
     parts = [estimate.per_image for estimate in estimates if estimate.per_image is not None]
     if len(parts) < len(estimates):
         note = next(estimate.note for estimate in estimates if estimate.per_image is None)
         return Estimate(value, None, estimates[0].n, None, note)
     pairs = [estimate.per_pair for estimate in estimates if estimate.per_pair is not None]
-    mean = replace(
-        estimates[0],
-        value=value,
-        per_image=np.mean(parts, axis=0),
-        per_pair=np.mean(pairs, axis=0) if len(pairs) == len(estimates) else None,
-    )
-    zero = replace(mean, value=0.0, per_image=np.zeros(mean.n), per_pair=np.zeros(mean.n))
-    return replace(mean, standard_error=compare(mean, zero).standard_error)
+    per_image = weights @ parts
+    per_pair = weights @ pairs if len(pairs) == len(estimates) else None
+    error = jackknife_error(per_image, per_pair, estimates[0].clusters)
+    return replace(estimates[0], value=value, standard_error=error, per_image=per_image, per_pair=per_pair)
 
 
 def chances_of_best(
@@ -89,13 +92,13 @@ def chances_of_best(
         raise MetricsError("the best is found among values over the same number of images")
     if len(known) < 2:
         return dict.fromkeys(known, 1.0)
-    parts = np.stack([_contributions(each) for each in known.values()])
+    parts = np.stack([contributions(np.asarray(each.per_image), each.clusters) for each in known.values()])
     draws = parts @ np.random.default_rng(seed).standard_normal((parts.shape[1], _DRAWS))
     sign = 1 if better == "higher" else -1
     names, found = list(known), {}
     for place, name in enumerate(names):
         scores = [
-            _normal_score(sign, compare(known[other], known[name])) if other != name else -math.inf
+            _score(sign, compare(known[other], known[name])) if other != name else -math.inf
             for other in names
         ]
         found[name] = _exceeded(max(scores), parts, draws, place)
@@ -129,25 +132,24 @@ def images_to_settle(comparison: Comparison, n: int, tests: int) -> Needed | Non
     return Needed(*(n * (reach / gap) ** 2 if gap > 0 else math.inf for gap in (t + spread, t, t - spread)))
 
 
-def _contributions(estimate: Estimate) -> NDArray[np.float64]:
-    """Return the centred contributions of independent parts: images, or prompts that images share."""
-    assert estimate.per_image is not None
-    apart = estimate.per_image - estimate.per_image.mean()
-    if estimate.clusters is None:
-        return apart
-    return np.bincount(estimate.clusters, weights=apart).astype(np.float64)
+def _score(sign: int, test: Comparison) -> float:
+    """Return the one-sided evidence that a is better than b."""
+    return float(normal_score(sign * test.difference, test.standard_error or 0.0, test.degrees))
 
 
-def _normal_score(sign: int, test: Comparison) -> float:
-    """Return the one-sided evidence that a is better than b, on the scale of a normal score."""
+def normal_score(gap: ArrayLike, error: ArrayLike, degrees: ArrayLike) -> NDArray[np.float64]:
+    """Return gaps over their errors, which are t distributed, on the scale of a normal score.
+
+    Arguments broadcast. For an error of 0 the score is 0 without a gap, else infinite.
+    """
     from scipy.special import ndtri, stdtr
 
-    if not test.standard_error:
-        return 0.0 if test.difference == 0 else math.copysign(math.inf, sign * test.difference)
-    t = sign * test.difference / test.standard_error
-    if math.isinf(test.degrees):
-        return t
-    return math.copysign(-float(ndtri(stdtr(test.degrees, -abs(t)))), t)
+    gap, error, degrees = np.broadcast_arrays(*(np.asarray(each, float) for each in (gap, error, degrees)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(gap == 0, 0.0, gap / error)
+    known = np.isfinite(degrees) & np.isfinite(t)
+    tails = stdtr(np.where(known, degrees, 1.0), -np.abs(np.where(known, t, 0.0)))
+    return np.where(known, np.copysign(-ndtri(tails), t), t)
 
 
 def _exceeded(score: float, parts: NDArray[np.float64], draws: NDArray[np.float64], place: int) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.errors import MetricsError
-from metrics.uncertainty import Estimate, jackknife_error, kurtosis
+from metrics.uncertainty import Estimate, contributions, degrees_of_freedom, jackknife_error
 
 __all__ = ["Comparison", "compare", "corrected", "holm", "pairwise"]
 
@@ -126,18 +126,12 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
 def _paired_error(a: Estimate, b: Estimate) -> tuple[float, float]:
     """Return the standard error of the difference over the same images, and its degrees of freedom.
 
-    The degrees of freedom are those of the chi-square distribution that varies as much as the estimated
-    variance (Satterthwaite, "An approximate distribution of estimates of variance components", 1946): 2 n /
-    (kurtosis - 1), at most n - 1. If a few images make most of the difference, the error itself is uncertain
-    and the interval wider. n counts prompts if images share them.
+    Prompts count once if images share them.
     """
     differences = np.asarray(a.per_image) - np.asarray(b.per_image)
     pairs = None if a.per_pair is None or b.per_pair is None else a.per_pair - b.per_pair
-    apart = differences - differences.mean()
-    parts = apart if a.clusters is None else np.bincount(a.clusters, weights=apart).astype(np.float64)
-    n, beyond = parts.size, kurtosis(parts) - 1
-    degrees = min(2 * n / beyond, n - 1) if beyond > 0 else n - 1
-    return jackknife_error(differences, pairs, a.clusters), float(degrees)
+    error = jackknife_error(differences, pairs, a.clusters)
+    return error, degrees_of_freedom(contributions(differences, a.clusters))
 
 
 def _cdf(value: float, error: float, degrees: float) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from metrics.compare import compare
 from metrics.errors import MetricsError
-from metrics.uncertainty import Estimate
+from metrics.uncertainty import Estimate, contributions, joint_covariance
 
 __all__ = ["PlanePoint", "Region", "confidence_region", "curve_dominance", "dominance"]
 
@@ -117,11 +117,7 @@ def curve_dominance(a: Sequence[PlanePoint], b: Sequence[PlanePoint], *, seed: i
 
 def _joint(images: NDArray[np.float64], clusters: NDArray[np.intp] | None) -> NDArray[np.float64]:
     """Return the covariance [k, k] of the means of images [n, k], dependent within clusters."""
-    if clusters is None:
-        return np.asarray(np.cov(images.T) / len(images))
-    apart = images - images.mean(axis=0)
-    sums = np.stack([np.bincount(clusters, weights=column) for column in apart.T])
-    return np.asarray(sums @ sums.T * (sums.shape[1] / (sums.shape[1] - 1) / len(images) ** 2))
+    return joint_covariance(np.stack([contributions(column, clusters) for column in images.T]), len(images))
 
 
 def _covariance(

@@ -15,7 +15,10 @@ from metrics.errors import MetricsError
 __all__ = [
     "Estimate",
     "clustered_standard_error",
+    "contributions",
+    "degrees_of_freedom",
     "jackknife_error",
+    "joint_covariance",
     "kurtosis",
     "partners",
     "standard_error_of_mean",
@@ -99,6 +102,17 @@ def kurtosis(values: NDArray[np.float64]) -> float:
     return float(np.mean(squares**2)) / float(squares.mean()) ** 2 if squares.any() else 0.0
 
 
+def degrees_of_freedom(parts: NDArray[np.float64]) -> float:
+    """Return the degrees of freedom of the variance that independent contributions [m] estimate.
+
+    Those of the chi-square distribution that varies as much as the estimate (Satterthwaite, "An approximate
+    distribution of estimates of variance components", 1946): 2 m / (kurtosis - 1), at most m - 1. If a few
+    images make most of the spread, the error itself is uncertain and an interval wider.
+    """
+    m, beyond = parts.size, kurtosis(parts) - 1
+    return float(min(2 * m / beyond, m - 1)) if beyond > 0 else float(m - 1)
+
+
 def jackknife_error(
     per_image: NDArray[np.float64],
     per_pair: NDArray[np.float64] | None = None,
@@ -121,6 +135,19 @@ def jackknife_error(
     if per_pair is None or not per_pair.size:
         return single
     return math.sqrt(max(single**2 - float(np.mean(per_pair**2)) / 2, single**2 / 2))
+
+
+def contributions(
+    per_image: NDArray[np.float64], clusters: NDArray[np.intp] | None = None
+) -> NDArray[np.float64]:
+    """Return the centred contributions [m] of independent parts: images [n], or prompts that images share."""
+    apart = per_image - per_image.mean()
+    return apart if clusters is None else np.bincount(clusters, weights=apart).astype(np.float64)
+
+
+def joint_covariance(parts: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Return the covariance [k, k] of the means of n images, from their independent contributions [k, m]."""
+    return np.asarray(parts @ parts.T * (parts.shape[1] / (parts.shape[1] - 1) / n**2))
 
 
 def partners(n: int) -> NDArray[np.intp]:

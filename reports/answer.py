@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.curves import CurveOrder, curve_order
+from reports.best_scales import sentence_of_best_scales
+from reports.curves import CurveOrder, curve_order, order_of_own_bests
 from reports.runs import Run
 from reports.standing import SETTLED, Standing, standing
 from reports.wording import (
@@ -29,18 +30,20 @@ _NAMED = 3
 @dataclass(frozen=True)
 class Answer:
     """The answer in one sentence, and in full: one sentence per metric about whole curves; the best cell's
-    name, its lead, its certainty."""
+    name, its lead, its certainty; ``scales``, about best guidance scales and curves at their own."""
 
     headline: str
     orders: list[CurveOrder]
     winner: str
     lead: str
     certainty: str
+    scales: list[str]
 
     @property
     def sentences(self) -> list[str]:
         """The full answer, for a reader of plain text."""
-        return [*(order.sentence for order in self.orders), f"{self.winner} {self.lead}", self.certainty]
+        orders = [order.sentence for order in self.orders]
+        return [*orders, f"{self.winner} {self.lead}", self.certainty, *self.scales]
 
 
 def answer(run: Run) -> Answer:
@@ -49,7 +52,8 @@ def answer(run: Run) -> Answer:
     stand = standing(run, names[0])
     orders = [order for name in names if (order := curve_order(run, name))]
     headline = _headline(orders, run) or f"{stand.best['name']} is the best cell by {_short(stand.label)}."
-    return Answer(headline, orders, str(stand.best["name"]), _which(stand), _sure(stand, run))
+    scales = [text for name in names for text in _about_scales(run, name) if text]
+    return Answer(headline, orders, str(stand.best["name"]), _which(stand), _sure(stand, run), scales)
 
 
 def _headline(orders: list[CurveOrder], run: Run) -> str:
@@ -69,6 +73,11 @@ def _headline(orders: list[CurveOrder], run: Run) -> str:
 def _short(label: str) -> str:
     """Return a label without what is in its brackets."""
     return label.split(" (")[0]
+
+
+def _about_scales(run: Run, protocol: str) -> list[str]:
+    order = order_of_own_bests(run, protocol)
+    return [sentence_of_best_scales(run, protocol), order.sentence if order else ""]
 
 
 def _which(stand: Standing) -> str:

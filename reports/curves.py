@@ -12,7 +12,7 @@ from reports.runs import Run
 from reports.standing import SETTLED
 from reports.wording import images_needed
 
-__all__ = ["CurveOrder", "curve_order"]
+__all__ = ["CurveOrder", "curve_order", "order_of_own_bests"]
 
 #: Most open pairs that a sentence names.
 _NAMED = 3
@@ -20,13 +20,13 @@ _NAMED = 3
 
 @dataclass(frozen=True, eq=False)
 class CurveOrder:
-    """The curves of a run by one protocol, best mean over the common guidance scales first.
+    """The curves of a run by one protocol, best first.
 
     ``chain`` is the longest sequence of curves of which each is settled ahead of the next, best first;
     ``also`` are the settled pairs that do not follow from it.
     ``leading`` are the curves that none is settled to be ahead of. ``open`` has a row for each pair that is
     not settled, those that take fewest images first, with ``ahead``, ``behind`` and the columns of the run.
-    ``scales`` is the number of scales, ``tested`` whether the run has tests.
+    ``over`` says by what curves are compared, ``tested`` whether the run has tests.
     """
 
     label: str
@@ -36,13 +36,13 @@ class CurveOrder:
     also: list[tuple[str, str]]
     leading: list[str]
     open: pd.DataFrame
-    scales: int
+    over: str
     tested: bool
 
     @property
     def sentence(self) -> str:
         """What is settled about the order, what is not, and how many images would settle it."""
-        what = f"{self.label.split(' (')[0]}, mean over {_scales(self.scales)}:"
+        what = f"{self.label.split(' (')[0]}, {self.over}:"
         if not self.tested:
             return f"{what} {self.curves[0]} leads, but the metric has no error at this number of images."
         if not self.settled:
@@ -73,10 +73,25 @@ class CurveOrder:
 
 
 def curve_order(run: Run, protocol: str) -> CurveOrder | None:
-    """Return the order of the run's curves by a protocol; None without stored pairs of curves."""
+    """Return the order of the curves by their means over the common guidance scales.
+
+    None without stored pairs of curves.
+    """
     if run.curves is None:
         return None
     pairs = run.curves[run.curves["protocol"] == protocol]
+    return _order(run, protocol, pairs, f"mean over {_scales(pairs['scales'].max())}")
+
+
+def order_of_own_bests(run: Run, protocol: str) -> CurveOrder | None:
+    """Return the order of the curves, each at its own best guidance scale; None without stored pairs."""
+    if run.own_bests is None:
+        return None
+    pairs = run.own_bests[run.own_bests["protocol"] == protocol]
+    return _order(run, protocol, pairs, "each at its best guidance scale")
+
+
+def _order(run: Run, protocol: str, pairs: pd.DataFrame, over: str) -> CurveOrder | None:
     if pairs.empty:
         return None
     rows = run.of_protocol(protocol)
@@ -100,7 +115,7 @@ def curve_order(run: Run, protocol: str) -> CurveOrder | None:
         [pair for pair in settled if pair not in set(combinations(chain, 2))],
         [name for name in curves if not any(behind == name for _, behind in settled)],
         known[~known["settled"]].sort_values("needed", kind="stable"),
-        int(pairs["scales"].max()),
+        over,
         len(known) > 0,
     )
 
@@ -114,5 +129,5 @@ def _longest(curves: list[str], settled: set[tuple[str, ...]]) -> list[str]:
     return max((best[name] for name in curves), key=len)
 
 
-def _scales(count: int) -> str:
-    return "one guidance scale" if count == 1 else f"{count} guidance scales"
+def _scales(count: float) -> str:
+    return "one guidance scale" if count == 1 else f"{count:.0f} guidance scales"

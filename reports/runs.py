@@ -34,6 +34,9 @@ _CURVES = (
 )
 #: Columns that tables of earlier versions lack.
 _LATER = {"needed_low", "needed_high"}
+_BEST_SCALES = dict.fromkeys(["protocol", "curve", "note"], "str") | dict.fromkeys(
+    ["scale", "low", "high", "value", "standard_error", "scales", "n"], "float64"
+)
 _REGIONS = dict.fromkeys(["cell", "x_protocol", "y_protocol"], "str") | dict.fromkeys(
     ["x", "y", "xx", "xy", "yy", "radius"], "float64"
 )
@@ -96,6 +99,16 @@ class Run:
     def curves(self) -> pd.DataFrame | None:
         """A row per protocol and pair of curves, compared as a whole."""
         return self._table("curves.csv", _CURVES)
+
+    @cached_property
+    def best_scales(self) -> pd.DataFrame | None:
+        """The guidance scale at which each curve is best by a protocol."""
+        return self._table("best_scales.csv", _BEST_SCALES)
+
+    @cached_property
+    def own_bests(self) -> pd.DataFrame | None:
+        """A row per protocol and pair of curves, compared each at its own best scale."""
+        return self._table("own_bests.csv", _CURVES)
 
     @cached_property
     def regions(self) -> pd.DataFrame | None:

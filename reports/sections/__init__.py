@@ -15,6 +15,7 @@ from reports.sections.influence import influence
 from reports.sections.picture import picture
 from reports.sections.protocols import protocols
 from reports.sections.provenance import provenance
+from reports.sections.scales import scales
 from reports.sections.values import values
 from reports.sections.variance import variance
 from reports.sections.verdict import verdict
@@ -24,6 +25,7 @@ __all__ = ["SECTIONS", "Absent", "Material", "Section"]
 SECTIONS: dict[str, Callable[[Material], Section | Absent]] = {
     "verdict": verdict,
     "picture": picture,
+    "scales": scales,
     "comparisons": comparisons,
     "values": values,
     "categories": categories,

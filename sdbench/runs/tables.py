@@ -21,6 +21,7 @@ from sdbench.runs.store import Store
 
 __all__ = [
     "BestRow",
+    "BestScaleRow",
     "CategoryComparisonRow",
     "CategoryRow",
     "ComparisonRow",
@@ -99,8 +100,7 @@ class BestRow:
 
 @dataclass(frozen=True)
 class CurveRow:
-    """The difference a - b of two curves: of their means over the guidance scales that both have.
-
+    """The difference a - b of two curves: of their means over common scales, or at each one's best scale;
     `p_holm` is corrected for the pairs of the protocol; `needed` is the number of images a cell that would
     settle the pair four times out of five if the true difference is the measured one, and `needed_low` to
     `needed_high` the 80% interval of that number.
@@ -118,6 +118,22 @@ class CurveRow:
     needed: float | None
     needed_low: float | None
     needed_high: float | None
+    scales: int
+    n: int
+    note: str
+
+
+@dataclass(frozen=True)
+class BestScaleRow:
+    """The guidance scale at which a curve is best by a protocol, its 95% interval, and the value there."""
+
+    protocol: str
+    curve: str
+    scale: float
+    low: float
+    high: float
+    value: float
+    standard_error: float | None
     scales: int
     n: int
     note: str
@@ -229,6 +245,7 @@ _Row = (
     | ProtocolRow
     | ComparisonRow
     | BestRow
+    | BestScaleRow
     | CurveRow
     | RegionRow
     | DominanceRow

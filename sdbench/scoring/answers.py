@@ -12,7 +12,7 @@ from metrics.compare import Comparison, compare, corrected
 from sdbench.runs.tables import BestRow, CurveRow
 from sdbench.scoring.compare import CellValues, common, numbers_of
 
-__all__ = ["best_cells", "curve_pairs"]
+__all__ = ["best_cells", "curve_pairs", "curve_row"]
 
 _Curve = dict[float, Estimate]
 """The values of a curve by guidance scale."""
@@ -63,7 +63,7 @@ def curve_pairs(cells: Sequence[CellValues], protocols: Sequence[Protocol]) -> l
         known = [test for test in tests if test is not None]
         count = sum(test.p_value is not None for test, _ in known)
         for test, (_, scales) in zip(corrected(test for test, _ in known), known, strict=True):
-            rows.append(_row(protocol.name, test, scales, len(shared), count))
+            rows.append(curve_row(protocol.name, test, scales, len(shared), count))
     return rows
 
 
@@ -79,7 +79,8 @@ def _means(curves: dict[str, _Curve], a: str, b: str) -> tuple[Comparison, int] 
     return compare(one, other, names=(a, b)), len(scales)
 
 
-def _row(protocol: str, test: Comparison, scales: int, n: int, tests: int) -> CurveRow:
+def curve_row(protocol: str, test: Comparison, scales: int, n: int, tests: int) -> CurveRow:
+    """Return the row of a comparison of two curves, one of `tests` that are corrected together."""
     return CurveRow(
         protocol,
         test.a,

@@ -21,6 +21,7 @@ from sdbench.runs.shards import Made
 from sdbench.runs.store import Store
 from sdbench.runs.tables import (
     BestRow,
+    BestScaleRow,
     CategoryComparisonRow,
     CategoryRow,
     ComparisonRow,
@@ -36,6 +37,7 @@ from sdbench.runs.tables import (
     write_rows,
 )
 from sdbench.scoring.answers import best_cells, curve_pairs
+from sdbench.scoring.best_scales import best_scales
 from sdbench.scoring.categories import Categories, category_comparisons, category_rows
 from sdbench.scoring.compare import (
     CellValues,
@@ -66,6 +68,8 @@ class Scores:
     comparisons: list[ComparisonRow]
     best: list[BestRow]
     curves: list[CurveRow]
+    best_scales: list[BestScaleRow]
+    own_bests: list[CurveRow]
     regions: list[RegionRow]
     dominance: list[DominanceRow]
     images: pa.Table
@@ -92,6 +96,8 @@ def write_scores(store: Store, scores: Scores) -> None:
     write_rows(store, "comparisons.csv", ComparisonRow, scores.comparisons)
     write_rows(store, "best.csv", BestRow, scores.best)
     write_rows(store, "curves.csv", CurveRow, scores.curves)
+    write_rows(store, "best_scales.csv", BestScaleRow, scores.best_scales)
+    write_rows(store, "own_bests.csv", CurveRow, scores.own_bests)
     write_rows(store, "regions.csv", RegionRow, scores.regions)
     write_rows(store, "dominance.csv", DominanceRow, scores.dominance)
     # Not every run has these tables. One that an earlier spec of the run wrote is emptied.
@@ -171,6 +177,9 @@ def _compared(
         comparisons(cells, protocols),
         best_cells(cells, protocols),
         curve_pairs(cells, protocols),
+        *best_scales(
+            cells, protocols, longest_only=spec.budget is not None and spec.budget.resolve == "best-scale"
+        ),
         regions(cells, axes) if axes else [],
         dominances(cells, axes) if axes else [],
         pa.concat_tables(one.images for one in measured),

@@ -16,27 +16,28 @@ _UNTIL = re.compile(r"(\S+?)\s*(?:\+-|\+/-|±)\s*(\d*\.?\d+(?:e-?\d+)?)", re.ASC
 
 
 class Budget(BaseModel):
-    """When a cell has enough prompts: when its interval is narrow, or when the ranking is settled.
+    """When a cell has enough prompts: when its interval is narrow, or when a question is settled.
 
     Attributes:
         until: "PROTOCOL +- HALF-WIDTH": stop a cell when its interval is this narrow.
-        resolve: "ranking": stop when the order of the cells is known.
-        protocol: The metric that `resolve` ranks by; by default the first metric of the spec.
-        confidence: Of each cell's interval (`until`), or of all statements about the order together
+        resolve: "ranking": stop when the order of the cells is known. "best-scale": stop when it is known,
+            up to neighbours, at which guidance scale each curve is best.
+        protocol: The metric that `resolve` goes by; by default the first metric of the spec.
+        confidence: Of each cell's interval (`until`), or of all statements of the verdict together
             (`resolve`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     until: str | None = None
-    resolve: Literal["ranking"] | None = None
+    resolve: Literal["ranking", "best-scale"] | None = None
     protocol: str | None = None
     confidence: Annotated[float, Field(strict=True, ge=0.5, le=0.9999, allow_inf_nan=False)] = 0.95
 
     @model_validator(mode="after")
     def _one_way_to_stop(self) -> Budget:
         if (self.until is None) == (self.resolve is None):
-            raise ValueError('give either until: "PROTOCOL +- HALF-WIDTH" or resolve: ranking')
+            raise ValueError('give either until: "PROTOCOL +- HALF-WIDTH" or resolve: ranking or best-scale')
         if self.until is None:
             return self
         if self.protocol is not None:

@@ -130,7 +130,7 @@ def add_scores(run: Path) -> Path:
 def _add_answers(run: Path) -> None:
     """Write best.csv and curves.csv, as independent normal tests would have them."""
     results = pd.read_csv(run / "results.csv")
-    best, curves = [], []
+    best, curves, scales = [], [], []
     for protocol, rows in results.groupby("protocol", sort=False):
         value, error = rows.set_index("cell")["value"], 0.1 if protocol == "fd-test" else 0.006
         sign = 1 if protocol == "fd-test" else -1
@@ -145,8 +145,15 @@ def _add_answers(run: Path) -> None:
         tests |= {"p_holm": 1e-9, "needed": 12.0, "needed_low": 6.0, "needed_high": 36.0}
         tests |= {"scales": 5, "n": 512, "note": ""}
         curves.append({"protocol": protocol, "a": "v1", "b": "v2", "difference": gap, **tests})
+        for curve, low, at, high in (("v1", 2.44, 3.21, 4.56), ("v2", 1.5, 2.04, 2.62)):
+            known = {"value": rows["value"].min(), "standard_error": error, "scales": 5, "n": 512, "note": ""}
+            scales.append(
+                {"protocol": protocol, "curve": curve, "scale": at, "low": low, "high": high, **known}
+            )
     pd.DataFrame(best).to_csv(run / "best.csv", index=False)
     pd.DataFrame(curves).to_csv(run / "curves.csv", index=False)
+    pd.DataFrame(curves).to_csv(run / "own_bests.csv", index=False)
+    pd.DataFrame(scales).to_csv(run / "best_scales.csv", index=False)
 
 
 def _protocols() -> pd.DataFrame:

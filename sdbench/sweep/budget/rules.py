@@ -7,14 +7,15 @@ that stay open. What it has called settled stays settled.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 from typing import Generic, Protocol, TypeVar
 
 from metrics import Estimate
+from metrics.best_scale import FEWEST_SCALES
 from metrics.compare import compare
 from metrics.sequential import always_valid_factor, settled_order, too_skewed
 
-__all__ = ["Ranking", "Rule", "Until"]
+__all__ = ["BestScales", "Ranking", "Rule", "Until"]
 
 C = TypeVar("C", bound=Hashable)
 
@@ -147,3 +148,76 @@ class Ranking(Generic[C]):
         live |= {y for y in theirs if not any((x, y) in self._beats for x in ours)}
         pairs = product(ours, theirs)
         return [(x, y) for x, y in pairs if not {(x, y), (y, x)} & self._beats and live & {x, y}]
+
+
+class BestScales(Generic[C]):
+    """Finds the best scale of each curve among its neighbours, and closes cells that are far from it.
+
+    A cell is ruled out once another cell of its curve is better. For a wrong call the truly best cell must be
+    found worse than another one, so the interval of a pair may miss with probability (1 - confidence) /
+    number of curves / (cells of the curve - 1).
+
+    The cells that may be the best stay open with those between them and one on either side, at least four:
+    the curve through them says where the best scale is. A curve is settled when one cell, or two neighbours,
+    may be the best.
+    """
+
+    def __init__(self, curves: Mapping[str, Mapping[float, C]], better: str, confidence: float) -> None:
+        self._curves = {name: dict(sorted(cells.items())) for name, cells in curves.items()}
+        self._sign = -1 if better == "lower" else 1
+        self._miss = 1 - confidence
+        self._ruled_out: set[C] = set()
+        self._settled: dict[str, int] = {}
+
+    def look(self, n: int, values: Mapping[C, Estimate]) -> frozenset[C]:
+        """Rule out cells of the open curves, and return the cells around those that may be the best."""
+        still_open: list[C] = []
+        for name, by_scale in self._curves.items():
+            if name in self._settled or len(by_scale) < FEWEST_SCALES:
+                continue
+            cells = list(by_scale.values())
+            miss = self._miss / len(self._curves) / (len(cells) - 1)
+            left = [cell for cell in cells if cell not in self._ruled_out]
+            self._ruled_out |= {
+                worse
+                for worse, other in permutations(left, 2)
+                if self._sign * settled_order(compare(values[other], values[worse]), n, miss) > 0
+            }
+            may_be = [place for place, cell in enumerate(cells) if cell not in self._ruled_out]
+            high = max(min(may_be[-1] + 1, len(cells) - 1), FEWEST_SCALES - 1)
+            low = min(max(may_be[0] - 1, 0), high - FEWEST_SCALES + 1)
+            if may_be[-1] - may_be[0] < 2:
+                self._settled[name] = n
+            else:
+                still_open += cells[low : high + 1]
+        return frozenset(still_open)
+
+    def reason(self, cell: C) -> str:
+        """Return why the cell needs no more prompts."""
+        (name,) = (name for name, cells in self._curves.items() if cell in cells.values())
+        if len(self._curves[name]) < FEWEST_SCALES:
+            return f"its curve has fewer than {FEWEST_SCALES} scales"
+        return (
+            "the best scale of its curve is settled" if name in self._settled else "far from the best scale"
+        )
+
+    def verdict(self) -> str:
+        """Return the scales that may be the best, by curve."""
+        known = [f"{name} {self._scales(name)}" for name in self._settled]
+        unknown = [
+            f"{name} {self._scales(name)}"
+            for name, cells in self._curves.items()
+            if name not in self._settled and len(cells) >= FEWEST_SCALES
+        ]
+        words = [f"best scale settled: {', '.join(known)}"] if known else []
+        return "; ".join([*words, *([f"not settled: {', '.join(unknown)}"] if unknown else [])])
+
+    def claims(self) -> list[str]:
+        """Return the settled curves, in the order of settling."""
+        return [
+            f"{name} is best at {self._scales(name)}, at {n} prompts" for name, n in self._settled.items()
+        ]
+
+    def _scales(self, name: str) -> str:
+        scales = [f"{s:g}" for s, cell in self._curves[name].items() if cell not in self._ruled_out]
+        return scales[0] if len(scales) == 1 else f"{', '.join(scales[:-1])} or {scales[-1]}"

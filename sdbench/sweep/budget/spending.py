@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from metrics import Estimate, MetricsError, Protocol
+from metrics.best_scale import FEWEST_SCALES
 from metrics.evaluate import evaluate
 from sdbench.core.errors import InputError, SdbenchError
 from sdbench.core.progress import Note
@@ -18,7 +19,7 @@ from sdbench.scoring.sample import SampleReader
 from sdbench.spec import ExperimentSpec
 from sdbench.spec.budget import Budget
 from sdbench.sweep.budget.course import Course, follow
-from sdbench.sweep.budget.rules import Ranking, Rule, Until
+from sdbench.sweep.budget.rules import BestScales, Ranking, Rule, Until
 
 __all__ = ["Spent", "spend"]
 
@@ -108,10 +109,21 @@ def spend(
 def _rule(budget: Budget, plan: Plan, protocol: Protocol) -> Rule[Cell]:
     if budget.half_width is not None:
         return Until(budget.half_width, budget.confidence)
+    if budget.resolve == "best-scale":
+        return _best_scales(budget, plan, protocol)
     contenders = _contenders(plan)
     if len(contenders) < 2:
         raise InputError("budget: resolve: ranking needs two checkpoints, samplers or scales to rank")
     return Ranking(contenders, protocol.formula.better, budget.confidence)
+
+
+def _best_scales(budget: Budget, plan: Plan, protocol: Protocol) -> Rule[Cell]:
+    curves: dict[str, dict[float, Cell]] = {}
+    for cell in plan.cells:
+        curves.setdefault(plan.curves[cell], {})[cell.settings.guidance_scale] = cell
+    if all(len(cells) < FEWEST_SCALES for cells in curves.values()):
+        raise InputError(f"budget: resolve: best-scale needs {FEWEST_SCALES} guidance scales or more")
+    return BestScales(curves, protocol.formula.better, budget.confidence)
 
 
 def _contenders(plan: Plan) -> dict[str, list[Cell]]:
@@ -152,7 +164,7 @@ def _measure(
 
 
 def _words(budget: Budget, protocol: Protocol) -> str:
-    aim = f"until {budget.until}" if budget.until else f"resolve ranking by {protocol.name}"
+    aim = f"until {budget.until}" if budget.until else f"resolve {budget.resolve} by {protocol.name}"
     return f"{aim}, confidence {budget.confidence:g}"
 
 

@@ -7,9 +7,11 @@ import pytest
 
 from metrics import PROTOCOLS, Estimate
 from metrics.best import chances_of_best, images_to_settle
+from metrics.best_scale import best_scale
 from metrics.compare import compare
 from metrics.uncertainty import standard_error_of_mean
 from sdbench.scoring.answers import best_cells, curve_pairs
+from sdbench.scoring.best_scales import best_scales
 from sdbench.scoring.compare import CellValues
 
 SCORE = PROTOCOLS["clip-score-shapes"]
@@ -88,4 +90,62 @@ def test_values_without_errors_have_no_rows(values: dict[tuple[str, float], np.n
         None,
         None,
         "too few",
+    )
+
+
+SCALES = (1.5, 2.0, 3.0, 5.0, 8.0)
+
+
+def curve(name: str, top: float, level: float = 0.0) -> list[CellValues]:
+    """Return the cells of a curve that is best at ``top``, over the same noise as every other curve."""
+    noise, slope = np.random.default_rng(3).normal(size=(2, N))
+    made = []
+    for scale in SCALES:
+        place = np.log(scale / top)
+        rows = level - place**2 + noise + 0.3 * slope * np.log(scale / 3)
+        values = {ids: {SCORE.name: mean_of(rows[: len(ids)])} for ids in (IDS, IDS[:30])}
+        made.append(CellValues(f"{name}@{scale:g}", name, scale, IDS, values))
+    return made
+
+
+def test_curves_have_best_scales_and_are_compared_there() -> None:
+    made = [*curve("a", 3.0), *curve("b", 6.0, level=0.5), *curve("c", 50.0)]
+    rows, pairs = best_scales(made, [SCORE])
+    assert [(row.protocol, row.curve, row.scales, row.n) for row in rows] == [
+        (SCORE.name, name, 5, N) for name in "abc"
+    ]
+    a, b, c = rows
+    assert a.low < 3 < a.high < b.low < 6 < b.high
+    assert (a.note, c.scale, c.high, c.note) == ("", 8.0, 8.0, "the best scale may be above 8")
+    expected = best_scale(
+        {cell.guidance_scale: cell.estimates[IDS][SCORE.name] for cell in made[:5]}, "higher"
+    )
+    assert expected is not None
+    assert (a.scale, a.low, a.high, a.value) == (
+        expected.scale,
+        expected.low,
+        expected.high,
+        expected.value.value,
+    )
+    assert [(pair.a, pair.b, pair.scales) for pair in pairs] == [("a", "b", 5), ("a", "c", 5), ("b", "c", 5)]
+    assert pairs[0].difference == pytest.approx(-0.5, abs=0.05)
+    assert pairs[0].p_holm == pytest.approx(0, abs=1e-6)
+
+
+def test_cells_that_a_budget_ruled_out_are_not_part_of_the_curve() -> None:
+    short = [
+        CellValues(cell.cell, cell.curve, cell.guidance_scale, IDS[:30], cell.estimates)
+        for cell in curve("a", 5.0)[:1]
+    ]
+    made = [*short, *curve("a", 5.0)[1:]]
+    (row,), _ = best_scales(made, [SCORE], longest_only=True)
+    assert (row.scales, row.n) == (4, N)
+    (row,), _ = best_scales(made, [SCORE])
+    assert (row.scales, row.n) == (5, 30)
+
+
+def test_two_scales_have_no_best_one_between_them(values: dict[tuple[str, float], np.ndarray]) -> None:
+    assert best_scales(cells({place: each for place, each in values.items() if place[1] < 9}), [SCORE]) == (
+        [],
+        [],
     )

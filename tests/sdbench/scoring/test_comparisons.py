@@ -235,11 +235,13 @@ def test_the_same_shards_give_the_same_bytes(spec: ExperimentSpec, plan: Plan, t
     assert written[0] == written[1]
     assert set(written[0]) == {
         "best.csv",
+        "best_scales.csv",
         "comparisons.csv",
         "curves.csv",
         "dominance.csv",
         "flagged.csv",
         "images.parquet",
+        "own_bests.csv",
         "protocols.csv",
         "regions.csv",
         "results.csv",
