@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from reports.best_scales import best_scales_of
@@ -49,7 +50,7 @@ def scales_chart(run: Run, protocol: str) -> Chart:
     }
 
 
-def _best(row: dict[str, Any], look: CurveStyle) -> Chart:
+def _best(row: Mapping[Any, Any], look: CurveStyle) -> Chart:
     """Return a star at the best scale of a curve, with a bar for the interval of the scale."""
     low, best, high, name = row["low"], row["scale"], row["high"], in_chart(row["curve"])
     return {
