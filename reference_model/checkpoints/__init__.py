@@ -13,6 +13,7 @@ from reference_model.checkpoints._fill import check_fit, check_schedule, fill, r
 from reference_model.checkpoints._stored import StoredTensor
 from reference_model.checkpoints.compvis import choose_weights, is_known_extra
 from reference_model.checkpoints.diffusers import original_layout
+from reference_model.checkpoints.lora import Lora, merge
 from reference_model.config import ModelConfig
 from reference_model.config_file import load_config
 from reference_model.errors import CheckpointError
@@ -20,7 +21,7 @@ from reference_model.folder_files import REFERENCE_PARTS
 from reference_model.hub import hub_folder, is_hub_id
 from reference_model.latent_diffusion import LatentDiffusion
 
-__all__ = ["load_checkpoint", "locate", "read_config", "reload_checkpoint"]
+__all__ = ["Lora", "load_checkpoint", "locate", "read_config", "reload_checkpoint"]
 
 SUFFIXES = (".ckpt", ".safetensors", ".pt", ".pth", ".bin")
 
@@ -30,6 +31,7 @@ def load_checkpoint(
     config: str | Path | ModelConfig | None = None,
     device: str = "cpu",
     use_ema: bool | None = None,
+    lora: Lora | None = None,
 ) -> LatentDiffusion:
     """Build the model that ``config`` describes and load ``source`` into it: float32, ready to sample.
 
@@ -43,6 +45,7 @@ def load_checkpoint(
         device: the model's device.
         use_ema: if a file holds both sets of weights, True takes the EMA ones and False the plain ones; None
             follows the config, or takes the EMA weights if the file holds no others.
+        lora: a change that is merged into the weights.
 
     Raises:
         CheckpointError: one line on what does not fit.
@@ -52,20 +55,24 @@ def load_checkpoint(
     model = _skeleton(
         settings, str(source) if isinstance(config, ModelConfig) or not config else f"config {config}"
     )
-    fill(model, _stored(path, model, use_ema, str(source)), device, str(source))
+    fill(model, _stored(path, model, use_ema, lora, str(source)), device, str(source))
     return model.eval().requires_grad_(False)
 
 
-def reload_checkpoint(model: LatentDiffusion, source: str | Path, use_ema: bool | None = None) -> None:
+def reload_checkpoint(
+    model: LatentDiffusion, source: str | Path, use_ema: bool | None = None, lora: Lora | None = None
+) -> None:
     """Overwrite the weights of ``model`` with those of ``source``, which must have the same configuration.
 
     Compiled networks stay compiled, and memory never holds a second model. Raises CheckpointError as
     `load_checkpoint` does; the model is unusable afterwards.
     """
-    refill(model, _stored(locate(source), model, use_ema, str(source)), str(source))
+    refill(model, _stored(locate(source), model, use_ema, lora, str(source)), str(source))
 
 
-def _stored(path: Path, model: LatentDiffusion, use_ema: bool | None, label: str) -> dict[str, StoredTensor]:
+def _stored(
+    path: Path, model: LatentDiffusion, use_ema: bool | None, lora: Lora | None, label: str
+) -> dict[str, StoredTensor]:
     """The tensors of a file or folder under the names of the model's weights; checks that they fit."""
     wanted, settings = model.state_dict(), model.config
     if path.is_dir():
@@ -78,7 +85,7 @@ def _stored(path: Path, model: LatentDiffusion, use_ema: bool | None, label: str
         stored = choose_weights(open_weights(path), wanted, use_ema, settings.use_ema, label)
     check_fit(stored, wanted, is_known_extra, label)
     check_schedule(stored, model.schedule, label)
-    return stored
+    return stored if lora is None else merge(stored, lora, wanted, settings)
 
 
 def locate(source: str | Path) -> Path:

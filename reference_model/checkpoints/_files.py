@@ -38,11 +38,11 @@ FOREIGN = {
 """First bytes of files that people mistake for weights."""
 
 
-def open_weights(path: Path) -> dict[str, StoredTensor]:
+def open_weights(path: Path, *, lora: bool = False) -> dict[str, StoredTensor]:
     """Tensors by name from a file in the format of safetensors or torch.save; executes nothing in it.
 
     The content decides on the format, not the suffix. An entry "state_dict" is unwrapped; objects other than
-    tensors are ignored.
+    tensors are ignored. ``lora``: whether the metadata may say that the file is a LoRA.
 
     Raises:
         CheckpointError: the file is missing, damaged or foreign, or holds no tensors.
@@ -54,7 +54,8 @@ def open_weights(path: Path) -> dict[str, StoredTensor]:
     try:
         with open(path, "rb") as file:
             head = file.read(64)
-        tensors = _reader(head)(path)
+        read = _reader(head)
+        tensors = read_safetensors(path, lora=lora) if read is read_safetensors else read(path)
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise CheckpointError(f"{path} is damaged or not a checkpoint: {reason}") from error

@@ -12,7 +12,7 @@ from reference_model.checkpoints._metadata import check_metadata
 from reference_model.checkpoints._stored import StoredTensor, unsupported_type
 from reference_model.errors import CheckpointError
 
-__all__ = ["looks_like_safetensors", "read_safetensors"]
+__all__ = ["looks_like_safetensors", "metadata_of", "read_safetensors"]
 
 HEADER = 8
 """Offset of the JSON header."""
@@ -26,8 +26,8 @@ def looks_like_safetensors(head: bytes) -> bool:
     return head[HEADER : HEADER + 1] == b"{"
 
 
-def read_safetensors(path: Path) -> dict[str, StoredTensor]:
-    """The tensors by name.
+def read_safetensors(path: Path, *, lora: bool = False) -> dict[str, StoredTensor]:
+    """The tensors by name. ``lora``: whether the metadata may say that the file is a LoRA.
 
     Raises:
         CheckpointError: the weights are of an unsupported kind or floating type, such as F8_E4M3.
@@ -35,7 +35,7 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     """
     reader, tensors = _Reader(path), {}
     with safe_open(path, "pt") as file:
-        check_metadata(path, file.metadata() or {})
+        check_metadata(path, file.metadata() or {}, lora=lora)
         for name in file.keys():  # noqa: SIM118 - not a mapping
             entry = file.get_slice(name)
             dtype, shape = entry.get_dtype(), tuple(entry.get_shape())
@@ -43,6 +43,15 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
                 raise CheckpointError(unsupported_type(path, dtype))
             tensors[name] = StoredTensor(shape, partial(reader.read, name))
     return tensors
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """The metadata of a readable .safetensors file; empty for another format."""
+    with open(path, "rb") as file:
+        if not looks_like_safetensors(file.read(HEADER + 1)):
+            return {}
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}
 
 
 class _Reader:

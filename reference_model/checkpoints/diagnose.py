@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 SIGNS: tuple[tuple[str, str], ...] = (
     (
         r"lora[._](up|down|linear_layer|A|B)\b|^lora_|\.hada_w",
-        "this is a LoRA, a change to a checkpoint and none itself: merge it first",
+        "this is a LoRA: give it as 'lora', beside the checkpoint that it changes",
     ),
     (r"^(string_to_param|string_to_token|emb_params)", "this is a textual inversion, not a checkpoint"),
     (r"^(v_pred|ztsnr)$", "it was trained with v-prediction, which is not supported"),

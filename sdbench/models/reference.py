@@ -82,7 +82,7 @@ class ReferenceModel:
 
     def reload(self, source: ReferenceSource) -> None:
         """Replace the weights by those of another source with the same configuration."""
-        checkpoints.reload_checkpoint(self._model, source.path, source.use_ema)
+        checkpoints.reload_checkpoint(self._model, source.path, source.use_ema, _lora(source))
         self.digest = self._model.weights_digest
         self._contexts.weights_changed()
 
@@ -176,6 +176,11 @@ def load_reference_model(
             return reuse
         if reuse is not None:
             reuse.release()
-        return ReferenceModel(load_checkpoint(source.path, source.config, device, source.use_ema), arithmetic)
+        model = load_checkpoint(source.path, source.config, device, source.use_ema, _lora(source))
+        return ReferenceModel(model, arithmetic)
     except CheckpointError as error:
         raise InputError(f"checkpoint {source.name}: {error}") from None
+
+
+def _lora(source: ReferenceSource) -> checkpoints.Lora | None:
+    return None if source.lora is None else checkpoints.Lora(source.lora, source.lora_weight)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdbench.core.errors import InputError, did_you_mean
@@ -15,7 +15,7 @@ from sdbench.models.home import weights_folder
 from sdbench.models.hub import cached_file, is_hub_id
 from sdbench.models.sources import CallableSource, PipelineSource, ReferenceSource
 from sdbench.models.user_models import installed_models, user_models
-from sdbench.spec.model_entry import WEIGHTS_SUFFIXES, ModelEntry
+from sdbench.spec.model_entry import WEIGHTS_SUFFIXES, ModelEntry, entry_of_text
 
 __all__ = [
     "Checkpoint",
@@ -67,6 +67,8 @@ def locate(entry: ModelEntry) -> Source:
         return PipelineSource(name, _folder_or_repository(name, entry.diffusers))
     if entry.path is not None:
         return _reference(entry, entry.path)
+    if entry.base is not None and entry.lora is not None:
+        return _with_lora(entry, entry.base, entry.lora)
     if name in SHAPES:
         return _shapes(entry)
     if name in SD_V1:
@@ -119,6 +121,20 @@ def _reference(entry: ModelEntry, path: str) -> ReferenceSource:
         raise InputError(f"checkpoint {entry.name}: {weights} is not a folder or a {suffixes} file")
     config = existing_file(entry.config, f"config of {entry.name}") if entry.config else None
     return ReferenceSource(entry.name, weights, config, entry.use_ema)
+
+
+def _with_lora(entry: ModelEntry, base: str, lora: str) -> ReferenceSource:
+    source = locate(ModelEntry.model_validate(entry_of_text(base)))
+    if not isinstance(source, ReferenceSource):
+        raise InputError(
+            f"checkpoint {entry.name}: base {base} does not run in the reference model, which merges LoRA "
+            "files; merge this one into the pipeline's folder"
+        )
+    if source.lora is not None:
+        raise InputError(f"checkpoint {entry.name}: base {base} is a LoRA itself; only one can be merged")
+    file = existing_file(lora, f"lora of {entry.name}")
+    weight = 1.0 if entry.weight is None else entry.weight
+    return replace(source, name=entry.name, lora=file, lora_weight=weight, catalogued=False)
 
 
 def _folder_or_repository(name: str, text: str, parts: Collection[str] | None = None) -> Path:

@@ -34,6 +34,8 @@ class ReferenceSource:
         config: A configuration file; None for a folder's own, and for a file Stable Diffusion v1's.
         use_ema: Whether to use averaged weights; None for what the configuration says.
         catalogued: Whether it was found by a name that sdbench knows, not by a path.
+        lora: A LoRA file that is merged into the weights.
+        lora_weight: What its change is multiplied with.
     """
 
     name: str
@@ -41,12 +43,16 @@ class ReferenceSource:
     config: Path | None = None
     use_ema: bool | None = None
     catalogued: bool = False
+    lora: Path | None = None
+    lora_weight: float = 1.0
 
     def files_digest(self) -> str:
         """Return the sha256 of the weights and the configuration together; the weights are not loaded."""
         digests = file_digests(self.path)
         weights = digests[self.path.name] if self.path.is_file() else digest_value(digests)
         parts = [weights, self.config_digest()]
+        if self.lora is not None:
+            parts += [file_digests(self.lora)[self.lora.name], self.lora_weight]
         return digest_value(parts if self.use_ema is None else [*parts, self.use_ema])
 
     def identify(self) -> str:
@@ -88,6 +94,8 @@ class ReferenceSource:
     def describe(self) -> dict[str, Any]:
         """Return the kind, path, settings, origin of the weights, and what is known about their training."""
         settings = {"config": self.config and str(self.config), "use_ema": self.use_ema}
+        if self.lora is not None:
+            settings |= {"lora": str(self.lora), "lora_weight": self.lora_weight}
         given = {key: value for key, value in settings.items() if value is not None}
         facts = [str(stage) for stage in training_facts(self.name)] if self.catalogued else []
         training = {"training": facts} if facts else {}

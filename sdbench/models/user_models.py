@@ -14,7 +14,7 @@ from sdbench.models.catalogue import SD_V1, SHAPES
 from sdbench.models.home import models_folder
 from sdbench.models.hub import is_hub_id
 from sdbench.spec.errors import describe
-from sdbench.spec.model_entry import ModelEntry
+from sdbench.spec.model_entry import ModelEntry, entry_of_text
 
 __all__ = ["GROUP", "UserModel", "installed_models", "user_models"]
 
@@ -28,8 +28,8 @@ class UserModel(ModelEntry):
 
     @model_validator(mode="after")
     def _names_weights(self) -> UserModel:
-        if self.path is None and self.diffusers is None:
-            raise ValueError("needs path or diffusers, which say where the weights are")
+        if self.path is None and self.diffusers is None and self.base is None:
+            raise ValueError("needs path, diffusers or base, which say where the weights are")
         return self
 
 
@@ -60,7 +60,9 @@ def _read(file: Path) -> UserModel:
         raise InputError(f"{file}: {describe(error, {'': UserModel})}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read: {one_line(error)}") from None
-    places = {"path": model.path, "config": model.config, "diffusers": model.diffusers}
+    places = {key: getattr(model, key) for key in ("path", "config", "diffusers", "lora")}
+    if model.base is not None and "path" in entry_of_text(model.base):
+        places["base"] = model.base
     return model.model_copy(update={key: _beside(file, text) for key, text in places.items() if text})
 
 

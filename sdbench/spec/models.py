@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from sdbench.spec.model_entry import WEIGHTS_SUFFIXES, ModelEntry
+from sdbench.spec.model_entry import ModelEntry, entry_of_text
 from sdbench.spec.values import Part
 
 __all__ = ["CheckpointEntry", "SamplerSpec"]
 
 
 def _from_text(value: Any) -> Any:
-    if isinstance(value, str):
-        looks_like_path = "/" in value or value.endswith(WEIGHTS_SUFFIXES)
-        return {"name": _stem(value), "path": value} if looks_like_path else {"name": value}
-    return value
-
-
-def _stem(path: str) -> str:
-    """Return the last part of a path, less the suffix of a weights file: v1.4 keeps its .4."""
-    last = Path(path)
-    return last.stem if last.suffix in WEIGHTS_SUFFIXES else last.name
+    return entry_of_text(value) if isinstance(value, str) else value
 
 
 CheckpointEntry = Annotated[ModelEntry, BeforeValidator(_from_text, json_schema_input_type=str | ModelEntry)]

@@ -12,7 +12,7 @@ from sdbench.scoring.protocols import protocol_of
 from sdbench.spec import ExperimentSpec, SamplerSpec, SweepSpec, load_spec
 from sdbench.spec.errors import Problem
 from sdbench.spec.loading import Names, names_in
-from sdbench.spec.model_entry import ModelEntry
+from sdbench.spec.model_entry import ModelEntry, entry_of_text
 from sdbench.spec.overrides import parse_override
 from sdbench.spec.sampler_names import belongs_to_model
 
@@ -76,9 +76,10 @@ def _metric_problems(names: Names) -> Iterator[Problem]:
 
 
 def _about_checkpoint(entry: ModelEntry, place: int, known: Sequence[str]) -> Iterator[Problem]:
-    if entry.path is None and entry.diffusers is None and entry.name not in known:
-        hint = did_you_mean(entry.name, known)
-        words = f"unknown checkpoint {entry.name!r}: {hint}; or a .ckpt or .safetensors path"
+    wanted = entry if entry.base is None else ModelEntry.model_validate(entry_of_text(entry.base))
+    if wanted.path is None and wanted.diffusers is None and wanted.name not in known:
+        hint = did_you_mean(wanted.name, known)
+        words = f"unknown checkpoint {wanted.name!r}: {hint}; or a .ckpt or .safetensors path"
         yield Problem(("checkpoints", place), words)
 
 

@@ -23,6 +23,7 @@ from PIL import Image
 
 from metrics.features import EXTRACTORS
 from reference_model import LatentDiffusion, load_checkpoint
+from reference_model.checkpoints import Lora
 from sdbench.cli import main
 from sdbench.scoring.extractors import build_extractor
 from tests.sdbench.fake_hub import REPOSITORIES, Hub, serving
@@ -70,8 +71,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     }[request.param]
 
 
-def loaded_once(path: Path, config: Path | None, device: str, use_ema: bool | None) -> LatentDiffusion:
+def loaded_once(
+    path: Path, config: Path | None, device: str, use_ema: bool | None, lora: Lora | None = None
+) -> LatentDiffusion:
     """A copy, since a run writes other weights over it: loading is most of a tiny run's time."""
+    if lora is not None:
+        return load_checkpoint(path, config, device, use_ema, lora)
     return deepcopy(_loaded(path, config, device, use_ema))
 
 

@@ -97,7 +97,7 @@ def test_a_pipeline_of_a_yaml_file(home: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ({"name": "a"}, "needs path or diffusers"),
+        ({"name": "a"}, "needs path, diffusers or base"),
         ({"name": "a", "path": "x", "diffusers": "y"}, "path and diffusers exclude each other"),
         ({"name": "a", "diffusers": "y", "config": "c"}, "config needs path"),
         ({"name": "a", "diffusers": "y", "use_ema": True}, "use_ema needs path"),
