@@ -122,11 +122,12 @@ def row(name: str, sizes: Sequence[int], found: Sequence[Facts]) -> list[str]:
     ssim = ssim_of_all(last)
     shift = max(last["measures"], key=lambda each: abs(each["difference"]) / each["margin"])
     at = f" (n = {sizes[-1]})" if sizes[-1] != USUAL else ""
+    flagged = f", {len(last['flagged'])} pairs flagged" if last["flagged"] else ""
     return [
         name,
         f"{ssim:.4f}",
         "passes" if ssim >= FLOOR else "fails",
-        f"{last['verdict']}{at}",
+        f"{last['verdict']}{at}{flagged}",
         f"{shift['difference'] / shift['margin']:+.2f} ({shift['name']})",
         since(sizes, [one["verdict"] not in ("identical", "rounding") for one in found]),
         since(sizes, [one["verdict"] == "changed" for one in found]),

@@ -131,14 +131,16 @@ class Weighed:
 
 def weigh(evidence: Evidence) -> Weighed:
     """Return the verdict on n >= 1 pairs."""
-    reach = _reach(evidence)
-    verdict, unstable, rounding = _verdict(evidence, reach), None, True
-    agreeing = _agreeing(evidence, reach, verdict, rounding)
-    while agreeing is not None and agreeing < AGREEING and verdict is not Verdict.UNDECIDED:
-        unstable, rounding = unstable or verdict, False
-        weaker = _verdict(evidence, reach, rounding=False)
-        verdict = Verdict.UNDECIDED if weaker is verdict else weaker
-        agreeing = _agreeing(evidence, reach, verdict, rounding)
+    reach, unstable = _reach(evidence), None
+    for rounding in (True, False):
+        verdict = _verdict(evidence, reach, rounding=rounding)
+        agreeing = _agreeing(evidence, reach, verdict, rounding=rounding)
+        if verdict is Verdict.UNDECIDED or agreeing is None or agreeing >= AGREEING:
+            break
+        unstable = unstable or verdict
+    else:
+        verdict = Verdict.UNDECIDED
+        agreeing = _agreeing(evidence, reach, verdict, rounding=False)
     tests = paired_tests(evidence.differences, evidence.margins)
     strays = np.zeros(evidence.same.size, bool) if reach is None else evidence.distances > reach
     return Weighed(
@@ -195,8 +197,12 @@ def _verdict(evidence: Evidence, reach: float | None, *, rounding: bool = True) 
     return Verdict.UNDECIDED
 
 
-def _agreeing(evidence: Evidence, reach: float | None, verdict: Verdict, rounding: bool) -> int | None:
-    """Return how many of 100 random subsets of 80% give the same verdict; None for too few pairs."""
+def _agreeing(evidence: Evidence, reach: float | None, verdict: Verdict, *, rounding: bool) -> int | None:
+    """Return how many of 100 random subsets of 80% confirm the verdict; None for too few pairs.
+
+    If few pairs moved, subsets without them are identical, which speaks against neither rounding nor
+    equivalence.
+    """
     n = evidence.same.size
     size = round(SHARE * n)
     if size < FEWEST or size == n:
@@ -205,7 +211,9 @@ def _agreeing(evidence: Evidence, reach: float | None, verdict: Verdict, roundin
         return SUBSETS
     random = np.random.default_rng(_SEED)
     subsets = (evidence.only(random.choice(n, size, replace=False)) for _ in range(SUBSETS))
-    return sum(_verdict(subset, reach, rounding=rounding) is verdict for subset in subsets)
+    passing = verdict in (Verdict.ROUNDING, Verdict.EQUIVALENT)
+    confirming = {verdict, Verdict.IDENTICAL} if passing else {verdict}
+    return sum(_verdict(subset, reach, rounding=rounding) in confirming for subset in subsets)
 
 
 def _reach(evidence: Evidence) -> float | None:

@@ -70,6 +70,32 @@ def test_any_80_percent_give_the_same_verdict(case):
     assert sum(weigh(part).verdict is verdict for part in parts) >= 0.95 * REPEATS
 
 
+def few_moved(n, count, level):
+    """n pairs with the same pixels, but for `count` of them."""
+    moved, given = np.arange(n) < count, evidence(n, noise=0.2)
+    return replace(
+        given,
+        differences=given.differences * moved,
+        same=~moved,
+        distances=level * moved.astype(float),
+        largest=np.ceil(3 * level * moved).astype(int),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        (few_moved(16, 1, 0.1), Verdict.ROUNDING),
+        (few_moved(100, 1, 30.0), Verdict.ROUNDING),
+        (few_moved(60, 4, 30.0), Verdict.EQUIVALENT),
+    ],
+)
+def test_subsets_without_the_few_pairs_that_moved_raise_no_alarm(given, verdict):
+    """Batches of 7 moved 1 of 16 images by one level: a fifth of the subsets are identical."""
+    found = weigh(given)
+    assert (found.verdict, found.agreeing >= 95) == (verdict, True)
+
+
 def means(given):
     return paired_tests(given.differences, given.margins)
 
