@@ -5,26 +5,36 @@ Rombach et al. 2022, section 3.3: self-attention, cross-attention to the context
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import cast
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_model.layers import GroupNorm, tiled
 
-__all__ = ["CrossAttention", "SpatialTransformer"]
+__all__ = ["CrossAttention", "SpatialTransformer", "perturbed_attention", "self_attentions"]
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention of x [B, N, C] to context [B, M, D] (to itself if None) -> [B, N, C]."""
+    """Multi-head attention of x [B, N, C] to context [B, M, D] (to itself if None) -> [B, N, C].
+
+    ``to_itself_only`` replaces the attention map by the identity (`perturbed_attention`).
+    """
 
     def __init__(self, channels: int, context_dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
+        self.to_itself_only = False
         self.to_q = nn.Linear(channels, channels, bias=False)
         self.to_k = nn.Linear(context_dim, channels, bias=False)
         self.to_v = nn.Linear(context_dim, channels, bias=False)
         self.to_out = nn.Sequential(nn.Linear(channels, channels), nn.Identity())
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        if self.to_itself_only:
+            return self.to_out(self.to_v(x))
         context = x if context is None else context
         q, k, v = (
             t.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -98,3 +108,38 @@ class SpatialTransformer(nn.Module):
         for block in self.transformer_blocks:
             h = block(h, context)
         return tiled(x, len(h)) + self.proj_out(h.transpose(1, 2).unflatten(2, (height, width)))
+
+
+def self_attentions(network: nn.Module, layers: Sequence[str]) -> list[CrossAttention]:
+    """Return the self-attentions within the named modules of a network, such as "middle_block".
+
+    Raises:
+        ValueError: A name is no module of the network, or has no self-attention in it.
+    """
+    found = {name: part for name, part in network.named_modules() if name.endswith(".attn1")}
+    chosen: dict[str, CrossAttention] = {}
+    for layer in layers:
+        within = {name: part for name, part in found.items() if f"{name}.".startswith(f"{layer}.")}
+        if not within:
+            blocks = dict.fromkeys(name.partition(".transformer_blocks")[0] for name in found)
+            raise ValueError(
+                f"no self-attention in the layer {layer!r}; there is some in {', '.join(blocks)}"
+            )
+        chosen |= cast("dict[str, CrossAttention]", within)
+    return list(chosen.values())
+
+
+@contextmanager
+def perturbed_attention(attentions: Sequence[CrossAttention]) -> Iterator[None]:
+    """Let each position attend to itself alone, for the time of the block.
+
+    Ahn et al. 2024, "Self-rectifying diffusion sampling with perturbed-attention guidance", section 4: the
+    identity in place of the softmax leaves the values.
+    """
+    for attention in attentions:
+        attention.to_itself_only = True
+    try:
+        yield
+    finally:
+        for attention in attentions:
+            attention.to_itself_only = False

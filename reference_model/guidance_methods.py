@@ -17,15 +17,31 @@ from torch import Tensor
 from reference_model.guidance import Denoise
 from reference_model.schedule import Grid, Schedule
 
-__all__ = ["METHODS", "Combine", "Guidance", "Moment", "apg", "cfg", "cfg_plus_plus", "guided_by", "rescale"]
+__all__ = [
+    "METHODS",
+    "Combine",
+    "Guidance",
+    "Moment",
+    "apg",
+    "autoguidance",
+    "cfg",
+    "cfg_plus_plus",
+    "guided_by",
+    "pag",
+    "rescale",
+]
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a walk is: the signal power of the latents, and that at the end of the step; float64 scalars."""
+    """Where a walk is: the signal power of the latents, and that at the end of the step; float64 scalars.
+
+    ``perturbed`` is the prediction with the prompt and perturbed self-attention, for guidance that has one.
+    """
 
     alpha: Tensor
     alpha_next: Tensor
+    perturbed: Tensor | None = None
 
 
 Combine = Callable[[Tensor, Tensor, Moment], Tensor]
@@ -42,12 +58,17 @@ class Guidance:
         start: Share of the noise schedule that has passed when guidance begins; 0 is pure noise.
         stop: Share at which it ends. Outside, only the half with the prompt is evaluated (Kynkaanniemi et
             al. 2024, "Applying guidance in a limited interval").
+        weak: A weaker model's prediction with the prompt, which takes the place of the unconditional half.
+        perturbed: The prediction with the prompt and perturbed self-attention, for ``Moment``. If it is
+            given, a scale of 1 needs no unconditional half.
     """
 
     method: Callable[..., Combine]
     settings: dict[str, Any] = field(default_factory=dict)
     start: float = 0.0
     stop: float = 1.0
+    weak: Denoise | None = None
+    perturbed: Denoise | None = None
 
 
 def cfg(scale: float) -> Combine:
@@ -121,12 +142,40 @@ def cfg_plus_plus(scale: float) -> Combine:
     return combine
 
 
+def autoguidance(scale: float) -> Combine:
+    """Guidance by a worse version of the model (Karras et al. 2024, "Guiding a diffusion model with a bad
+    version of itself", section 4): away from the weak model's prediction with the same prompt.
+
+    Args:
+        scale: The paper's w; 1 is the model alone.
+    """
+    return lambda weak, cond, moment: weak + scale * (cond - weak)
+
+
+def pag(scale: float, pag_scale: float = 3.0) -> Combine:
+    """Perturbed-attention guidance (Ahn et al. 2024, section 4), on top of classifier-free guidance.
+
+    Args:
+        scale: Scale of classifier-free guidance; 1 for none.
+        pag_scale: The paper's s, by which the prediction moves away from that with perturbed attention.
+    """
+
+    def combine(uncond: Tensor, cond: Tensor, moment: Moment) -> Tensor:
+        if moment.perturbed is None:
+            raise ValueError("pag needs a prediction with perturbed attention")
+        return uncond + scale * (cond - uncond) + pag_scale * (cond - moment.perturbed)
+
+    return combine
+
+
 METHODS: dict[str, Callable[..., Combine]] = {
     "cfg": cfg,
     "interval": cfg,
     "rescale": rescale,
     "apg": apg,
     "cfg++": cfg_plus_plus,
+    "autoguidance": autoguidance,
+    "pag": pag,
 }
 """`interval` is `cfg` for part of the walk; each of them can be limited to an interval."""
 
@@ -143,7 +192,8 @@ def guided_by(
     """Bind a denoiser to its context, guided by a method, for one walk along the grid.
 
     Shapes: context [B, L, D]; uncond_context [1, L, D] or [B, L, D]. Both halves go through the denoiser in
-    one batch, the unconditional one first; outside the interval the conditional half alone.
+    one batch, the unconditional one first; outside the interval the conditional half alone. What a method
+    has no use for is not evaluated.
     """
     combine = guidance.method(guidance_scale, **guidance.settings)
     both = torch.cat([uncond_context.expand_as(context), context])
@@ -156,7 +206,13 @@ def guided_by(
         if not guidance.start <= passed < guidance.stop:
             return unet(x, t, context)
         index = int((times - time).abs().argmin())
-        uncond, cond = unet(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
-        return combine(uncond, cond, Moment(powers[index], ends[index]))
+        if guidance.weak is not None:
+            uncond, cond = guidance.weak(x, t), unet(x, t, context)
+        elif guidance.perturbed is not None and guidance_scale == 1:
+            uncond = cond = unet(x, t, context)
+        else:
+            uncond, cond = unet(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
+        perturbed = guidance.perturbed(x, t) if guidance.perturbed is not None else None
+        return combine(uncond, cond, Moment(powers[index], ends[index], perturbed))
 
     return denoise

@@ -2,14 +2,15 @@
 
 A function of others is called like a built-in method, `mine(scale, **settings) -> combine`, once for every
 batch; see `reference_model.guidance_methods`. Importing it runs its code. `from` and `to` limit each of them
-to a part of the noise schedule.
+to a part of the noise schedule. `weak` of autoguidance is a checkpoint, `layers` of pag are parts of the
+denoiser.
 """
 
 from __future__ import annotations
 
 import inspect
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -25,16 +26,35 @@ from sdbench.core.outside import (
     source_digest,
 )
 from sdbench.models.name_settings import split_settings
+from sdbench.spec.model_entry import ModelEntry, entry_of_text
 
-__all__ = ["guidance_identity", "resolve_guidance"]
+if TYPE_CHECKING:
+    from sdbench.models.sources import ReferenceSource
+
+__all__ = [
+    "evaluations_per_call",
+    "guidance_identity",
+    "perturbed_layers",
+    "resolve_guidance",
+    "weak_source",
+]
 
 ENDS = ("from", "to")
+MIDDLE = "middle_block"
+"""Where the paper of pag perturbs the attention of Stable Diffusion."""
+
+_WORDS = {"autoguidance": "weak", "pag": "layers"}
+"""Settings that are names, not numbers."""
+
 _KIND = Kind("guidance", "sdbench.guidance")
 
 
 @cache
 def resolve_guidance(name: str) -> Guidance:
-    """Return the way of guiding, tried out on a small tensor; InputError if it is unknown or fails there."""
+    """Return the way of guiding, tried out on a small tensor; InputError if it is unknown or fails there.
+
+    Its ``weak`` and ``perturbed`` are left to the model that it guides.
+    """
     base, settings = split_settings(name, "guidance")
     if base in METHODS:
         method = METHODS[base]
@@ -45,6 +65,8 @@ def resolve_guidance(name: str) -> Guidance:
     ends = [settings.pop(key, default) for key, default in zip(ENDS, (0.0, 1.0), strict=True)]
     if not all(isinstance(end, int | float) for end in ends) or not 0 <= ends[0] < ends[1] <= 1:
         raise InputError(f"guidance {name!r}: from and to must be numbers with 0 <= from < to <= 1")
+    if base in _WORDS:
+        settings.pop(_WORDS[base], None)
     if base in METHODS:
         _check(name, base, settings)
     guidance = Guidance(method, settings, *ends)
@@ -54,16 +76,59 @@ def resolve_guidance(name: str) -> Guidance:
 
 @cache
 def guidance_identity(name: str) -> str | None:
-    """Return the sha256 of the file that defines a function of others; None for a built-in method."""
+    """Return what a name alone does not identify; None for the other built-in methods.
+
+    The sha256 of the file that defines a function of others, or of the weak model's files.
+    """
     base, _ = split_settings(name, "guidance")
+    weak = weak_source(name)
+    if weak is not None:
+        return weak.files_digest()
     if base in METHODS:
         return None
     point = find_outside(base, _KIND)
     return source_digest([point.module, getattr(load_outside(point, _KIND), "__module__", None)])
 
 
+def weak_source(name: str) -> ReferenceSource | None:
+    """Return the weak model of autoguidance, None for other ways; InputError if there is no such model."""
+    from sdbench.models.registry import locate_all
+    from sdbench.models.sources import ReferenceSource
+
+    base, settings = split_settings(name, "guidance")
+    if base != "autoguidance":
+        return None
+    given = settings.get("weak")
+    if not isinstance(given, str):
+        raise InputError(f"guidance {name!r} needs a weaker model: weak: CHECKPOINT")
+    try:
+        (source,) = locate_all([ModelEntry.model_validate(entry_of_text(given))])
+    except (InputError, ValueError) as error:
+        raise InputError(f"guidance {name!r}: weak: {one_line(error)}") from None
+    if not isinstance(source, ReferenceSource):
+        raise InputError(f"guidance {name!r}: weak: {given} is not one that the reference model runs")
+    return source
+
+
+def perturbed_layers(name: str) -> tuple[str, ...]:
+    """Return the layers whose self-attention pag perturbs; () for other ways."""
+    base, settings = split_settings(name, "guidance")
+    if base != "pag":
+        return ()
+    return tuple(layer.strip() for layer in str(settings.get("layers", MIDDLE)).split(","))
+
+
+def evaluations_per_call(name: str, scale: float) -> int:
+    """Return how often each denoiser call of a sampler evaluates a model, within the interval of guidance."""
+    base, _ = split_settings(name, "guidance")
+    if base == "autoguidance":
+        return 2
+    return (1 if scale == 1 else 2) + (base == "pag")
+
+
 def _check(name: str, base: str, settings: dict[str, Any]) -> None:
     known = [key for key in inspect.signature(METHODS[base]).parameters if key != "scale"]
+    known += [_WORDS[base]] if base in _WORDS else []
     for key, value in settings.items():
         if key not in known:
             raise InputError(
@@ -75,7 +140,7 @@ def _check(name: str, base: str, settings: dict[str, Any]) -> None:
 
 def _try_out(name: str, guidance: Guidance) -> None:
     halves = torch.randn(2, 2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    moment = Moment(torch.tensor(0.4, dtype=torch.float64), torch.tensor(0.5, dtype=torch.float64))
+    moment = Moment(*torch.tensor([0.4, 0.5], dtype=torch.float64), perturbed=halves[1])
     try:
         combine = guidance.method(3.0, **guidance.settings)
         made = combine(halves[0], halves[1], moment)

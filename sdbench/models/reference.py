@@ -20,9 +20,9 @@ from sdbench.data.prompts import Prompt
 from sdbench.models import Images, Model, OnStep
 from sdbench.models.guidance import resolve_guidance
 from sdbench.models.samplers import resolve_sampler
+from sdbench.models.second_predictions import SecondPredictions, check_second
 from sdbench.models.settings import Settings
 from sdbench.models.sources import ReferenceSource
-from sdbench.spec.guidance import PLAIN
 from sdbench.spec.sampler_names import belongs_to_model
 
 __all__ = ["ReferenceModel", "check_settings", "load_reference_model", "read_config"]
@@ -40,6 +40,7 @@ class ReferenceModel:
         self._model = model
         self._settings = (model.config.digest, model.device.type, arithmetic)
         self._contexts = _Contexts(model)
+        self._second = SecondPredictions(model, arithmetic)
 
     @property
     def fills_batches(self) -> bool:
@@ -52,16 +53,19 @@ class ReferenceModel:
         shape = model.config.latent_shape(settings.height, settings.width)
         ids = [prompt.id for prompt in prompts]
         away_from = settings.negatives(prompts) if settings.has_negatives(prompts) else [""]
-        before = model.evaluations
+        texts = [prompt.text for prompt in prompts]
+        context = self._contexts.of(texts)
+        guidance = self._second.guidance(settings.guidance, texts, context)
+        before = model.evaluations + self._second.evaluations
         latents = sample_latents(
             model,
-            self._contexts.of([prompt.text for prompt in prompts]),
+            context,
             self._contexts.of(away_from),
             torch.stack([start_noise(settings.seed, id_, shape) for id_ in ids]),
             sampler=resolve_sampler(settings.sampler),
             steps=settings.steps,
             guidance_scale=settings.guidance_scale,
-            guidance=None if settings.guidance == PLAIN else resolve_guidance(settings.guidance),
+            guidance=guidance,
             eta=settings.eta,
             step_noise=StepNoise(settings.seed, ids, shape),
             on_step=on_step,
@@ -73,7 +77,7 @@ class ReferenceModel:
             lost = (~finite).nonzero()[:, 0].tolist()
             images, finite = _decoded(partial(_with_bf16, model, images, lost), latents)
         pixels = to_pixels(torch.where(finite.to(images.device)[:, None, None, None], images, -1.0))
-        evaluations = (model.evaluations - before) // len(prompts)
+        evaluations = (model.evaluations + self._second.evaluations - before) // len(prompts)
         return Images(pixels.cpu().numpy(), evaluations, finite.numpy(), again)
 
     def fits(self, config: ModelConfig, device: str, arithmetic: Arithmetic) -> bool:
@@ -82,13 +86,13 @@ class ReferenceModel:
 
     def reload(self, source: ReferenceSource) -> None:
         """Replace the weights by those of another source with the same configuration."""
-        checkpoints.reload_checkpoint(self._model, source.path, source.use_ema, _lora(source))
+        checkpoints.reload_checkpoint(self._model, source.path, source.use_ema, source.lora_to_merge())
         self.digest = self._model.weights_digest
         self._contexts.weights_changed()
 
     def release(self) -> None:
         """Free the weights."""
-        del self._model, self._contexts
+        del self._model, self._contexts, self._second
 
 
 def _decoded(decode: Callable[[Tensor], Tensor], latents: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,6 +159,7 @@ def check_settings(source: ReferenceSource, settings: Settings) -> None:
             f"{settings.sampler}; use the sampler ddim"
         )
     resolve_guidance(settings.guidance)
+    check_second(settings.guidance, config)
     try:
         config.latent_shape(settings.height, settings.width)
         sampler = resolve_sampler(settings.sampler)
@@ -176,11 +181,7 @@ def load_reference_model(
             return reuse
         if reuse is not None:
             reuse.release()
-        model = load_checkpoint(source.path, source.config, device, source.use_ema, _lora(source))
+        model = load_checkpoint(source.path, source.config, device, source.use_ema, source.lora_to_merge())
         return ReferenceModel(model, arithmetic)
     except CheckpointError as error:
         raise InputError(f"checkpoint {source.name}: {error}") from None
-
-
-def _lora(source: ReferenceSource) -> checkpoints.Lora | None:
-    return None if source.lora is None else checkpoints.Lora(source.lora, source.lora_weight)

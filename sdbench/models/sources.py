@@ -17,6 +17,7 @@ from sdbench.models.training_facts import training_facts
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from reference_model.checkpoints import Lora
     from reference_model.config import ModelConfig
     from sdbench.models import Model
     from sdbench.models.settings import Settings
@@ -54,6 +55,12 @@ class ReferenceSource:
         if self.lora is not None:
             parts += [file_digests(self.lora)[self.lora.name], self.lora_weight]
         return digest_value(parts if self.use_ema is None else [*parts, self.use_ema])
+
+    def lora_to_merge(self) -> Lora | None:
+        """Return the LoRA as the reference model takes it; None without one."""
+        from reference_model.checkpoints import Lora
+
+        return None if self.lora is None else Lora(self.lora, self.lora_weight)
 
     def identify(self) -> str:
         """Return the digest of the loaded weights, which is the same for every file layout."""

@@ -38,7 +38,8 @@ class Cell:
         weights_digest: Identifies the weights that the name stands for.
         config_digest: Identifies the model's configuration.
         sampler_source: The sha256 of the files that define a third-party sampler; None for others.
-        guidance_source: The sha256 of the file that defines a way of guiding of others; None for others.
+        guidance_source: The sha256 of the file that defines a way of guiding of others, or of the weak model
+            that guides; None for other ways.
         guided_by: What the guidance scale is to the model; "" if that is not known. Not part of the identity.
     """
 

@@ -18,6 +18,7 @@ from sdbench.core.memory import is_out_of_memory
 from sdbench.core.precision import full_precision
 from sdbench.core.timing import timed
 from sdbench.models import Images, Model, Source, library_warnings
+from sdbench.models.guidance import guidance_identity
 from sdbench.runs.features import FeatureStore, StoredFeatures
 from sdbench.runs.images import ImageStore, ImageWriter
 from sdbench.runs.plan import Unit
@@ -239,4 +240,6 @@ class Worker:
             if size == "auto":
                 size = automatic_size(model, unit, self._job.device, self._job.unit_size)
             self._loaded = _Loaded(checkpoint, model, BatchSize(size))
+        if guidance_identity(cell.settings.guidance) != cell.guidance_source:
+            raise InputError(f"guidance {cell.settings.guidance!r} changed during the run; run again")
         return self._loaded

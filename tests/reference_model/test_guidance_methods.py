@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,6 +32,26 @@ def ours(
 ) -> torch.Tensor:
     guidance = Guidance(METHODS[name], settings, start, stop)
     return walk(guided_by(guidance, UNET, CONTEXT, EMPTY, scale, BED.schedule, GRID))
+
+
+WEAK = partial(UNET, context=0.5 * CONTEXT)
+PERTURBED = partial(UNET, context=CONTEXT.flip(0))
+"""Stand for a weaker model and for perturbed attention."""
+
+
+def second(name: str, scale: float = SCALE, count: list[int] | None = None, **settings: Any) -> torch.Tensor:
+    """Walk with a way of guiding that has a second prediction."""
+
+    def counted(predict: Any) -> Any:
+        def called(x: torch.Tensor, t: torch.Tensor, *context: torch.Tensor) -> torch.Tensor:
+            (count if count is not None else []).append(len(x))
+            return torch.as_tensor(predict(x, t, *context))
+
+        return called
+
+    weak = {"weak": counted(WEAK)} if name == "autoguidance" else {"perturbed": counted(PERTURBED)}
+    guidance = Guidance(METHODS[name], settings, **weak)
+    return walk(guided_by(guidance, counted(UNET), CONTEXT, EMPTY, scale, BED.schedule, GRID))
 
 
 def theirs(guider: Any) -> torch.Tensor:
@@ -66,6 +87,69 @@ def test_methods_agree_with_the_guiders_of_diffusers() -> None:
     for name, (mine, other) in pairs.items():
         assert (mine - other).abs().max() < 1e-5, name
         assert name == "cfg" or (mine - pairs["cfg"][0]).abs().max() > 0.1, name
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_second_predictions_are_used_as_by_the_guiders_of_diffusers() -> None:
+    guiders = pytest.importorskip("diffusers.guiders")
+    auto = guiders.AutoGuidance(3.0, auto_guidance_layers=[0], dropout=0.1)
+    both, alone = (
+        # Their perturbed guidance leaves out the step at which it starts.
+        guiders.PerturbedAttentionGuidance(
+            scale,
+            perturbed_guidance_scale=2.5,
+            perturbed_guidance_layers=[0],
+            perturbed_guidance_start=-0.1,
+            perturbed_guidance_stop=2.0,
+            use_original_formulation=original,
+        )
+        for scale, original in ((SCALE, False), (0.0, True))
+    )
+    halves = {"uncond": partial(UNET, context=EMPTY.expand_as(CONTEXT)), "weak": WEAK, "perturbed": PERTURBED}
+    for name, mine, guider, used in (
+        ("autoguidance", second("autoguidance", 3.0), auto, ["weak"]),
+        ("pag with cfg", second("pag", SCALE, pag_scale=2.5), both, ["uncond", "perturbed"]),
+        ("pag alone", second("pag", 1.0, pag_scale=2.5), alone, ["perturbed"]),
+    ):
+        steps = iter(range(STEPS))
+
+        def denoise(x: torch.Tensor, t: torch.Tensor, guider=guider, used=used, steps=steps) -> torch.Tensor:  # type: ignore[no-untyped-def]
+            guider.set_state(next(steps), STEPS, t)
+            others = [halves[half](x, t) for half in used]
+            named = {"pred_cond_skip": others[0]} if used == ["perturbed"] else {}
+            return torch.as_tensor(
+                guider.forward(UNET(x, t, CONTEXT), *([] if named else others), **named).pred
+            )
+
+        other = walk(denoise)
+        assert (mine - other).abs().max() < 1e-5, name
+        assert (mine - ours("cfg", 3.0)).abs().max() > 0.1, name
+
+
+def test_what_a_way_has_no_use_for_is_not_evaluated() -> None:
+    for name, scale, rows in (
+        ("autoguidance", 3.0, [4, 4] * STEPS),
+        ("pag", 1.0, [4, 4] * STEPS),
+        ("pag", 3.0, [8, 4] * STEPS),
+    ):
+        count: list[int] = []
+        second(name, scale, count)
+        assert count == rows
+
+
+def test_autoguidance_of_normal_data_is_the_denoiser_of_a_shifted_mean() -> None:
+    bed = load_testbed("gaussian")
+    unet, (context, empty) = bed.unet(torch.float64), bed.contexts(torch.float64)
+    few = context[:4]
+    way = Guidance(METHODS["autoguidance"], weak=lambda x, t: unet(x, t, 0.5 * few))
+    denoise = guided_by(way, unet, few, empty, 3.0, bed.schedule, GRID)
+    t = GRID.timesteps[7].expand(4)
+    assert torch.allclose(denoise(NOISE, t), unet(NOISE, t, 2.0 * few), atol=1e-12)  # 0.5 + 3 (1 - 0.5)
+
+
+def test_pag_without_a_perturbed_prediction_is_refused() -> None:
+    with pytest.raises(ValueError, match="pag needs a prediction with perturbed attention"):
+        ours("pag")
 
 
 def test_cfg_plus_plus_guides_x0_but_not_the_noise() -> None:

@@ -13,6 +13,7 @@ from sdbench.core.paths import existing_file
 from sdbench.core.precision import compiles
 from sdbench.data.prompts import Prompt
 from sdbench.models import Source
+from sdbench.models.guidance import evaluations_per_call
 from sdbench.models.pipeline_guidance import pipeline_guidance
 from sdbench.models.registry import locate
 from sdbench.models.samplers import resolve_sampler
@@ -143,7 +144,7 @@ def _evaluations(
         except ValueError:
             return None
     doubles = not isinstance(source, PipelineSource) or pipeline_guidance(source).doubles
-    return tuple(2 * calls if doubles and scale != 1 else calls for _, scale in spec.guided)
+    return tuple(calls * evaluations_per_call(way, scale) if doubles else calls for way, scale in spec.guided)
 
 
 def _is_assumed(source: Source | None, entry: ModelEntry, sampler: SamplerSpec) -> bool:

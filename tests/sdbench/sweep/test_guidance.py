@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from reference_model import load_checkpoint
 from sdbench.core.errors import InputError, SpecError
-from sdbench.models.guidance import guidance_identity
+from sdbench.core.precision import FULL
+from sdbench.models.guidance import evaluations_per_call, guidance_identity, weak_source
+from sdbench.models.second_predictions import SecondPredictions
 from sdbench.models.settings import Settings
 from sdbench.runs.labels import guided_label
 from sdbench.runs.plan import Cell
+from sdbench.runs.plan_file import read_plan_file
+from sdbench.runs.store import LocalStore
 from tests.sdbench.tiny_runs import content
 
 Run = Callable[..., Any]
@@ -44,10 +50,12 @@ def test_ways_of_guiding_are_cells_of_a_sweep(tmp_path: Path, run_tiny: Run) -> 
         {"name": "rescale", "scale": 3},
         {"name": "apg", "scale": 3, "norm": 2},
         {"name": "cfg++", "scale": 0.6},
+        {"name": "pag", "scale": 3},
+        {"name": "pag", "scale": 1, "pag_scale": 2, "layers": "middle_block,output_blocks.5"},
         {"name": f"{tmp_path}/mine.py:mine", "scale": 3, "power": 2},
     ]
     spec = content(**SMALL, guidance=guidance)
-    assert run_tiny(spec, tmp_path / "run").images_made == 12
+    assert run_tiny(spec, tmp_path / "run").images_made == 16
     with (tmp_path / "run" / "results.csv").open() as stream:
         rows = [(row["guidance"].rpartition("/")[2], row["nfe"]) for row in csv.DictReader(stream)]
     assert rows == [
@@ -56,10 +64,12 @@ def test_ways_of_guiding_are_cells_of_a_sweep(tmp_path: Path, run_tiny: Run) -> 
         ("rescale", "8"),
         ("apg?norm=2", "8"),
         ("cfg++", "8"),
+        ("pag", "12"),
+        ("pag?layers=middle_block%2Coutput_blocks.5&pag_scale=2", "8"),
         ("mine.py:mine?power=2", "8"),
     ]
     assert run_tiny(spec, tmp_path / "run").images_made == 0
-    assert len(list((tmp_path / "run" / "shards").glob("tiny_ddim4_*"))) == 6
+    assert len(list((tmp_path / "run" / "shards").glob("tiny_ddim4_*"))) == 8
 
 
 @pytest.mark.parametrize(
@@ -76,6 +86,20 @@ def test_ways_of_guiding_are_cells_of_a_sweep(tmp_path: Path, run_tiny: Run) -> 
         ({"name": "rescale", "scale": 3, "phi": 2}, r"phi must lie in 0..1"),
         ({"name": "cfg", "scale": 3}, r"guidance.0: cfg at scale 3 is given twice"),
         ({"name": "apg"}, r"guidance.0.scale: missing"),
+        (
+            {"name": "pag", "scale": 3, "layers": "middle"},
+            r"no self-attention in the layer 'middle'; there is",
+        ),
+        ({"name": "autoguidance", "scale": 3}, r"needs a weaker model: weak: CHECKPOINT"),
+        (
+            {"name": "autoguidance", "scale": 3, "weak": "shapes-v1-9"},
+            r"weak: unknown checkpoint 'shapes-v1-9': did you mean 'shapes-v1-",
+        ),
+        ({"name": "autoguidance", "scale": 3, "weak": "none.ckpt"}, r"weak: checkpoint none: none.ckpt"),
+        (
+            {"name": "autoguidance", "scale": 3, "weak": "shapes-v1-1"},
+            r"shapes-v1-1 has another scale factor",
+        ),
         ({"name": "nowhere:mine", "scale": 3}, r"guidance 'nowhere:mine' cannot be imported: ModuleNotFound"),
     ],
 )
@@ -98,9 +122,38 @@ def test_cfg_plus_plus_is_for_ddim(tmp_path: Path, run_tiny: Run) -> None:
         run_tiny(content(**small, guidance=[{"name": "cfg++", "scale": 0.6}]), tmp_path / "run")
 
 
-def test_plain_guidance_keeps_its_identity_and_labels() -> None:
+def test_identities_and_labels_name_the_way() -> None:
     asked = Settings("plms", 2, 0.0, 2.0, 64, 64, 1)
-    assert "guidance" not in Cell("tiny", asked, "w", "c").identity
+    assert Cell("tiny", asked, "w", "c").identity["guidance"] == "cfg"
     assert guidance_identity("apg?norm=2") is None
     assert guided_label("tiny", "cfg") == "tiny"
     assert guided_label("tiny", "interval?from=0.2&to=0.8") == "tiny, interval (from 0.2, to 0.8)"
+
+
+def test_a_weak_model_guides_and_is_part_of_the_identity(tmp_path: Path, run_tiny: Run) -> None:
+    way = {"name": "autoguidance", "scale": 2, "weak": "shapes-v1-1"}
+    spec = content(**SMALL, guidance=[way]) | {"checkpoints": ["shapes-v1-4"], "guidance_scales": [1]}
+    run_tiny(spec, tmp_path / "run")
+    with (tmp_path / "run" / "results.csv").open() as stream:
+        rows = [(row["guidance"], row["nfe"]) for row in csv.DictReader(stream)]
+    assert rows == [("cfg", "4"), ("autoguidance?weak=shapes-v1-1", "8")]
+    weak = weak_source("autoguidance?weak=shapes-v1-1")
+    assert weak is not None
+    cells = read_plan_file(LocalStore(tmp_path / "run")).cells
+    assert [cell.guidance_source for cell in cells] == [None, weak.files_digest()]
+    model = load_checkpoint(weak.path, weak.config)
+    second = SecondPredictions(model, FULL)
+    x, t = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([300, 300])
+    with torch.inference_mode():
+        guidance = second.guidance(rows[1][0], SMALL["prompts"], torch.zeros(()))
+        assert guidance is not None
+        assert guidance.weak is not None
+        expected = model.denoise(x, t, model.encode_prompts(SMALL["prompts"]))
+        assert torch.equal(guidance.weak(x, t), expected)
+    assert second.evaluations == 2
+
+
+def test_evaluations_of_each_call_are_forecast() -> None:
+    ways = {("cfg", 1): 1, ("apg", 3): 2, ("pag", 1): 2, ("pag?pag_scale=2", 3): 3}
+    assert {way: evaluations_per_call(*way) for way in ways} == ways
+    assert evaluations_per_call("autoguidance?weak=shapes-v1-1", 1) == 2
