@@ -72,11 +72,11 @@ def best_scale(curve: Mapping[float, Estimate], better: Literal["lower", "higher
     each image's contribution, and a cubic spline in the logarithm of the scale carries both, with their joint
     errors, to the scales in between. A scale is left out of the interval if another one is better by more
     than chance explains: its largest one-sided paired score over all other scales is compared with the 95%
-    quantile of jointly normal scores with the correlations of the data, of those other scales that are not
-    clearly worse (Andrews and Soares, "Inference for parameters defined by moment inequalities using
-    generalized moment selection", 2010, with kappa = sqrt(log n)). For a sharp optimum this is the test that
-    the slope is 0, for a flat curve Hsu's comparison with the best. The interval reaches from the smallest to
-    the largest scale that is left.
+    quantile of jointly normal scores with the correlations of the data, each lowered by its own score over
+    sqrt(log n) if that is negative, so that scales which are clearly worse do not count (Andrews and Soares,
+    "Inference for parameters defined by moment inequalities using generalized moment selection", 2010). For a
+    sharp optimum this is the test that the slope is 0, for a flat curve Hsu's comparison with the best. The
+    interval reaches from the smallest to the largest scale that is left.
 
     Args:
         curve: The values by guidance scale above 0, over the same prompts in the same order.
@@ -173,6 +173,7 @@ def _may_be_best(curve: _Curve, draws: NDArray[np.float64], place: int) -> bool:
         return True
     if largest > math.sqrt(chdtri(curve.weights.shape[1], 1 - _LEVEL)):  # no joint quantile is larger
         return False
-    near = (scores > -math.sqrt(math.log(curve.parts.shape[1]))) & (spread > 0)
-    highest = (directions[near] / spread[near, None] @ draws).max(axis=0)
+    slack = np.minimum(scores, 0) / math.sqrt(math.log(curve.parts.shape[1]))
+    apart = spread > 0
+    highest = (directions[apart] / spread[apart, None] @ draws + slack[apart, None]).max(axis=0)
     return bool(largest <= np.quantile(highest, _LEVEL))

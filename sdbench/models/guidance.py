@@ -140,7 +140,8 @@ def _check(name: str, base: str, settings: dict[str, Any]) -> None:
 
 def _try_out(name: str, guidance: Guidance) -> None:
     halves = torch.randn(2, 2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    moment = Moment(*torch.tensor([0.4, 0.5], dtype=torch.float64), perturbed=halves[1])
+    alpha, alpha_next = torch.tensor([0.4, 0.5], dtype=torch.float64)
+    moment = Moment(alpha, alpha_next, perturbed=halves[1])
     try:
         combine = guidance.method(3.0, **guidance.settings)
         made = combine(halves[0], halves[1], moment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from itertools import combinations
+from typing import Any
 
 from metrics import Estimate, MetricsError, Protocol
 from metrics.best import Needed, chances_of_best, images_to_settle, pooled
@@ -93,7 +94,7 @@ def curve_row(protocol: str, test: Comparison, scales: int, n: int, tests: int) 
     )
 
 
-def _columns(needed: Needed | None) -> dict[str, float | None]:
+def _columns(needed: Needed | None) -> dict[str, Any]:
     if needed is None:
         return dict.fromkeys(("needed", "needed_low", "needed_high"))
     return {"needed": needed.measured, "needed_low": needed.low, "needed_high": needed.high}
