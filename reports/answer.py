@@ -117,12 +117,13 @@ def _sure(stand: Standing, run: Run) -> str:
         )
     corrected = f"paired tests with the best, corrected for all {count(stand.tests)} other cells"
     if stand.unsettled.empty:
-        text = f"The lead over every other cell is settled: {_largest(stand.rivals)} ({corrected})"
+        largest = _largest(stand.rivals)
+        text = f"The lead over every other cell is settled for these weights: {largest} ({corrected})"
     elif len(others) and others["settled"].all():
         text = (
-            f"The lead of {best['checkpoint']} is settled: {_largest(others)} against every cell of the "
-            f"other checkpoints ({corrected}). Its guidance scale is not: {best['guidance_scale']:g} cannot "
-            f"be told apart from {_own(stand)}{_needed(stand)}"
+            f"The lead of {best['checkpoint']} is settled for these weights: {_largest(others)} against "
+            f"every cell of the other checkpoints ({corrected}). Its guidance scale is not: "
+            f"{best['guidance_scale']:g} cannot be told apart from {_own(stand)}{_needed(stand)}"
         )
     else:
         who = listed(list(stand.unsettled["short"]))

@@ -56,6 +56,12 @@ _VARIANCE = dict.fromkeys(["cell", "protocol"], "str") | dict.fromkeys(
 _VARIANCE |= dict.fromkeys(
     ["standard_error", "with_same_prompts", "with_twice_prompts", "with_twice_images"], "float64"
 )
+_RECIPES = dict.fromkeys(["recipe", "protocol", "note"], "str")
+_RECIPES |= dict.fromkeys(["guidance_scale", "value", "standard_error", "low", "high"], "float64")
+_RECIPES |= dict.fromkeys(["of_checkpoints", "of_images", "checkpoints"], "float64")
+_RECIPE_COMPARISONS = dict.fromkeys(["protocol", "a", "b"], "str") | dict.fromkeys(
+    ["difference", "low", "high", "p_holm"], "float64"
+)
 _FLAGGED = dict.fromkeys(["cell", "image", "flags", "like"], "str")
 
 
@@ -140,6 +146,16 @@ class Run:
         """The shares of prompts and noise, for the cells that have results."""
         rows = self._table("variance.csv", _VARIANCE)
         return None if rows is None else rows[rows["cell"].isin(self.names)]
+
+    @cached_property
+    def recipes(self) -> pd.DataFrame | None:
+        """The values of groups of checkpoints that were trained alike."""
+        return self._table("recipes.csv", _RECIPES)
+
+    @cached_property
+    def recipe_comparisons(self) -> pd.DataFrame | None:
+        """The differences between recipes over common guidance scales."""
+        return self._table("recipe_comparisons.csv", _RECIPE_COMPARISONS)
 
     @cached_property
     def flagged(self) -> pd.DataFrame | None:

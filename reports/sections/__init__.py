@@ -15,6 +15,7 @@ from reports.sections.influence import influence
 from reports.sections.picture import picture
 from reports.sections.protocols import protocols
 from reports.sections.provenance import provenance
+from reports.sections.recipes import recipes
 from reports.sections.scales import scales
 from reports.sections.values import values
 from reports.sections.variance import variance
@@ -28,6 +29,7 @@ SECTIONS: dict[str, Callable[[Material], Section | Absent]] = {
     "scales": scales,
     "comparisons": comparisons,
     "values": values,
+    "recipes": recipes,
     "categories": categories,
     "variance": variance,
     "grid": grid,

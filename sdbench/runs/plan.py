@@ -136,15 +136,20 @@ class Plan:
     @cached_property
     def curves(self) -> dict[Cell, str]:
         """The label of the curve that each cell lies on."""
+        return self.curves_of({cell.checkpoint: cell.checkpoint for cell in self.cells})
+
+    def curves_of(self, names: Mapping[str, str]) -> dict[Cell, str]:
+        """Return the curves of the cells whose checkpoints have a name in `names`, under these names."""
         settings = {
             cell: (cell.settings.sampler, cell.settings.steps, cell.settings.eta) for cell in self.cells
         }
         several = len(set(settings.values())) > 1
         return {
             cell: guided_label(
-                curve_label(cell.checkpoint, *settings[cell], several=several), cell.settings.guidance
+                curve_label(names[cell.checkpoint], *settings[cell], several=several), cell.settings.guidance
             )
             for cell in self.cells
+            if cell.checkpoint in names
         }
 
     def units_of(self, cell: Cell) -> tuple[Unit, ...]:

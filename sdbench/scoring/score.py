@@ -17,6 +17,7 @@ from metrics import Protocol
 from sdbench.core.progress import Note
 from sdbench.data.prompts import prompt_by_prompt
 from sdbench.runs.plan import Cell, Plan
+from sdbench.runs.recipe_tables import RecipeComparisonRow, RecipeRow
 from sdbench.runs.shards import Made
 from sdbench.runs.store import Store
 from sdbench.runs.tables import (
@@ -50,6 +51,7 @@ from sdbench.scoring.compare import (
 )
 from sdbench.scoring.measure import MetricValue, image_table, measure, measure_some, protocol_rows
 from sdbench.scoring.protocols import protocols_of
+from sdbench.scoring.recipes import recipe_comparisons, recipe_rows
 from sdbench.scoring.references import Real
 from sdbench.scoring.replicates import variance_rows
 from sdbench.scoring.sample import Sample, SampleReader
@@ -76,6 +78,8 @@ class Scores:
     categories: list[CategoryRow]
     category_comparisons: list[CategoryComparisonRow]
     variance: list[VarianceRow]
+    recipes: list[RecipeRow]
+    recipe_comparisons: list[RecipeComparisonRow]
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,9 @@ def write_scores(store: Store, scores: Scores) -> None:
         write_rows(store, "category_comparisons.csv", CategoryComparisonRow, scores.category_comparisons)
     if scores.variance or store.exists("variance.csv"):
         write_rows(store, "variance.csv", VarianceRow, scores.variance)
+    if scores.recipes or store.exists("recipes.csv"):
+        write_rows(store, "recipes.csv", RecipeRow, scores.recipes)
+        write_rows(store, "recipe_comparisons.csv", RecipeComparisonRow, scores.recipe_comparisons)
     write_images(store, scores.images)
     write_results(store, scores.rows)
 
@@ -159,7 +166,8 @@ def score(
         )
     step(len(measured), len(measured))
     note(f"comparing {len(measured)} cells")
-    return _compared(spec, protocols, measured, categories)
+    recipes = {cell.folder: curve for cell, curve in plan.curves_of(spec.groups).items()}
+    return _compared(spec, protocols, measured, categories, recipes)
 
 
 def _compared(
@@ -167,6 +175,7 @@ def _compared(
     protocols: Sequence[Protocol],
     measured: Sequence[_Measured],
     categories: Categories,
+    recipes: Mapping[str, str],
 ) -> Scores:
     cells = [one.values for one in measured]
     axes = plane_axes(protocols)
@@ -186,6 +195,8 @@ def _compared(
         category_rows(cells, protocols, categories),
         category_comparisons(cells, protocols, categories),
         variance_rows(cells, protocols) if spec.images_per_prompt > 1 else [],
+        recipe_rows(cells, protocols, recipes),
+        recipe_comparisons(cells, protocols, recipes),
     )
 
 

@@ -78,6 +78,8 @@ def _yaml_place(location: tuple[int | str, ...], parts: Parts) -> tuple[int | st
 def _words(detail: ErrorDetails, parts: Parts) -> str:
     kind, given = detail["type"], detail["input"]
     context: Mapping[str, Any] = detail.get("ctx", {})
+    if kind == "extra_forbidden" and detail["loc"] == ("seeds",):
+        return "unknown key; images_per_prompt makes several images of each prompt, each from other noise"
     if kind == "extra_forbidden":
         return f"unknown key; {did_you_mean(str(detail['loc'][-1]), _keys_beside(detail['loc'], parts))}"
     if kind == "missing":

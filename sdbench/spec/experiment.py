@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -19,7 +20,7 @@ from sdbench.spec.budget import Budget
 from sdbench.spec.guidance import PLAIN, GuidanceEntry
 from sdbench.spec.metric_names import as_metric_name
 from sdbench.spec.model_entry import ModelEntry, Name
-from sdbench.spec.models import CheckpointEntry, SamplerSpec
+from sdbench.spec.models import CheckpointEntry, CheckpointSpec, SamplerSpec
 from sdbench.spec.prompts import PromptsSpec
 from sdbench.spec.records import TrackerSpec
 from sdbench.spec.references import ReferenceSpec
@@ -91,6 +92,25 @@ class SweepSpec(Part):
     @classmethod
     def _each_once(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
         return _no_repeats(items)
+
+    @field_validator("checkpoints")
+    @classmethod
+    def _groups_of_several(cls, items: tuple[CheckpointSpec, ...]) -> tuple[CheckpointSpec, ...]:
+        for group, count in Counter(item.group for item in items).items():
+            if group is not None and count == 1:
+                raise ValueError(
+                    f"group {group} has one checkpoint: the spread between training seeds needs two at least"
+                )
+        names = {item.name for item in items}
+        for item in items:
+            if item.group in names:
+                raise ValueError(f"group {item.group} is the name of a checkpoint: give it another one")
+        return items
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """The recipe of each checkpoint that is one of several, by its name."""
+        return {item.name: item.group for item in self.checkpoints if item.group is not None}
 
 
 class ExperimentSpec(SweepSpec):

@@ -17,8 +17,7 @@ from sdbench.spec.budget import Budget
 from sdbench.spec.errors import Problem, problems_of
 from sdbench.spec.experiment import ExperimentSpec, MetricText, SweepSpec
 from sdbench.spec.guidance import GuidanceEntry
-from sdbench.spec.model_entry import ModelEntry
-from sdbench.spec.models import CheckpointEntry, SamplerSpec
+from sdbench.spec.models import CheckpointEntry, CheckpointSpec, SamplerSpec
 from sdbench.spec.overrides import OPTION, Override, with_overrides
 from sdbench.spec.shipped import shipped_names, shipped_spec
 
@@ -26,7 +25,7 @@ __all__ = ["PARTS", "Names", "load_spec", "names_in", "spec_of"]
 
 PARTS: dict[str, type[BaseModel]] = {
     "": ExperimentSpec,
-    "checkpoints": ModelEntry,
+    "checkpoints": CheckpointSpec,
     "samplers": SamplerSpec,
     "guidance": GuidanceEntry,
     "prompts.shapes": prompts.ShapesPrompts,
@@ -62,7 +61,7 @@ class Names:
         has_reference: Whether there are real images.
     """
 
-    checkpoints: Mapping[int, ModelEntry]
+    checkpoints: Mapping[int, CheckpointSpec]
     samplers: Mapping[int, SamplerSpec]
     metrics: Mapping[int, str]
     has_reference: bool

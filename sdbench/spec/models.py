@@ -6,17 +6,29 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from sdbench.spec.model_entry import ModelEntry, entry_of_text
+from sdbench.spec.model_entry import ModelEntry, Name, entry_of_text
 from sdbench.spec.values import Part
 
-__all__ = ["CheckpointEntry", "SamplerSpec"]
+__all__ = ["CheckpointEntry", "CheckpointSpec", "SamplerSpec"]
+
+
+class CheckpointSpec(ModelEntry):
+    """A model of the experiment.
+
+    Attributes:
+        group: The recipe that it was trained by, if the spec has other checkpoints of it, from other seeds.
+    """
+
+    group: Name | None = None
 
 
 def _from_text(value: Any) -> Any:
     return entry_of_text(value) if isinstance(value, str) else value
 
 
-CheckpointEntry = Annotated[ModelEntry, BeforeValidator(_from_text, json_schema_input_type=str | ModelEntry)]
+CheckpointEntry = Annotated[
+    CheckpointSpec, BeforeValidator(_from_text, json_schema_input_type=str | CheckpointSpec)
+]
 """A model of the experiment: a known name, a name with its weights, or just a path."""
 
 

@@ -45,7 +45,8 @@ def test_one_sentence_has_the_winner_its_interval_and_its_lead(scored_run: Path)
 def test_a_checkpoint_may_be_settled_when_its_scale_is_not(scored_run: Path) -> None:
     content = told(scored_run)
     assert content["sure"] == (
-        "The lead of v2 is settled: p < 0.0001 against every cell of the other checkpoints (paired tests "
+        "The lead of v2 is settled for these weights: p < 0.0001 against every cell of the other checkpoints "
+        "(paired tests "
         "with the best, corrected for all 9 other cells). Its guidance scale is not: 2 cannot be told apart "
         "from 1.5; settling it takes about 880 to 5,300 images a cell. "
         "The probability that its whole curve is ahead of that of v1 in both metrics is over 99%."
@@ -89,7 +90,7 @@ def test_when_all_is_settled_the_weakest_test_is_named(scored_run: Path) -> None
     rewrite(scored_run, "best.csv", p_best=0.0123)
     content = told(scored_run)
     assert content["sure"].startswith(
-        "The lead over every other cell is settled: p = 0.01 or less (paired tests"
+        "The lead over every other cell is settled for these weights: p = 0.01 or less (paired tests"
     )
     assert {state for _, _, state in badges(content)} == {"settled"}
 

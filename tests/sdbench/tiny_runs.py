@@ -14,7 +14,7 @@ from sdbench.runs.store import open_store
 from sdbench.runs.verify import verify
 from sdbench.spec import load_spec
 from sdbench.sweep.progress import RunProgress
-from sdbench.sweep.runner import run_experiment
+from sdbench.sweep.runner import run_experiment, score_run
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "tiny"
 _COLOURS = ("red", "green", "blue", "white")
@@ -59,6 +59,19 @@ def run_here(spec: Path, root: Path) -> None:
     """Carry out the spec with one thread and no page."""
     torch.set_num_threads(1)
     run_experiment(load_spec(spec), root, RunProgress(), draw=no_page)
+
+
+def score_here(root: Path, metric: str) -> None:
+    """Add a metric to the run with one thread and no page, as `sdbench score RUN --metrics METRIC` does."""
+    torch.set_num_threads(1)
+    score_run(root, RunProgress(), [metric], draw=no_page)
+
+
+def start_scoring(root: Path, metric: str) -> BaseProcess:
+    """Begin to add a metric to the run in another process."""
+    process = _PROCESSES.Process(target=score_here, args=(root, metric))
+    process.start()
+    return process
 
 
 def start(folder: Path, root: Path, **changes: Any) -> BaseProcess:

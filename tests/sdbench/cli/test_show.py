@@ -40,7 +40,10 @@ def test_values_have_errors_the_best_is_marked_and_the_answer_follows(
     ]
     words = " ".join(lines)
     assert "Fréchet distance, mean over 5 guidance scales: v2 is ahead of v1 (settled)." in words
-    assert "The lead of v2 is settled: p < 0.0001 against every cell of the other checkpoints" in words
+    assert (
+        "The lead of v2 is settled for these weights: p < 0.0001 against every cell of the other checkpoints"
+        in words
+    )
     assert max(map(len, lines[:-1])) <= 80
     assert lines[-1] == f"report: {run / 'report' / 'index.html'}"
 

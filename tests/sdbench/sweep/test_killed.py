@@ -47,6 +47,44 @@ def test_killed_at_random_moments(moments: int, whole: dict[str, bytes], tmp_pat
     assert len(states) > min(moments, 10) / 4, "the moments were not spread over the work"
 
 
+SLOW = """
+import time
+
+def brightness(images):
+    time.sleep(0.2)
+    return images.mean(axis=(1, 2, 3))
+
+brightness.better = "higher"
+"""
+
+
+def test_scoring_that_is_killed_loses_no_image(whole: dict[str, bytes], tmp_path: Path) -> None:
+    root, module = tmp_path / "run", tmp_path / "slow.py"
+    tiny_runs.run(tmp_path, root)
+    module.write_text(SLOW)
+    features, kept = root / "features", ("images/", "shards/", "features/shapes-clip/")
+    before = {name: data for name, data in tiny_runs.files(root).items() if name.startswith(kept)}
+    assert before == {name: data for name, data in whole.items() if name.startswith(kept)}
+    tables = {name: data for name, data in tiny_runs.files(root).items() if name.endswith(".csv")}
+    process = tiny_runs.start_scoring(root, f"{module}:brightness")
+    while len(list(features.rglob("*.parquet"))) < 10 and process.is_alive():  # 8 units were there before
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    done = len(list(features.rglob("*.parquet")))
+    assert 10 <= done < 16, "killed before or after the work"
+    assert images_done(root) == IMAGES
+    left = tiny_runs.files(root)
+    assert {name: left[name] for name in (*before, *tables)} == {**before, **tables}
+    process = tiny_runs.start_scoring(root, f"{module}:brightness")
+    process.join()
+    assert process.exitcode == 0
+    assert tiny_runs.damage(root) == []
+    left = tiny_runs.files(root)
+    assert {name: left[name] for name in before} == before
+    assert b"slow.py:brightness" in left["results.csv"]
+
+
 def test_two_writers_on_one_run_both_end_well(whole: dict[str, bytes], tmp_path: Path) -> None:
     writers = [tiny_runs.start(tmp_path, tmp_path / "run") for _ in range(2)]
     for writer in writers:
