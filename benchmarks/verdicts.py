@@ -3,8 +3,8 @@
 `cells` draws 32 cells of known values many times: how often the true best cell is called not the best, and
 how many others are ruled out, by comparisons with the best and by Holm's correction over all pairs. `sweeps`
 makes small sweeps of the embedded family, each with new prompts and a new seed, and counts the pairs of
-checkpoints that are settled, and those that are settled the wrong way. It takes an hour on two cores and
-resumes.
+checkpoints that are settled, and those that are settled the wrong way; then it joins sweeps to larger ones.
+It takes an hour on two cores and resumes.
 
     python benchmarks/verdicts.py cells --repeats 200
     python benchmarks/verdicts.py sweeps --repeats 100 --folder /tmp/sweeps
@@ -30,9 +30,12 @@ from sdbench.scoring.answers import curve_pairs
 from sdbench.scoring.compare import CellValues
 
 Features = Mapping[str, NDArray[np.float32]]
+_Pair = tuple[str, str, str]
+"""A metric and two checkpoints."""
 
 CHECKPOINTS = ("shapes-v1-1", "shapes-v1-2", "shapes-v1-3", "shapes-v1-4")
 SCALES = (2, 5)
+JOINED = (32, 64, 128, 256)
 PROMPTS, STEPS = 12, 5
 METRICS = [PROTOCOLS["kd-shapes-clip"], PROTOCOLS["clip-score-shapes"]]
 CURVES, PLACES = 4, 8
@@ -87,13 +90,14 @@ def sweeps(repeats: int, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     made = [_sweep(repeat, folder) for repeat in range(repeats)]
     real = prepare(METRICS[0], _real(folder))
-    truth = _rows({key: np.concatenate([one[key] for one in made]) for key in made[0]}, real)
+    whole = {key: np.concatenate([one[key] for one in made]) for key in made[0]}
+    truth = _rows(whole, real)
     # Where all images together settle nothing, every settled statement counts as wrong.
     signs = {key: np.sign(row.difference) * ((row.p_holm or 0) < 0.05) for key, row in truth.items()}
-    settled, wrong, runs_wrong = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]](), 0
+    settled, wrong, runs_wrong = Counter[_Pair](), Counter[_Pair](), 0
     for one in made:
-        found = {key: row for key, row in _rows(one, real).items() if (row.p_holm or 0.0) < 0.05}
-        mistakes = [key for key, row in found.items() if np.sign(row.difference) != signs[key]]
+        found = _settled(one, real)
+        mistakes = [key for key, sign in found.items() if sign != signs[key]]
         settled.update(found.keys())
         wrong.update(mistakes)
         runs_wrong += bool(mistakes)
@@ -102,10 +106,31 @@ def sweeps(repeats: int, folder: Path) -> None:
     for key, row in truth.items():
         gap = f"{row.difference:+.4f} ± {row.standard_error:.4f}"
         print(f"| {key[0]} | {key[1]} - {key[2]} | {gap} | {settled[key]} | {wrong[key]} |")
-    print(f"\n{runs_wrong} of {repeats} runs with a wrong statement")
+    print(f"\n{runs_wrong} of {repeats} runs with a wrong statement\n")
+    _joined(whole, real, signs)
 
 
-def _rows(features: Features, real: Reference) -> dict[tuple[str, str, str], CurveRow]:
+def _joined(whole: Features, real: Reference, signs: Mapping[_Pair, float]) -> None:
+    """Print how often each pair is settled rightly and wrongly in sweeps of more images a cell."""
+    print("| n | sets |", " | ".join(f"{metric} {a} - {b}" for metric, a, b in signs), "|")
+    print("|---" * (2 + len(signs)), "|", sep="")
+    for n in JOINED:
+        sets = len(whole["text"]) // n
+        right, wrong = Counter[_Pair](), Counter[_Pair]()
+        for place in range(sets):
+            part = {key: rows[place * n : (place + 1) * n] for key, rows in whole.items()}
+            for pair, sign in _settled(part, real).items():
+                (right if sign == signs[pair] else wrong)[pair] += 1
+        print(f"| {n} | {sets} |", " | ".join(f"{right[pair]}, {wrong[pair]}" for pair in signs), "|")
+
+
+def _settled(features: Features, real: Reference) -> dict[_Pair, float]:
+    """Return the settled pairs, each with the sign of its difference."""
+    rows = _rows(features, real)
+    return {key: np.sign(row.difference) for key, row in rows.items() if (row.p_holm or 0.0) < 0.05}
+
+
+def _rows(features: Features, real: Reference) -> dict[_Pair, CurveRow]:
     """Return what scoring a run with these features writes to curves.csv, by metric and pair."""
     n = len(features["text"])
     ids = tuple(map(str, range(n)))

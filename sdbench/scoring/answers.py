@@ -82,15 +82,9 @@ def _means(curves: dict[str, _Curve], a: str, b: str) -> tuple[Comparison, int] 
 
 def curve_row(protocol: str, test: Comparison, scales: int, n: int, tests: int) -> CurveRow:
     """Return the row of a comparison of two curves, one of `tests` that are corrected together."""
+    needed = _columns(images_to_settle(test, n, tests))
     return CurveRow(
-        protocol,
-        test.a,
-        test.b,
-        **numbers_of(test),
-        **_columns(images_to_settle(test, n, tests)),
-        scales=scales,
-        n=n,
-        note=test.note,
+        protocol, test.a, test.b, **numbers_of(test), **needed, scales=scales, n=n, note=test.note
     )
 
 
