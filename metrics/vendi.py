@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from metrics._checks import as_features, as_unit_rows
 from metrics.errors import MetricsError
 from metrics.mean_value import mean_value_estimate
-from metrics.uncertainty import Estimate
+from metrics.uncertainty import Estimate, with_clusters
 
 __all__ = ["vendi_estimate"]
 
@@ -25,16 +25,23 @@ def vendi_estimate(*, generated: ArrayLike, prompts: Sequence[str]) -> Estimate:
     """Return the mean, over images, of the Vendi score of all images with the same prompt.
 
     ``generated`` [n, d] are features, ``prompts`` the n prompts. If all prompts have k images, this is the
-    mean over prompts, in [1, k]. Scores rise with k: prompts with different numbers of images are noted.
-    ``per_image`` holds the score of each image's prompt. Raises MetricsError if a prompt has one image only.
+    mean over prompts, in [1, k]. Scores rise with k: prompts with different numbers of images are noted, and
+    those with a single image left out. ``per_image`` holds the score of each image's prompt; None if some are
+    left out. Raises MetricsError if every prompt has one image only.
     """
     rows = as_unit_rows(as_features(generated, "generated"), "generated")
     if len(rows) != len(prompts):
         raise MetricsError(f"{len(rows)} images and {len(prompts)} prompts, one for each is needed")
     _, members, counts = np.unique(list(prompts), return_inverse=True, return_counts=True)
-    alone = int((counts == 1).sum())
-    if alone:
-        raise MetricsError(f"{alone} of {counts.size} prompts have a single image, at least 2 are needed")
+    several = counts[members] > 1
+    if not several.any():
+        raise MetricsError(f"each of {counts.size} prompts has a single image, at least 2 are needed")
+    if not several.all():
+        kept = [prompt for prompt, keep in zip(prompts, several, strict=True) if keep]
+        rest = with_clusters(vendi_estimate(generated=rows[several], prompts=kept), kept)
+        note = f"prompts with a single image are left out: {int((counts == 1).sum())} of {counts.size}"
+        notes = "; ".join(filter(None, [note, rest.note]))
+        return replace(rest, n=len(rows), per_image=None, clusters=None, note=notes)
     order, scores = np.argsort(members, kind="stable"), np.empty(counts.size)
     starts = np.cumsum(counts) - counts
     for count in np.unique(counts):

@@ -59,7 +59,9 @@ def _show(args: argparse.Namespace) -> None:
 
     for protocol in protocols_of(args.names):
         formula = protocol.formula
-        needs = ["real images"] * protocol.needs_real_images + ["prompts"] * protocol.needs_prompts
+        real = "real images with captions" if formula.needs_captions else "real images"
+        texts = "several images of each prompt" if formula.by_prompt else "prompts"
+        needs = [real] * protocol.needs_real_images + [texts] * protocol.needs_prompts
         say(f"{protocol.name}, version {protocol.version}: {protocol.label}")
         for key, words in (
             ("value", f"{formula.words}; {formula.better} is better"),

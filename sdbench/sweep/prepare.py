@@ -163,6 +163,8 @@ def check_measurable(
     by_prompt = [protocol.name for protocol in protocols if protocol.formula.by_prompt]
     if by_prompt and len({prompt.text for prompt in prompts}) == len(prompts):
         raise InputError(f"images_per_prompt: {by_prompt[0]} compares images of a prompt: write 2 or more")
+    if by_prompt and spec.budget is not None:
+        raise InputError(f"budget: it may stop between images of a prompt, which {by_prompt[0]} compares")
     captions_needed(protocols, reference)
     try_out(extractors, spec.height_width, prompts, own_images(protocols, reference))
 

@@ -41,8 +41,13 @@ def test_unequal_numbers_are_noted_and_single_images_refused() -> None:
     found = vendi_estimate(generated=rows, prompts=["a", "a", "b", "b", "b"])
     assert found.note == "prompts have 2 to 3 images, and scores rise with their number"
     assert found.value == pytest.approx(found.per_image.mean())
-    with pytest.raises(MetricsError, match="1 of 2 prompts have a single image, at least 2 are needed"):
-        vendi_estimate(generated=rows[:4], prompts=["a", "a", "b", "a"])
+    lonely = evaluate(PROTOCOLS["vendi-shapes-clip"], generated=rows, prompts=["a", "a", "b", "c", "c"])
+    rest = vendi_estimate(generated=rows[[0, 1, 3, 4]], prompts=["a", "a", "c", "c"])
+    assert (lonely.value, lonely.n, lonely.per_image) == (pytest.approx(rest.value), 5, None)
+    assert lonely.standard_error == pytest.approx(clustered_standard_error(rest.per_image, [0, 0, 1, 1]))
+    assert lonely.note == "prompts with a single image are left out: 1 of 3"
+    with pytest.raises(MetricsError, match="each of 2 prompts has a single image, at least 2 are needed"):
+        vendi_estimate(generated=rows[:2], prompts=["a", "b"])
     with pytest.raises(MetricsError, match="5 images and 4 prompts"):
         vendi_estimate(generated=rows, prompts=["a"] * 4)
     with pytest.raises(MetricsError, match="vendi-shapes-clip needs the prompts"):

@@ -70,12 +70,21 @@ def test_wrong_numbers_are_one_line(
     assert not (tmp_path / "run").exists()
 
 
-def test_diversity_of_single_images_is_one_line(
-    tiny: dict[str, Any], tmp_path: Path, spec_file: Callable[[dict[str, Any]], Path],
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, f"images_per_prompt: {VENDI} compares images of a prompt: write 2 or more"),
+        (
+            {"images_per_prompt": 2, "budget": {"until": f"{CLIP} +- 0.1"}},
+            f"budget: it may stop between images of a prompt, which {VENDI} compares",
+        ),
+    ],
+)
+def test_diversity_without_several_images_is_one_line(
+    change: dict[str, Any], expected: str, tiny: dict[str, Any], tmp_path: Path,
+    spec_file: Callable[[dict[str, Any]], Path], capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    path = spec_file({**tiny, "metrics": [VENDI]})
+    path = spec_file({**tiny, "metrics": [CLIP, VENDI], **change})
     assert main(["run", str(path), "--out", str(tmp_path / "run")]) == 2
-    expected = f"images_per_prompt: {VENDI} compares images of a prompt: write 2 or more"
     assert expected in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
