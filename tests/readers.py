@@ -19,9 +19,13 @@ from metrics.features.base import check_weights
 from metrics.reference_stats import read_stats
 from reference_model.checkpoints import read_config
 from reference_model.checkpoints._files import DAMAGE, open_weights
+from reference_model.checkpoints._stored import StoredTensor
+from reference_model.checkpoints.lora import Lora, merge
+from reference_model.config import ModelConfig
 from reference_model.config_file import load_config
 from reports.rows import read_results
 from reports.runs import open_run
+from sdbench.comparison.kept import read_kept
 from sdbench.core.digest import digest_value
 from sdbench.data.captions import captions_of
 from sdbench.data.image_sets import ImageSet, open_image_set
@@ -58,9 +62,11 @@ from tests.small_files import (
     SMALL,
     as_json,
     baseline,
+    kept,
     npz,
     parquet,
     picture,
+    png_with_texts,
     statistics,
     tar_of,
     torch_file,
@@ -123,6 +129,27 @@ def use_weights(path: Path) -> None:
     for stored in open_weights(path).values():
         with suppress(*DAMAGE):  # what loads a model reports these
             assert tuple(stored.read().shape) == stored.shape
+
+
+LORA_LAYER = "input_blocks.1.1.transformer_blocks.0.attn1.to_q.weight"
+
+
+def use_lora(path: Path) -> None:
+    """Merged into the one layer that the valid file changes."""
+    name = f"model.diffusion_model.{LORA_LAYER}"
+    base = {name: StoredTensor((3, 3), lambda: torch.zeros(3, 3))}
+    for stored in merge(base, Lora(path), {name: torch.zeros(3, 3)}, ModelConfig()).values():
+        with suppress(*DAMAGE):  # what loads a model reports these
+            assert tuple(stored.read().shape) == stored.shape
+
+
+def use_texts_of_pictures(path: Path) -> None:
+    for caption in captions_of(open_image_set(str(path.parent), "images", 1), "metadata", None):
+        assert caption.prompt.strip().encode()
+
+
+def use_kept(path: Path) -> None:
+    assert set(read_kept(path).previews)
 
 
 def use_config(path: Path) -> None:
@@ -216,6 +243,7 @@ def _of_data() -> dict[str, Reader]:
         **{name: Reader(name, whole, use_images) for name, whole in sets.items()},
         **{name: Reader(name, whole, use_prompts) for name, whole in prompts.items()},
         **{f"pairs-{name}": Reader(name, whole, use_pairs) for name, whole in pairs.items()},
+        "png-texts": Reader("a.png", png_with_texts(), use_texts_of_pictures),
     }
 
 
@@ -226,11 +254,15 @@ def _of_models() -> dict[str, Reader]:
     config = CONFIG.read_bytes().replace(b"clip-text-tiny", b"openai/clip-vit-large-patch14")
     origin = Origin("a/b", "main", "MIT", "now", {"x": "00"})
     weights = save({"a": torch.ones(2, 3)}, {"modelspec.a": "b"})
+    module = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    lora = {f"{module}.lora_A.weight": torch.ones(2, 3), f"{module}.lora_B.weight": torch.ones(3, 2)}
+    scale = {"lora_adapter_metadata": '{"unet.r": 2, "unet.lora_alpha": 4}'}
     return {
         **folder,
         "zip.ckpt": Reader("w.ckpt", torch_file(zipped=True), use_weights),
         "old.ckpt": Reader("w.ckpt", torch_file(zipped=False), use_weights),
         "safetensors": Reader("w.safetensors", weights, use_weights),
+        "lora": Reader("l.safetensors", save(lora, scale), use_lora),
         "config": Reader("c.yaml", config, use_config),
         "model-entry": Reader("models/m.yaml", b"name: a\npath: a.ckpt\nconfig: b.yaml\n", use_model_entry),
         "model-index": Reader(
@@ -251,6 +283,7 @@ def _of_runs() -> dict[str, Reader]:
     return {
         "spec": Reader("s.yaml", SPEC.read_bytes(), load_spec),
         "policy": Reader("p.yaml", b"default: rounding\ncases: {'*plms*': drift}\n", load_policy),
+        "kept": Reader("k.sdbench", kept(), use_kept),
         "baseline": Reader("cpu-float32.json", baseline("cpu-float32.json"), use_baseline),
         "plan": Reader("plan.json", plan_json, use_plan),
         "journal": Reader("journal/1_a.json", entry, lambda path: last_entry(LocalStore(path.parents[1]))),

@@ -17,10 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from metrics.moments import Moments
 from metrics.reference_stats import Stats, write_stats
 from reports.rows import read_published
+from sdbench.comparison.kept import Kept, preview, write_kept
+from sdbench.comparison.pictures import look_at
 from sdbench.regression.baseline import Baseline, save_baseline
 from sdbench.regression.cases import Case
 from sdbench.regression.platforms import Platform
@@ -35,6 +38,23 @@ def picture(kind: str) -> bytes:
     sink = io.BytesIO()
     Image.fromarray(np.arange(36, dtype=np.uint8).reshape(3, 4, 3)).save(sink, kind)
     return sink.getvalue()
+
+
+def png_with_texts() -> bytes:
+    texts = PngInfo()
+    texts.add_text("Title", "none", zip=True)
+    texts.add_itxt("parameters", "a cat\nNegative prompt: dog\nSteps: 20, Sampler: x", zip=True)
+    sink = io.BytesIO()
+    Image.fromarray(np.zeros((3, 4, 3), np.uint8)).save(sink, "PNG", pnginfo=texts)
+    return sink.getvalue()
+
+
+def kept() -> bytes:
+    image = Image.open(io.BytesIO(picture("PNG")))
+    seen, _ = look_at(picture("PNG"), lambda _: image)
+    features = {"features x": {seen.sha256: b"1234"}}
+    whole = Kept({"a": seen}, {"a": preview(image)}, features, {"a": "b"}, ("m",), 1, shapes=False)
+    return written(lambda folder: write_kept(folder / "k.sdbench", whole), "k.sdbench")
 
 
 def tar_of(files: dict[str, bytes]) -> bytes:
