@@ -2,92 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
-import yaml
-from PIL import Image
 
 from sdbench.cli import main
 from sdbench.core.errors import InputError
 from sdbench.runs.store import LocalStore
-from sdbench.runs.tables import ResultRow, write_images, write_results
+from sdbench.runs.tables import write_results
 from sdbench.runs.trackers import PLACES, check_records, send_records, to_wandb
 from sdbench.spec import MlflowTracker, TensorboardTracker, WandbTracker, load_spec
 from tests.sdbench.conftest import loaded_once
+from tests.sdbench.runs.conftest import row
 
 Scored = Callable[[dict[str, Any]], Path]
-
-
-def row(scale: float, protocol: str, value: float, error: float | None) -> ResultRow:
-    known: dict[str, Any] = {
-        "cell": f"sd-v1-4_plms50_s{scale:g}",
-        "curve": "sd-v1-4",
-        "checkpoint": "sd-v1-4",
-        "sampler": "plms",
-        "steps": 50,
-        "eta": 0.0,
-        "guidance_scale": scale,
-        "protocol": protocol,
-        "label": f"label of {protocol}",
-        "better": "lower",
-        "value": value,
-        "standard_error": error,
-        "n": 8,
-        "flagged": 0,
-        "nfe": 102,
-        "seed": 1,
-        "precision": "full",
-        "image_size": "64x64",
-        "device": "cpu",
-    }
-    return ResultRow(**{name: known.get(name, "") for name in ResultRow.__dataclass_fields__})
-
-
-def png(colour: str) -> bytes:
-    sink = io.BytesIO()
-    Image.new("RGB", (20, 10), colour).save(sink, "PNG")
-    return sink.getvalue()
-
-
-@pytest.fixture
-def scored(tmp_path: Path) -> Scored:
-    """The folder of a scored run of one checkpoint at two scales, with a plot and an image."""
-
-    def make(tracker: dict[str, Any]) -> Path:
-        content = {
-            "name": "sweep",
-            "checkpoints": ["sd-v1-4"],
-            "samplers": [{"name": "plms", "steps": 50}],
-            "guidance_scales": [1.5, 7],
-            "prompts": ["a cat"],
-            "image_size": 64,
-            "seed": 1,
-            "batch_size": 4,
-            "unit_size": 4,
-            "metrics": ["clip-score-vit-l-14"],
-            "records": [tracker],
-        }
-        folder = tmp_path / "run"
-        store = LocalStore(folder)
-        store.write("spec.yaml", yaml.safe_dump(content).encode())
-        rows = [row(1.5, "fid", 20.5, 0.25), row(1.5, "clip", 0.25, 0.5), row(7, "fid", 12.0, None)]
-        write_results(store, rows)
-        store.write("report/plane.png", png("red"))
-        cells = ["sd-v1-4_plms50_s1.5", "sd-v1-4_plms50_s7"]
-        manifest = {"name": "sweep", "cells": [{"cell": cell} for cell in cells], "finished": "2026-01-02"}
-        store.write("manifest.json", json.dumps(manifest).encode())
-        write_images(store, pa.table({"cell": cells, "prompt_id": ["p", "p"], "prompt": ["a cat", "a cat"]}))
-        store.write(f"images/{cells[0]}/p.png", png("green"))
-        return folder
-
-    return make
 
 
 def sent(folder: Path) -> list[str]:
@@ -224,69 +156,6 @@ def test_a_failure_is_reported_and_the_next_call_tries_again(
     (tmp_path / "logs").unlink()
     assert main(["records", str(folder)]) == 0
     assert (folder / "results.csv").is_file()
-
-
-def test_the_model_index_of_a_card(scored: Scored, capsys: pytest.CaptureFixture[str]) -> None:
-    from huggingface_hub import ModelCard
-
-    folder = scored({"to": "mlflow"})
-    assert main(["records", str(folder), "--model-index", "sd-v1-4"]) == 0
-    block = capsys.readouterr().out
-    results = ModelCard(f"---\n{block}---\n").data.eval_results
-    assert [(r.metric_type, r.metric_value) for r in results] == [
-        ("fid", 20.5),
-        ("clip", 0.25),
-        ("fid", 12.0),
-    ]
-    assert {r.dataset_name for r in results} == {"prompts of the spec"}
-    first = results[0]
-    assert first.metric_name == "label of fid"
-    assert first.metric_args == {
-        "protocol": "fid",
-        "n": 8,
-        "standard_error": 0.25,
-        "sampler": "plms",
-        "steps": 50,
-        "eta": 0.0,
-        "guidance_scale": 1.5,
-        "image_size": "64x64",
-        "seed": 1,
-        "precision": "full",
-        "nfe": 102,
-        "device": "cpu",
-    }
-    assert main(["records", str(folder), "--model-index", "sd-v1-5"]) == 2
-    assert "has no results of 'sd-v1-5': did you mean 'sd-v1-4'?" in capsys.readouterr().err
-
-
-def test_the_eval_results_of_a_model(scored: Scored, capsys: pytest.CaptureFixture[str]) -> None:
-    hub = pytest.importorskip("huggingface_hub", minversion="1.4")  # the first one that reads the format
-    folder = scored({"to": "mlflow"})
-    assert main(["records", str(folder), "--eval-results", "sd-v1-4", "--dataset", "me/prompts"]) == 0
-    fid, clip = hub.parse_eval_result_entries(yaml.safe_load(capsys.readouterr().out))
-    assert (fid.dataset_id, fid.task_id, fid.value) == ("me/prompts", "fid", 12.0)
-    assert fid.notes == (
-        "label of fid: standard error not known, n = 8; sd-v1-4 at guidance scale 7, the best of 2 cells; "
-        "plms, 50 steps, 64x64 pixels, seed 1, full precision"
-    )
-    assert (clip.task_id, clip.value) == ("clip", 0.25)
-    assert "standard error 0.5, n = 8; sd-v1-4 at guidance scale 1.5; plms" in clip.notes
-
-
-@pytest.mark.parametrize(
-    ("options", "problem"),
-    [
-        (["--eval-results", "sd-v1-4"], "needs --dataset OWNER/NAME"),
-        (["--eval-results", "sd-v1-4", "--dataset", "a/b/c"], "'a/b/c' is no id of a Hub data set"),
-        (["--eval-results", "sd-v1-5", "--dataset", "a/b"], "did you mean 'sd-v1-4'?"),
-        (["--dataset", "a/b"], "--dataset belongs to --eval-results CHECKPOINT"),
-    ],
-)
-def test_eval_results_that_cannot_be_written_are_one_line(
-    options: list[str], problem: str, scored: Scored, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["records", str(scored({"to": "mlflow"})), *options]) == 2
-    assert problem in capsys.readouterr().err
 
 
 def test_a_run_without_records_says_so(scored: Scored, capsys: pytest.CaptureFixture[str]) -> None:
