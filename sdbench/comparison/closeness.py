@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from sdbench.comparison.pictures import luma
+from sdbench.comparison.pictures import channel_means, luma
 
 __all__ = ["SAME", "VERSION", "Closeness", "compare_pixels", "psnr"]
 
@@ -51,10 +51,9 @@ SAME = Closeness(0.0, 0, 1.0, (0.0, 0.0, 0.0))
 def compare_pixels(a: np.ndarray, b: np.ndarray) -> Closeness:
     """Compare two images uint8 [H, W, 3] of the same size."""
     apart = b.astype(np.int16) - a
-    red, green, blue = apart.mean(axis=(0, 1), dtype=np.float64)
+    red, green, blue = channel_means(apart)
     rms = float(np.sqrt(np.mean(np.square(apart, dtype=np.float32), dtype=np.float64)))
-    shift = (float(red), float(green), float(blue))
-    return Closeness(rms, int(np.abs(apart).max()), _ssim(luma(a), luma(b)), shift)
+    return Closeness(rms, int(np.abs(apart).max()), _ssim(luma(a), luma(b)), (red, green, blue))
 
 
 def psnr(rms: float) -> float:
