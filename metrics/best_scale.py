@@ -50,10 +50,11 @@ class BestScale:
 class _Curve:
     """A curve at candidate scales, in units in which higher is better.
 
-    ``weights`` [G, k] turn measured values into candidates'; ``values`` [G]; ``roots`` [G, k] have the first-
-    order covariance of the candidates as products, and ``pairs`` [G, k] the part that pairs of images add;
-    ``slopes`` [G, k] turn the contributions ``parts`` [k, m] of m independent images or prompts into those to
-    the slope.
+    ``values`` [2, G] come from two splines, over the logarithm of the scale and over the scale, with
+    ``weights`` [2, G, k] that turn measured values into candidates'. Of the first one, ``roots`` [G, k] have
+    the first-order covariance of the candidates as products, ``pairs`` [G, k] the part that pairs of images
+    add, and ``slopes`` [G, k] turn the contributions ``parts`` [k, m] of m independent images or prompts into
+    those to the slope.
     """
 
     scales: NDArray[np.float64]
@@ -70,13 +71,16 @@ def best_scale(curve: Mapping[float, Estimate], better: Literal["lower", "higher
 
     The images of all scales share prompts and noise and change smoothly with the scale. So do the values and
     each image's contribution, and a cubic spline in the logarithm of the scale carries both, with their joint
-    errors, to the scales in between. A scale is left out of the interval if another one is better by more
-    than chance explains: its largest one-sided paired score over all other scales is compared with the 95%
-    quantile of jointly normal scores with the correlations of the data, each lowered by its own score over
-    sqrt(log n) if that is negative, so that scales which are clearly worse do not count (Andrews and Soares,
-    "Inference for parameters defined by moment inequalities using generalized moment selection", 2010). For a
-    sharp optimum this is the test that the slope is 0, for a flat curve Hsu's comparison with the best. The
-    interval reaches from the smallest to the largest scale that is left.
+    errors, to the scales in between. Where a spline over the scale itself disagrees, the measured scales are
+    too far apart to tell: the less favourable one counts.
+
+    A scale is left out of the interval if another one is better by more than chance explains: its largest
+    one-sided paired score over all other scales is compared with the 95% quantile of jointly normal scores
+    with the correlations of the data, each lowered by its own score over sqrt(log n) if that is negative, so
+    that scales which are clearly worse do not count (Andrews and Soares, "Inference for parameters defined by
+    moment inequalities using generalized moment selection", 2010). For a sharp optimum this is the test that
+    the slope is 0, for a flat curve Hsu's comparison with the best. The interval reaches from the smallest to
+    the largest scale that is left.
 
     Args:
         curve: The values by guidance scale above 0, over the same prompts in the same order.
@@ -93,11 +97,12 @@ def best_scale(curve: Mapping[float, Estimate], better: Literal["lower", "higher
     if any(estimate.per_image is None for estimate in measured):
         return None
     fine = _interpolated(np.array(sorted(curve)), measured, 1 if better == "higher" else -1)
-    best, last = int(fine.values.argmax()), len(fine.values) - 1
+    worse = fine.values.argmin(axis=0)
+    best, last = int(fine.values.min(axis=0).argmax()), len(worse) - 1
     draws = np.random.default_rng(0).standard_normal((len(measured), _DRAWS))
     low = max(_outermost(fine, draws, range(best + 1)) - 1, 0)
     high = min(_outermost(fine, draws, range(last, best - 1, -1)) + 1, last)
-    value = combined(measured, fine.weights[best])
+    value = combined(measured, fine.weights[worse[best], best])
     return BestScale(float(fine.scales[best]), float(fine.scales[low]), float(fine.scales[high]), value)
 
 
@@ -121,19 +126,21 @@ def _outermost(curve: _Curve, draws: NDArray[np.float64], places: range) -> int:
 def _interpolated(scales: NDArray[np.float64], measured: list[Estimate], sign: int) -> _Curve:
     from scipy.interpolate import make_interp_spline
 
-    at = np.log(scales)
-    fine = np.linspace(at[0], at[-1], _STEPS + 1)
-    candidates = np.array([scales[0], *np.exp(fine[1:-1]), scales[-1]])
-    spline = make_interp_spline(at, np.eye(len(at)), k=3)
-    weights = np.asarray(spline(fine))
+    ends = np.log(scales[[0, -1]])
+    candidates = np.array([scales[0], *np.exp(np.linspace(*ends, _STEPS + 1)[1:-1]), scales[-1]])
+    logarithmic, linear = (
+        (make_interp_spline(axis(scales), np.eye(len(scales)), k=3), axis(candidates))
+        for axis in (np.log, np.asarray)
+    )
+    weights = np.stack([spline(at) for spline, at in (logarithmic, linear)])
     parts = np.stack([contributions(np.asarray(e.per_image), e.clusters) for e in measured])
     return _Curve(
         candidates,
         weights,
         sign * weights @ [estimate.value for estimate in measured],
-        weights @ _root(joint_covariance(parts, measured[0].n)),
-        weights @ _root(_covariance_of_pairs(measured)),
-        np.asarray(spline(fine, 1)),
+        weights[0] @ _root(joint_covariance(parts, measured[0].n)),
+        weights[0] @ _root(_covariance_of_pairs(measured)),
+        np.asarray(logarithmic[0](logarithmic[1], 1)),
         parts,
     )
 
@@ -159,19 +166,19 @@ def _may_be_best(curve: _Curve, draws: NDArray[np.float64], place: int) -> bool:
     """Return whether no other scale is better than that at ``place`` by more than chance explains."""
     from scipy.special import chdtri
 
-    count = len(curve.values)
+    count = curve.values.shape[1]
     others = np.union1d(np.arange(0, count, _APART), [max(place - 1, 0), min(place + 1, count - 1)])
     others = others[others != place]
     directions = curve.roots[others] - curve.roots[place]
     spread = np.linalg.norm(directions, axis=1)
     twice = np.linalg.norm(curve.pairs[others] - curve.pairs[place], axis=1)
     error = np.sqrt(np.maximum(spread**2 - twice**2, spread**2 / 2))
-    gaps = curve.values[others] - curve.values[place]
+    gaps = (curve.values[:, others] - curve.values[:, [place]]).min(axis=0)
     scores = normal_score(gaps, error, degrees_of_freedom(curve.slopes[place] @ curve.parts))
     largest = scores.max()
     if largest <= 0:
         return True
-    if largest > math.sqrt(chdtri(curve.weights.shape[1], 1 - _LEVEL)):  # no joint quantile is larger
+    if largest > math.sqrt(chdtri(curve.weights.shape[2], 1 - _LEVEL)):  # no joint quantile is larger
         return False
     slack = np.minimum(scores, 0) / math.sqrt(math.log(curve.parts.shape[1]))
     apart = spread > 0

@@ -51,7 +51,7 @@ class ReferenceSource:
         """Return the sha256 of the weights and the configuration together; the weights are not loaded."""
         digests = file_digests(self.path)
         weights = digests[self.path.name] if self.path.is_file() else digest_value(digests)
-        parts = [weights, self.config_digest()]
+        parts: list[Any] = [weights, self.config_digest()]
         if self.lora is not None:
             parts += [file_digests(self.lora)[self.lora.name], self.lora_weight]
         return digest_value(parts if self.use_ema is None else [*parts, self.use_ema])
@@ -100,7 +100,7 @@ class ReferenceSource:
 
     def describe(self) -> dict[str, Any]:
         """Return the kind, path, settings, origin of the weights, and what is known about their training."""
-        settings = {"config": self.config and str(self.config), "use_ema": self.use_ema}
+        settings: dict[str, Any] = {"config": self.config and str(self.config), "use_ema": self.use_ema}
         if self.lora is not None:
             settings |= {"lora": str(self.lora), "lora_weight": self.lora_weight}
         given = {key: value for key, value in settings.items() if value is not None}

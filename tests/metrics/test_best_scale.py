@@ -49,6 +49,20 @@ def test_more_images_make_the_interval_narrower_and_a_flat_curve_has_none() -> N
     assert (flat.low, flat.high) == (1.5, 8.0)
 
 
+def test_scales_that_are_far_apart_tell_little_of_what_lies_between() -> None:
+    scales, means = (1.0, 1.5, 2.0, 40.0, 70.0), (0.1957, 0.1967, 0.1977, 0.3467, 0.5583)
+    noise = 1e-4 * np.random.default_rng(8).standard_normal((5, 50))
+    cells = [
+        Estimate(mean, standard_error_of_mean(row), 50, row) for mean, row in zip(means, noise, strict=True)
+    ]
+    best = best_scale(dict(zip(scales, cells, strict=True)), "lower")
+    assert best is not None
+    assert best.scale < 2  # a spline over the logarithm alone dips to 0.16 at 8.7
+    assert best.value.value > 0.19
+    assert best.low == 1
+    assert 5 < best.high < 40
+
+
 def test_a_best_scale_at_the_end_has_an_open_interval() -> None:
     best = found(drawn(2, 400, 30.0))
     assert best.scale == best.high == 8.0

@@ -243,3 +243,28 @@ def test_one_curve_is_ranked_by_its_scales_and_one_cell_not_at_all(
     with pytest.raises(InputError, match="two checkpoints, samplers or scales"):
         run_tiny({**ranked, "checkpoints": ["near"], "guidance_scales": [1]}, tmp_path / "cell")
     assert not (tmp_path / "cell" / "shards").exists()
+
+
+def test_prompts_are_added_around_the_best_scale(
+    painted: dict[str, Any], tmp_path: Path, run_tiny: Run
+) -> None:
+    score, scales = "clip-score-vit-l-14", [1, 6, 20, 40, 70]
+    spec = {**painted, "checkpoints": ["nearer"], "guidance_scales": scales}
+    spec["budget"] = {"resolve": "best-scale", "protocol": score}
+    run_tiny(spec, tmp_path / "run")
+    said = account_of(tmp_path / "run")
+    assert said["rule"] == f"resolve best-scale by {score}, confidence 0.95"
+    assert said["verdict"] == "best scale settled: nearer 40 or 70"
+    last = said["looks"][-1]
+    assert 128 < last < COUNT
+    assert said["settled"] == [f"nearer is best at 40 or 70, at {last} prompts"]
+    rows = rows_of(tmp_path / "run", score)
+    assert max(int(row["n"]) for row in rows.values()) == last
+    with (tmp_path / "run" / "best_scales.csv").open() as stream:
+        (best,) = [row for row in csv.DictReader(stream) if row["protocol"] == score]
+    assert (best["curve"], int(best["n"]), float(best["high"])) == ("nearer", last, 70)
+
+
+def test_a_best_scale_needs_four_scales(painted: dict[str, Any], tmp_path: Path, run_tiny: Run) -> None:
+    with pytest.raises(InputError, match="budget: resolve: best-scale needs 4 guidance scales or more"):
+        run_tiny({**painted, "budget": {"resolve": "best-scale"}}, tmp_path / "run")
