@@ -11,6 +11,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from PIL import Image
 
 from sdbench.comparison.memory import Memory
 from sdbench.comparison.pictures import VERSION, Picture
-from sdbench.core.errors import InputError, StoreError, one_line
+from sdbench.core.errors import InputError, StoreError
 from sdbench.core.json import load_json
 
 __all__ = ["FEATURES", "SUFFIX", "Kept", "preview", "read_kept", "write_kept"]
@@ -93,10 +94,11 @@ def write_kept(path: Path, kept: Kept) -> None:
             for kind, values in rows.items():
                 memory.put(kind, values)
         aside.replace(path)
-    except (OSError, StoreError) as error:
-        raise StoreError(f"{path}: cannot be written: {one_line(error)}") from None
+    except (OSError, StoreError):
+        raise StoreError(f"{path} cannot be written: is its folder writable, and space left?") from None
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # the error that matters has been raised above
+            aside.unlink(missing_ok=True)
 
 
 def read_kept(path: Path) -> Kept:

@@ -25,11 +25,13 @@ def record(request: CompareRequest, path: Path, progress: ImageProgress) -> Kept
     """Write the baseline of a request to a file; its other side is not read.
 
     Raises:
-        InputError: The baseline cannot be read, or the file's name does not say what it is.
+        InputError: The baseline cannot be read, or the file's name does not say what it is, or is a folder's.
         StoreError: The file cannot be written.
     """
     if path.suffix != SUFFIX:
         raise InputError(f"--record {path}: a baseline's name ends in {SUFFIX}, such as baseline{SUFFIX}")
+    if path.is_dir():
+        raise InputError(f"--record {path} is a folder: name a file")
     full_precision()
     side = single_side(request, progress)
     protocols = choose_protocols(side, request.metrics)

@@ -85,6 +85,7 @@ WRONG = {
     "no B": (["{a}"], "name A and B, or A and --record FILE.sdbench"),
     "B and a file": (["{a}", "{a}", "--record", "x.sdbench"], "name A and B, or A and --record"),
     "another name": (["{a}", "--record", "x.sqlite"], "name ends in .sdbench"),
+    "a folder": (["{a}", "--record", "{folder}"], "folder.sdbench is a folder: name a file"),
     "reports": (["{a}", "--record", "x.sdbench", "--out", "x"], "leave --out away"),
     "a baseline of a baseline": (["{file}", "--record", "x.sdbench"], "is a baseline without images"),
     "on the other side": (["{a}", "{file}"], "is a baseline without images: it can only be A"),
@@ -110,7 +111,8 @@ def test_wrong_input_is_one_line(folder, compare, baseline, tmp_path):
     data = file.read_bytes()
     place = data.index(b'"prompts"') - 70  # inside the digest
     contents = {"cut": data[:9000], "bit": data[:place] + b"z" + data[place + 1 :], "text": b"hello"}
-    places = {"a": a, "file": file}
+    places = {"a": a, "file": file, "folder": tmp_path / f"folder{SUFFIX}"}
+    places["folder"].mkdir()
     for name, content in contents.items():
         places[name] = tmp_path / f"{name}{SUFFIX}"
         places[name].write_bytes(content)
@@ -120,6 +122,9 @@ def test_wrong_input_is_one_line(folder, compare, baseline, tmp_path):
         assert (name, code, len(lines)) == (name, 2, 1)
         assert words in lines[0]
     assert file.read_bytes() == data
+    (tmp_path / "no-folder").write_text("")
+    code, said = compare(a, "--record", tmp_path / "no-folder" / NAME)
+    assert (code, "cannot be written: is its folder writable" in said) == (1, True)
 
 
 def test_the_fixture_takes_a_compact_baseline(folder, tmp_path):
