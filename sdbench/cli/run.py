@@ -5,18 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
+import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdbench.cli.show import as_link, facts, show
 from sdbench.core.errors import InputError, SdbenchError, did_you_mean
 from sdbench.core.paths import typed_path
 from sdbench.core.terminal import say
 
+if TYPE_CHECKING:
+    from sdbench.spec import ExperimentSpec
+
 __all__ = ["add_overrides", "add_parser", "run"]
 
 RUNS = Path("runs")
+LOOK_EVERY = 10.0
+"""Seconds between two looks into a watched folder."""
 
 
 def add_parser(commands: Any, name: str) -> None:
@@ -63,6 +70,12 @@ def add_parser(commands: Any, name: str) -> None:
     parser.add_argument(
         "--address", metavar="ADDRESS", help="join this Ray cluster; auto finds the one on this machine"
     )
+    parser.add_argument(
+        "--watch",
+        metavar="FOLDER",
+        type=typed_path,
+        help="then wait for checkpoints that a training writes into FOLDER, and add each to the run",
+    )
     parser.add_argument("--json", action="store_true", help="print what was made, and all values, as JSON")
     parser.add_argument("--log", metavar="FILE.jsonl", type=typed_path, help="write progress as JSON lines")
     parser.set_defaults(run=run, resumable=True)
@@ -81,25 +94,44 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from sdbench.core.console import display_for
-    from sdbench.core.event_log import EventLog
     from sdbench.sweep.names import read_spec
-    from sdbench.sweep.progress import RunProgress
 
+    if args.watch and args.json:
+        raise InputError("--watch and --json exclude each other: a watching run prints its values each time")
     spec = read_spec(args.spec, args.set)
     if args.count is not None:
         spec = spec.with_count(args.count)
     if args.images is not None:
         spec = spec.model_copy(update={"images": args.images})
-    from sdbench.runs.trackers import check_records, send_records
-    from sdbench.sweep.executors import EXECUTORS, Workforce
-    from sdbench.sweep.runner import run_experiment
+    from sdbench.runs.trackers import check_records
+    from sdbench.sweep.executors import EXECUTORS
+    from sdbench.sweep.watched import WatchedFolder
 
     if args.executor not in EXECUTORS:
         raise InputError(f"--executor {args.executor}: {did_you_mean(args.executor, EXECUTORS)}")
-    workforce = Workforce(args.executor, args.workers, args.address)
-    place = args.out or RUNS / spec.name
     check_records(spec.records)
+    watched = WatchedFolder(args.watch) if args.watch else None
+    _carry_out(spec, args)
+    while watched:
+        for path, grown in watched.grown(spec):
+            try:
+                _carry_out(grown, args)
+            except InputError as error:
+                watched.refuse(path)
+                say(f"{path} is left out until it changes: {error}", file=sys.stderr)
+        time.sleep(LOOK_EVERY)
+
+
+def _carry_out(spec: ExperimentSpec, args: argparse.Namespace) -> None:
+    from sdbench.core.console import display_for
+    from sdbench.core.event_log import EventLog
+    from sdbench.runs.trackers import send_records
+    from sdbench.sweep.executors import Workforce
+    from sdbench.sweep.progress import RunProgress
+    from sdbench.sweep.runner import run_experiment
+
+    place = args.out or RUNS / spec.name
+    workforce = Workforce(args.executor, args.workers, args.address)
     with EventLog(args.log) if args.log else nullcontext() as log:
         with RunProgress(display_for(), log) as progress:
             outcome = run_experiment(spec, place, progress, workforce)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from sdbench.core.paths import existing_file, existing_path
 from sdbench.data.prompts import load_prompts
 from sdbench.data.rows import csv_rows, json_rows
 from sdbench.models.catalogue import SHAPES
-from sdbench.models.diffusers_layout import INDEX, read_index
 from sdbench.models.hub import is_hub_id
 from sdbench.models.registry import known_names
+from sdbench.models.weights_entry import plain_name, weights_entry
 from sdbench.spec import ExperimentSpec, spec_of
 from sdbench.spec.model_entry import WEIGHTS_SUFFIXES
 from sdbench.spec.sampler_names import DEFAULT_SAMPLER
@@ -28,9 +27,6 @@ __all__ = ["Answers", "compose"]
 
 EMBEDDED = "shapes"
 """Stands for the prompts or the reference images of the embedded family."""
-
-_REFERENCE_PIPELINE = "StableDiffusionPipeline"
-"""The pipeline that the reference model can run by itself."""
 
 _COLUMNS = ("prompt", "caption", "text", "Prompt", "Prompts")
 """Columns and keys that usually hold the prompts."""
@@ -81,7 +77,7 @@ def compose(answers: Answers) -> tuple[str, ExperimentSpec, int]:
     embedded = set(answers.checkpoints) <= set(SHAPES)
     sampler = answers.sampler or (DEFAULT_SAMPLER if pipelines else "plms")
     content: dict[str, Any] = {
-        "name": _name(answers.name),
+        "name": plain_name(answers.name),
         "checkpoints": checkpoints,
         "samplers": [{"name": sampler, "steps": answers.steps}],
         "guidance_scales": [int(s) if s.is_integer() else s for s in answers.guidance_scales],
@@ -102,22 +98,10 @@ def _checkpoint(text: str) -> str | dict[str, str]:
     if text in known_names():
         return text
     if is_hub_id(text) and not text.endswith(WEIGHTS_SUFFIXES) and not Path(text).exists():
-        return {"name": _name(text.split("/")[1]), "diffusers": text}
+        return {"name": plain_name(text.split("/")[1]), "diffusers": text}
     if "/" not in text and not text.endswith(WEIGHTS_SUFFIXES) and not Path(text).exists():
         raise InputError(f"--checkpoints {text}: {did_you_mean(text, known_names())}; or give a path")
-    path = existing_path(text, "--checkpoints")
-    name = _name(path.stem if path.suffix in WEIGHTS_SUFFIXES else path.name)
-    if path.is_dir() and (path / INDEX).is_file():
-        pipeline = read_index(path, name)["_class_name"]
-        return {"name": name, "path" if pipeline == _REFERENCE_PIPELINE else "diffusers": text}
-    # As other tools have it, a configuration of the same name beside the weights is theirs.
-    config = path.with_suffix(".yaml")
-    beside = {"config": str(Path(text).with_suffix(".yaml"))} if path.is_file() and config.is_file() else {}
-    return {"name": name, "path": text, **beside}
-
-
-def _name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-") or "model"
+    return weights_entry(text, "--checkpoints")
 
 
 def _unique(entries: Sequence[str | dict[str, str]]) -> list[str | dict[str, str]]:
@@ -127,7 +111,7 @@ def _unique(entries: Sequence[str | dict[str, str]]) -> list[str | dict[str, str
     for entry in entries:
         if isinstance(entry, dict) and names.count(entry["name"]) > 1:
             place = Path(entry.get("path") or entry["diffusers"]).parent.name
-            entry = {**entry, "name": _name(f"{place}-{entry['name']}")}
+            entry = {**entry, "name": plain_name(f"{place}-{entry['name']}")}
         made.append(entry)
     return made
 
