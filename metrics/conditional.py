@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metrics._checks import as_features, check_same_dimension
-from metrics._leave_out import LeaveOut
 from metrics._spectrum import first_kept
 from metrics.errors import MetricsError
 from metrics.frechet import HEAVY, FrechetReference, too_few
+from metrics.frechet_jackknife import LeaveOut
 from metrics.moments import Moments
 from metrics.uncertainty import Estimate, kurtosis, standard_error_of_mean
 

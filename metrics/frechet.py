@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike
 
 from metrics._arrays import Array
 from metrics._checks import as_features, check_same_dimension
-from metrics._leave_out import Jackknife, LeaveOut
 from metrics._spectrum import eigenvalues_of_product, first_kept
+from metrics.frechet_jackknife import Jackknife, LeaveOut
 from metrics.moments import Moments
 from metrics.uncertainty import Estimate, kurtosis
 

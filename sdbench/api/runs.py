@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from reports.summary import ValueTable
+    from reports.value_tables import ValueTable
     from sdbench.spec import ExperimentSpec
 
 __all__ = ["Run", "open_run", "run"]
@@ -101,7 +101,7 @@ class Run:
         return f"Run({self.name}: {curves} curves, {len(cells)} cells, {images} images, {self.place})"
 
     def _repr_html_(self) -> str:
-        from reports.summary import value_tables
+        from reports.value_tables import value_tables
 
         with one_line_errors():
             tables = "".join(map(_html, value_tables(self._run)))

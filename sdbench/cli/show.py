@@ -63,7 +63,7 @@ def facts(place: str | Path) -> dict[str, Any]:
 def show(place: str | Path) -> None:
     """Print the tables, the answer and the warnings of the run at `place`, as wide as the terminal."""
     from reports.runs import open_run
-    from reports.text import text_summary
+    from reports.terminal import text_summary
     from sdbench.runs.local_copy import local_view
     from sdbench.runs.report import one_line_errors
     from sdbench.runs.store import existing_store

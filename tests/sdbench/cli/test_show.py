@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from reports.runs import open_run
-from reports.text import text_summary
+from reports.terminal import text_summary
 from sdbench.cli import main
 from tests.reports.conftest import add_scores, build_results, build_run
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from reports.answer import answer
 from reports.runs import Run
-from reports.summary import ValueTable, value_tables
+from reports.value_tables import ValueTable, value_tables
 from reports.wording import count, cut_middle
 
 __all__ = ["text_summary"]
