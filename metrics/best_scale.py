@@ -127,7 +127,7 @@ def _interpolated(scales: NDArray[np.float64], measured: list[Estimate], sign: i
     from scipy.interpolate import make_interp_spline
 
     ends = np.log(scales[[0, -1]])
-    candidates = np.array([scales[0], *np.exp(np.linspace(*ends, _STEPS + 1)[1:-1]), scales[-1]])
+    candidates = np.array([scales[0], *np.exp(np.linspace(ends[0], ends[1], _STEPS + 1)[1:-1]), scales[-1]])
     logarithmic, linear = (
         (make_interp_spline(axis(scales), np.eye(len(scales)), k=3), axis(candidates))
         for axis in (np.log, np.asarray)
