@@ -11,6 +11,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +19,9 @@ import pyarrow.parquet as pq
 from reports.escaping import in_csv
 from reports.result_row import ResultRow
 from sdbench.runs.store import Store
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "BestRow",
@@ -240,21 +244,6 @@ class VarianceRow:
     with_twice_images: float
 
 
-_Row = (
-    ResultRow
-    | ProtocolRow
-    | ComparisonRow
-    | BestRow
-    | BestScaleRow
-    | CurveRow
-    | RegionRow
-    | DominanceRow
-    | FlaggedRow
-    | CategoryRow
-    | CategoryComparisonRow
-    | VarianceRow
-)
-
 _TYPES = {
     "str": pa.string(),
     "int": pa.int64(),
@@ -280,7 +269,9 @@ def write_images(store: Store, images: pa.Table) -> None:
     store.write("images.parquet", sink.getvalue())
 
 
-def write_rows(store: Store, name: str, kind: type[_Row], rows: Sequence[_Row]) -> None:
+def write_rows(
+    store: Store, name: str, kind: type[DataclassInstance], rows: Sequence[DataclassInstance]
+) -> None:
     """Write rows of one kind as CSV; only the header if there are no rows.
 
     Floats have nine digits; a missing value is an empty field.
