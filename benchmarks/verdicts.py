@@ -26,8 +26,8 @@ from metrics.compare import pairwise
 from metrics.evaluate import Reference, evaluate_all, prepare
 from metrics.uncertainty import standard_error_of_mean
 from sdbench.runs.tables import CurveRow
-from sdbench.scoring.answers import curve_pairs
 from sdbench.scoring.compare import CellValues
+from sdbench.scoring.verdict import curve_pairs
 
 Features = Mapping[str, NDArray[np.float32]]
 _Pair = tuple[str, str, str]

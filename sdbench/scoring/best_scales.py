@@ -10,8 +10,8 @@ from metrics import Protocol
 from metrics.best_scale import FEWEST_SCALES, BestScale, best_scale
 from metrics.compare import compare, corrected
 from sdbench.runs.tables import BestScaleRow, CurveRow
-from sdbench.scoring.answers import curve_row
 from sdbench.scoring.compare import CellValues, Ids, common
+from sdbench.scoring.verdict import curve_row
 
 __all__ = ["best_scales"]
 

@@ -37,7 +37,6 @@ from sdbench.runs.tables import (
     write_results,
     write_rows,
 )
-from sdbench.scoring.answers import best_cells, curve_pairs
 from sdbench.scoring.best_scales import best_scales
 from sdbench.scoring.categories import Categories, category_comparisons, category_rows
 from sdbench.scoring.compare import (
@@ -55,6 +54,7 @@ from sdbench.scoring.recipes import recipe_comparisons, recipe_rows
 from sdbench.scoring.references import Real
 from sdbench.scoring.replicates import variance_rows
 from sdbench.scoring.sample import Sample, SampleReader
+from sdbench.scoring.verdict import best_cells, curve_pairs
 from sdbench.spec import ExperimentSpec
 
 __all__ = ["Scores", "score", "write_scores"]

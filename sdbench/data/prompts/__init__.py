@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from sdbench.core.digest import digest_bytes
 from sdbench.core.errors import InputError
-from sdbench.data.prompts import draws, huggingface, tables
+from sdbench.data.prompts import draws, files, huggingface
 from sdbench.data.rows import usable
 from sdbench.spec import (
     CocoPrompts,
@@ -95,7 +95,7 @@ def load_prompts(spec: PromptsSpec) -> tuple[Prompt, ...]:
         case HuggingFacePrompts():
             return _numbered(_column(spec, spec.column), spec.count, f"prompts.dataset: {spec.dataset}")
         case FilePrompts():
-            texts = tables.from_lines(spec.path)
+            texts = files.from_lines(spec.path)
         case PartiPrompts():
             texts = _column(spec, "Prompt")
         case DrawBenchPrompts():
@@ -149,15 +149,15 @@ def _column(spec: TabularPrompts, name: str) -> list[str]:
         case HuggingFacePrompts():
             return huggingface.texts(spec, name)
         case JsonlPrompts():
-            return tables.from_json_lines(spec.path, name)
+            return files.from_json_lines(spec.path, name)
         case ParquetPrompts():
-            return tables.from_parquet(spec.path, name)
+            return files.from_parquet(spec.path, name)
         case PartiPrompts():
-            return tables.from_columns(spec.path, name, tabs=True)
+            return files.from_columns(spec.path, name, tabs=True)
         case DrawBenchPrompts():
-            return tables.from_columns(spec.path, name, tabs=False)
+            return files.from_columns(spec.path, name, tabs=False)
         case CsvPrompts():
-            return tables.from_columns(spec.path, name, tabs=spec.path.lower().endswith(".tsv"))
+            return files.from_columns(spec.path, name, tabs=spec.path.lower().endswith(".tsv"))
 
 
 def _shapes(spec: ShapesPrompts) -> tuple[Prompt, ...]:

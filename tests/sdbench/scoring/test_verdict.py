@@ -10,9 +10,9 @@ from metrics.best import chances_of_best, images_to_settle
 from metrics.best_scale import best_scale
 from metrics.compare import compare
 from metrics.uncertainty import standard_error_of_mean
-from sdbench.scoring.answers import best_cells, curve_pairs
 from sdbench.scoring.best_scales import best_scales
 from sdbench.scoring.compare import CellValues
+from sdbench.scoring.verdict import best_cells, curve_pairs
 
 SCORE = PROTOCOLS["clip-score-shapes"]
 N = 50

@@ -1,4 +1,4 @@
-"""The questions that a run is asked: which cell is the best, and how do whole curves differ?"""
+"""The tests of the verdict: which cell is the best, and how do whole curves differ?"""
 
 from __future__ import annotations
 
