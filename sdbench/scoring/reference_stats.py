@@ -53,6 +53,8 @@ def make_stats(
         protocols.setdefault(protocol.extractor, protocol)
         if not protocol.formula.needs_reference:
             raise InputError(f"{protocol.name} compares with no real images, so it has no statistics")
+        if protocol.formula.needs_captions:
+            raise InputError(f"{protocol.name} needs captions of real images, which statistics do not hold")
     files = _files(out, sorted(protocols))
     for file in files.values():
         if file.exists():

@@ -94,6 +94,10 @@ def test_statistics_of_several_protocols_are_made_in_one_pass(
     [
         (["--protocol=clip-score-vit-l-14", "--out=s.npz"], "compares with no real images"),
         (
+            ["--protocol=cfred-shapes-clip", "--out=s.npz"],
+            "needs captions of real images, which statistics do not",
+        ),
+        (
             ["--protocol=fid-inception-tf", "--out=s.pkl"],
             "statistics are written as .safetensors (all) or .npz",
         ),
