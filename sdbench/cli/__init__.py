@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Sequence
 
 from sdbench.cli import (
+    audit_metrics,
     bench,
     compare,
     completion,
@@ -65,6 +66,7 @@ COMMANDS = {
     "records": records,
     "models": models,
     "metrics": metrics,
+    "audit-metrics": audit_metrics,
     "samplers": samplers,
     "schema": schema,
     "shapes": shapes,

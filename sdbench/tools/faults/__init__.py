@@ -1,0 +1,1 @@
+"""Which metrics see which faults: graded faults of clean scenes, and the smallest doses that are told."""
