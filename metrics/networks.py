@@ -26,6 +26,7 @@ class Network:
         licence: What its publisher says of the licence; "" if this must be read at the source.
         sha256: First digits of the file's sha256, if the publisher of a URL gives them.
         also: Networks whose files are needed beside this one.
+        project: Page of the project that publishes a URL, if the URL itself does not begin with it.
     """
 
     file: str
@@ -34,6 +35,7 @@ class Network:
     licence: str = ""
     sha256: str = ""
     also: tuple[str, ...] = ()
+    project: str = ""
 
 
 def _clip(repository: str) -> Network:
@@ -50,6 +52,7 @@ _AESTHETIC_URL = (
     "sac%2Blogos%2Bava1-l14-linearMSE.pth"
 )
 _HPS = "HPS_v2.1_compressed.pt"
+_ALEXNET = "alexnet-owt-7be5be79.pth"
 
 NETWORKS: dict[str, Network] = {
     "clip-vit-b-32": _clip("timm/vit_base_patch32_clip_224.openai"),
@@ -63,5 +66,14 @@ NETWORKS: dict[str, Network] = {
     "pickscore": Network("PickScore_v1.safetensors", "yuvalkirstain/PickScore_v1", "model.safetensors"),
     "hps-v2.1": Network(_HPS, "xswu/HPSv2", _HPS, licence="Apache 2.0"),
     "laion-aesthetic-v2": Network(_AESTHETIC, None, _AESTHETIC_URL, also=("clip-vit-l-14",)),
+    "lpips-alex": Network(
+        _ALEXNET,
+        None,
+        f"https://download.pytorch.org/models/{_ALEXNET}",
+        licence="BSD 3-Clause; weights may have terms of their own",
+        sha256="7be5be79",
+        project="https://github.com/pytorch/vision",
+    ),
 }
-"""By extractor. Three extractors share one Inception network and resize in different ways."""
+"""By extractor; LPIPS, which compares two images, is none. Three extractors share one Inception network and
+resize in different ways."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from metrics import MetricsError
+from metrics.lpips import LPIPS, Lpips
 from sdbench.comparison.closeness import SAME, Closeness
 from sdbench.comparison.gathering import Gathered, gather
 from sdbench.comparison.made import Asked, is_model, made_sides
@@ -22,6 +24,7 @@ from sdbench.core.errors import InputError
 from sdbench.core.precision import full_precision
 from sdbench.core.progress import ImageProgress
 from sdbench.models.home import home
+from sdbench.models.networks import network_file
 from sdbench.runs.store import LocalStore
 from sdbench.scoring.extractors import build_extractors, features_identity
 from sdbench.scoring.image_scores import compared_with, reals_of
@@ -71,6 +74,7 @@ class Compared:
         prompts: Prompts by key, as far as known.
         measures: The measures of the pairs `keys`; empty if all pairs are flagged.
         closeness: Pixel differences of the pairs `keys`; empty if A is a compact baseline, without pixels.
+        lpips: LPIPS of the pairs `keys`, None for tiny images; empty without pixels, or without its weights.
         repeats: Distances of each repeat from A by its name, over the pairs `keys`.
         weighed: The verdict on the pairs `keys`; None if all pairs are flagged.
         policy: What passes.
@@ -87,6 +91,7 @@ class Compared:
     prompts: Mapping[str, str]
     measures: tuple[Measured, ...]
     closeness: tuple[Closeness, ...]
+    lpips: tuple[float | None, ...]
     repeats: Mapping[str, Sequence[float]]
     weighed: Weighed | None
     policy: ComparisonPolicy
@@ -127,8 +132,9 @@ def compare(request: CompareRequest, progress: ImageProgress) -> list[Compared]:
     if len(opened) > 1 and request.repeats:
         raise InputError(f"--repeats needs one cell: name one, as {request.a}:CELL")
     repeats = [open_one(text, "repeat") for text in request.repeats]
+    lpips = _lpips_at_hand()
     with Memory() as memory:
-        return [_compared(label, (a, b), repeats, request, memory, progress) for label, a, b in opened]
+        return [_compared(label, (a, b), repeats, request, lpips, memory, progress) for label, a, b in opened]
 
 
 def single_side(request: CompareRequest, progress: ImageProgress) -> Side:
@@ -149,11 +155,21 @@ def _opened(request: CompareRequest, progress: ImageProgress) -> list[tuple[str,
     return [("", a, b)]
 
 
+def _lpips_at_hand() -> Lpips | None:
+    """Return LPIPS if its weights are on this machine; InputError if they are damaged."""
+    weights = network_file(LPIPS)
+    try:
+        return None if weights is None else Lpips(weights, environment.best_device())
+    except MetricsError as error:
+        raise InputError(f"{error}") from None
+
+
 def _compared(
     label: str,
     sides: tuple[Side, Side],
     repeats: Sequence[Side],
     request: CompareRequest,
+    lpips: Lpips | None,
     memory: Memory,
     progress: ImageProgress,
 ) -> Compared:
@@ -165,7 +181,8 @@ def _compared(
     reference = reference_spec(request.reference, distances)
     device = environment.best_device()
     extractors = build_extractors((p.extractor for p in protocols), device)
-    gathered = gather(a, [b, *repeats], pairing.both, extractors, memory, progress)
+    lpips = lpips if a.kept is None else None
+    gathered = gather(a, [b, *repeats], pairing.both, extractors, memory, progress, lpips)
     first, second = gathered.pictures[a.name], gathered.pictures[b.name]
     flagged = flagged_pairs(pairing.both, first, second)
     keys = _judged(pairing, flagged, gathered, repeats)
@@ -190,6 +207,7 @@ def _compared(
         prompts,
         tuple(found),
         tuple(closeness),
+        tuple(gathered.lpips.get(key) for key in keys) if lpips else (),
         band,
         weighed,
         request.policy,

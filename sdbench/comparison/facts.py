@@ -152,7 +152,12 @@ def _pixels(compared: Compared) -> dict[str, Any]:
     at = {
         name: (float(np.quantile(ssim, q)), float(np.quantile(rms, 1 - q))) for name, q in QUANTILES.items()
     }
+    seen = [value for value in compared.lpips if value is not None]
+    lpips = (
+        {"lpips": {name: float(np.quantile(seen, 1 - q)) for name, q in QUANTILES.items()}} if seen else {}
+    )
     return {
+        **lpips,
         "ssim": {name: value for name, (value, _) in at.items()},
         "ssim_mean": float(ssim.mean()),
         "psnr": {name: _finite(psnr(value)) for name, (_, value) in at.items()},

@@ -106,7 +106,8 @@ def as_row(row: Facts) -> list[str]:
 
 def _pixel_words(pixels: Facts, word: str) -> str:
     psnr = pixels["psnr"][word]
-    return f"SSIM {pixels['ssim'][word]:.4f}, PSNR {'∞' if psnr is None else f'{psnr:.1f}'} dB"
+    lpips = f", LPIPS {pixels['lpips'][word]:.4f}" if "lpips" in pixels else ""
+    return f"SSIM {pixels['ssim'][word]:.4f}, PSNR {'∞' if psnr is None else f'{psnr:.1f}'} dB{lpips}"
 
 
 def flag_words(one: Mapping[str, str]) -> str:

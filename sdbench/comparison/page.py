@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from reports.comparison import ShownPair, comparison_page
-from sdbench.comparison.closeness import psnr
+from sdbench.comparison.closeness import Closeness, psnr
 from sdbench.comparison.compare import Compared
 from sdbench.comparison.kept import preview
 from sdbench.comparison.outputs import HEADINGS, as_lines, as_row, flag_words
@@ -68,16 +68,22 @@ def _pairs(compared: Compared) -> list[ShownPair]:
 def _worst(compared: Compared) -> dict[str, str]:
     """Return words for the pairs that differ, the worst first: by their pixels, else by their thumbnails."""
     if compared.closeness:
-        closeness = sorted(zip(compared.closeness, compared.keys, strict=True), key=lambda one: -one[0].rms)
-        return {
-            key: f"SSIM {one.ssim:.4f}, PSNR {psnr(one.rms):.1f} dB" for one, key in closeness if one.rms > 0
-        }
+        lpips = compared.lpips or [None] * len(compared.keys)
+        pairs = sorted(
+            zip(compared.closeness, lpips, compared.keys, strict=True), key=lambda one: -one[0].rms
+        )
+        return {key: _pixel_words(close, seen) for close, seen, key in pairs if close.rms > 0}
     first, second = (compared.gathered.pictures[side.name] for side in compared.sides)
     _, _, apart = compositions(compared.keys, first, second)
     order = sorted(range(len(compared.keys)), key=lambda place: -apart[place])
     words = "a preview: the baseline keeps no pixels; 8x8 thumbnails differ by {:.1f} levels"
     keys = [(compared.keys[place], words.format(apart[place])) for place in order]
     return {key: text for key, text in keys if first[key].sha256 != second[key].sha256}
+
+
+def _pixel_words(close: Closeness, lpips: float | None) -> str:
+    words = f"SSIM {close.ssim:.4f}, PSNR {psnr(close.rms):.1f} dB"
+    return words if lpips is None else f"{words}, LPIPS {lpips:.4f}"
 
 
 def _as_preview(pixels: np.ndarray) -> np.ndarray:

@@ -67,15 +67,17 @@ def _pairs(comparisons: Sequence[Compared]) -> str:
     sink = io.StringIO()
     table = csv.writer(sink, lineterminator="\n")
     measures = [one.name for one in comparisons[0].measures]
-    heads = ["comparison", "pair", "prompt", "rms", "psnr", "ssim", "largest", "second_mode"]
+    heads = ["comparison", "pair", "prompt", "rms", "psnr", "ssim", "lpips", "largest", "second_mode"]
     table.writerow([*heads, *(f"difference_{name}" for name in measures)])
     for one in comparisons:
         strays = [] if one.weighed is None else one.weighed.strays.tolist()
         for place, key in enumerate(one.keys):
-            pixels: list[object] = [""] * 5
+            pixels: list[object] = [""] * 6
             if one.closeness:
                 close = one.closeness[place]
-                pixels = [close.rms, psnr(close.rms), close.ssim, close.largest, int(strays[place])]
+                lpips = one.lpips[place] if one.lpips else None
+                shown = "" if lpips is None else lpips
+                pixels = [close.rms, psnr(close.rms), close.ssim, shown, close.largest, int(strays[place])]
             shifts = [float(measure.differences[place]) for measure in one.measures]
             texts = map(in_csv, (one.label, key, one.prompts.get(key, "")))
             table.writerow([*texts, *pixels, *shifts])

@@ -90,7 +90,7 @@ def wanted_download(name: str, layout: str = "original") -> Download:
 def _network(name: str) -> Download:
     network = NETWORKS[name]
     if network.repository is None:
-        project = "/".join(network.published.split("/")[:5])
+        project = network.project or "/".join(network.published.split("/")[:5])
         licence = _licence(network, project)
         return Download(name, project, network.file, licence, url=network.published, sha256=network.sha256)
     licence = _licence(network, f"https://huggingface.co/{network.repository}")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from metrics.features import EXTRACTORS
+from metrics.networks import NETWORKS
 from sdbench.models.home import weights_folder
 
 __all__ = ["published_weights"]
 
 
-def published_weights(extractor: str) -> Path:
-    """Return the file of an extractor's published weights; skips the test where it is not there."""
-    path = weights_folder() / str(EXTRACTORS[extractor].weights)
+def published_weights(network: str) -> Path:
+    """Return the file of a network's published weights; skips the test where it is not there."""
+    path = weights_folder() / NETWORKS[network].file
     if not path.is_file():
-        pytest.skip(f"the weights of {extractor} are not there: {path}")
+        pytest.skip(f"the weights of {network} are not there: {path}")
     return path
