@@ -7,11 +7,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from reference_model.shapes import evaluation_prompts, reference_set
 from reference_model.shapes.captions import caption
-from reference_model.shapes.reading import KINDS, Sighting, View, check, read_scenes, statements
-from reference_model.shapes.render import paint, to_uint8
+from reference_model.shapes.reading import (
+    KINDS,
+    Sighting,
+    View,
+    backgrounds,
+    check,
+    figures,
+    outlines,
+    read_scenes,
+    statements,
+)
+from reference_model.shapes.render import degrade, paint, to_uint8
 from reference_model.shapes.scenes import SHAPES, sample_scenes
 
 RED_CIRCLE = Sighting("circle", "red", "large", "striped", (16.0, 32.0), 0.05)
@@ -74,6 +85,23 @@ def test_what_fits_no_shape_has_no_shape() -> None:
     (view,) = read_scenes(image[None])
     assert all(figure.shape is None for figure in view.figures)
     assert not any(check(statements(f"a {shape}"), view) == (True,) for shape in SHAPES)
+
+
+def test_what_is_left_out_at_low_resolution_changes_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(16)
+    worn = degrade(paint(sample_scenes(16, "reading", 0, 24)), np.full(24, 0.2, np.float32))
+    images = to_uint8(worn + random.normal(0, 0.04, worn.shape).astype(np.float32))
+    quick = read_scenes(images)
+    assert any(figure.misfit > 0.2 for view in quick for figure in view.figures), "harder than clean scenes"
+    every_outline = outlines.rough_errors(torch.zeros(1, 64, 64), outlines.ALONE, 32, 32).shape[1]
+    monkeypatch.setattr(outlines, "_CANDIDATES", every_outline)
+    monkeypatch.setattr(figures, "_HOPELESS", np.inf)
+    monkeypatch.setattr(backgrounds, "_SHORTLIST", len(backgrounds._templates()[0]) - 1)
+    assert [_words(view) for view in read_scenes(images)] == [_words(view) for view in quick]
+
+
+def _words(view: View) -> tuple[object, ...]:
+    return view.background, view.style, [(f.shape, f.colour, f.size, f.texture) for f in view.figures]
 
 
 def test_statements_are_those_of_the_caption() -> None:

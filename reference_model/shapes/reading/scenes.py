@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reference_model.shapes.reading.backgrounds import Backdrop, find_backgrounds
-from reference_model.shapes.reading.figures import coverage, match_figures
+from reference_model.shapes.reading.backgrounds import find_backgrounds
+from reference_model.shapes.reading.figures import Match, match_figures
+from reference_model.shapes.reading.outlines import coverage
 from reference_model.shapes.reading.tones import read_tones
 from reference_model.shapes.scenes import IMAGE_SIZE
 
 __all__ = ["Sighting", "View", "read_scenes"]
 
-_CHUNK = 64
+_CHUNK = 16
 _LEGIBLE = 0.5  # a greater misfit means no shape; clean scenes stay below 0.2
 
 
@@ -58,18 +58,25 @@ def read_scenes(images: NDArray[np.uint8]) -> list[View]:
     ]
 
 
-def _views(images: NDArray[np.uint8]) -> Iterator[View]:
+def _views(images: NDArray[np.uint8]) -> list[View]:
     pictures = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
-    for picture, backdrop in zip(pictures, find_backgrounds(pictures), strict=True):
-        yield View(tuple(_sightings(picture, backdrop)), backdrop.colour, backdrop.style)
+    backdrops = find_backgrounds(pictures)
+    contrasts = [
+        np.sqrt(((picture - backdrop.pixels) ** 2).sum(axis=0))
+        for picture, backdrop in zip(pictures, backdrops, strict=True)
+    ]
+    matches = match_figures(np.stack(contrasts))
+    covers = iter(coverage([match.outline for found in matches for match in found]))
+    return [
+        View(
+            tuple(_sighting(picture, match, next(covers)) for match in found), backdrop.colour, backdrop.style
+        )
+        for picture, backdrop, found in zip(pictures, backdrops, matches, strict=True)
+    ]
 
 
-def _sightings(picture: NDArray[np.float32], backdrop: Backdrop) -> Iterator[Sighting]:
-    contrast = np.sqrt(((picture - backdrop.pixels) ** 2).sum(axis=0))
-    matches = match_figures(contrast)
-    covers = coverage([match.outline for match in matches])
-    for match, cover in zip(matches, covers, strict=True):
-        outline = match.outline
-        colour, texture = read_tones(picture, outline, cover)
-        shape = outline.shape if match.misfit < _LEGIBLE else None
-        yield Sighting(shape, colour, outline.size, texture, outline.centre, match.misfit)
+def _sighting(picture: NDArray[np.float32], match: Match, cover: NDArray[np.float32]) -> Sighting:
+    outline = match.outline
+    colour, texture = read_tones(picture, outline, cover)
+    shape = outline.shape if match.misfit < _LEGIBLE else None
+    return Sighting(shape, colour, outline.size, texture, outline.centre, match.misfit)

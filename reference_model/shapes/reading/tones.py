@@ -18,7 +18,8 @@ _INSIDE = 0.95  # coverage from which on a pixel shows the figure alone
 _CENTRES = (np.arange(IMAGE_SIZE) + 0.5).astype(np.float32)
 _MOSTLY_SECOND = 0.6
 """Share of the second tone that no texture reaches; a colour that needs more of it is the wrong one."""
-_TURNS = (-8.0, -4.0, 0.0, 4.0, 8.0)  # degrees
+_TURNS = np.array([-8.0, -4.0, 0.0, 4.0, 8.0])  # degrees
+_RIDGE = 1e-9  # of an entry on the diagonal; keeps waves apart that coincide on the few pixels inside
 _LEAST_SWING = {"striped": 0.25, "dotted": 0.12}
 """Least amplitude of a texture's wave, in units of the difference between a figure's two tones."""
 
@@ -43,13 +44,15 @@ def _colour(values: Pixels) -> tuple[str, Pixels]:
     The share of the second tone in every pixel, [n], comes with it.
     """
     first, way = _palette()
-    offset = values[None] - first[:, None]
-    share = (offset * way[:, None]).sum(axis=2) / (way**2).sum(axis=1)[:, None]
+    length = (way**2).sum(axis=1)
+    share = (values @ way.T - (first * way).sum(axis=1)) / length
     mixed = np.clip(share, 0, 1)
-    distance = np.sqrt(((offset - mixed[:, :, None] * way[:, None]) ** 2).sum(axis=2)).mean(axis=1)
-    cost = distance + np.maximum(0, mixed.mean(axis=1) - _MOSTLY_SECOND)
+    # Squares of the distances to the first tones, less what the best mixtures take off them.
+    apart = (values**2).sum(axis=1)[:, None] - 2 * values @ first.T + (first**2).sum(axis=1)
+    apart += length * mixed * (mixed - 2 * share)
+    cost = np.sqrt(np.maximum(apart, 0)).mean(axis=0) + np.maximum(0, mixed.mean(axis=0) - _MOSTLY_SECOND)
     best = int(cost.argmin())
-    return list(COLOURS)[best], share[best]
+    return list(COLOURS)[best], share[:, best]
 
 
 def _texture(second: Pixels, outline: Figure, inside: NDArray[np.bool_]) -> str:
@@ -59,24 +62,35 @@ def _texture(second: Pixels, outline: Figure, inside: NDArray[np.bool_]) -> str:
     """
     rows, columns = np.nonzero(inside)
     dx, dy = _CENTRES[columns] - outline.centre[0], _CENTRES[rows] - outline.centre[1]
+    turns = np.deg2rad(_TURNS)[:, None]
+    cosine, sine = np.cos(turns).astype(np.float32), np.sin(turns).astype(np.float32)
+    u, v = cosine * dx + sine * dy, cosine * dy - sine * dx
     best, texture = 0.0, TEXTURES[0]
-    for turn in np.deg2rad(_TURNS):
-        u, v = np.cos(turn) * dx + np.sin(turn) * dy, np.cos(turn) * dy - np.sin(turn) * dx
-        for name, phases in _phases(u, v, outline.radius).items():
-            parts = [wave(2 * np.pi * phase) for phase in phases for wave in (np.cos, np.sin)]
-            basis = np.stack([np.ones_like(u), *parts], axis=1)
-            weights = np.linalg.lstsq(basis, second, rcond=None)[0]
-            explained = float(np.var(basis @ weights))
-            swing = np.hypot(weights[1::2], weights[2::2]).min()
-            if swing > _LEAST_SWING[name] and explained > best:
-                best, texture = explained, name
+    for name, phases in _phases(u, v, outline.radius).items():
+        angles = [np.float32(2 * np.pi) * phase for phase in phases]
+        waves = [wave(angle) for angle in angles for wave in (np.cos, np.sin)]
+        basis = np.stack([np.ones_like(u), *waves], axis=1).astype(np.float64)
+        # Normal equations: a few unknowns and a thousand pixels.
+        gram, projected = basis @ basis.transpose(0, 2, 1), basis @ second
+        gram = gram + _RIDGE * second.size * np.eye(gram.shape[1])
+        weights = np.linalg.solve(gram, projected[:, :, None])[:, :, 0]
+        explained = (weights * projected).sum(axis=1) / second.size - (
+            (gram[:, 0] * weights).sum(axis=1) / second.size
+        ) ** 2
+        swings = np.hypot(weights[:, 1::2], weights[:, 2::2]).min(axis=1)
+        most = float(np.where(swings > _LEAST_SWING[name], explained, 0.0).max())
+        if most > best:
+            best, texture = most, name
     return texture
 
 
 def _phases(u: Pixels, v: Pixels, radius: float) -> dict[str, list[Pixels]]:
     """Positions (u, v) along a figure's axes, in periods of each texture's waves."""
-    striped, dotted = np.clip(0.42 * radius, 5.0, 8.0), np.clip(0.46 * radius, 5.5, 9.0)
-    return {"striped": [(u + v) * np.sqrt(0.5) / striped], "dotted": [u / dotted, v / dotted]}
+    striped, dotted = (
+        np.float32(np.clip(share * radius, low, high))
+        for share, low, high in ((0.42, 5.0, 8.0), (0.46, 5.5, 9.0))
+    )
+    return {"striped": [(u + v) * np.float32(np.sqrt(0.5)) / striped], "dotted": [u / dotted, v / dotted]}
 
 
 @lru_cache(maxsize=1)
