@@ -55,11 +55,21 @@ _HPS = "HPS_v2.1_compressed.pt"
 _ALEXNET = "alexnet-owt-7be5be79.pth"
 
 NETWORKS: dict[str, Network] = {
+    "bert-base-uncased": Network(
+        "bert-base-uncased-vocab.txt", "google-bert/bert-base-uncased", "vocab.txt", licence="Apache 2.0"
+    ),
     "clip-vit-b-32": _clip("timm/vit_base_patch32_clip_224.openai"),
     "clip-vit-l-14": _clip("timm/vit_large_patch14_clip_224.openai"),
     "clip-vit-l-14-336": _clip("timm/vit_large_patch14_clip_336.openai"),
     "clip-vit-h-14": _clip("laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),
     "dinov2-vit-l-14": Network("dinov2-large.safetensors", "facebook/dinov2-large", "model.safetensors"),
+    "image-reward": Network(
+        "ImageReward.pt",
+        "zai-org/ImageReward",
+        "ImageReward.pt",
+        licence="Apache 2.0",
+        also=("bert-base-uncased",),
+    ),
     "inception-v3": _INCEPTION,
     "inception-v3-256": _INCEPTION,
     "inception-v3-clean": _INCEPTION,
@@ -75,5 +85,5 @@ NETWORKS: dict[str, Network] = {
         project="https://github.com/pytorch/vision",
     ),
 }
-"""By extractor; LPIPS, which compares two images, is none. Three extractors share one Inception network and
-resize in different ways."""
+"""By extractor; LPIPS, which compares two images, is none, nor is the vocabulary of BERT. Three extractors
+share one Inception network and resize in different ways."""

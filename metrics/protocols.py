@@ -59,13 +59,14 @@ class Protocol:
 
 @dataclass(frozen=True)
 class _Input:
-    """An extractor, the words for what happens before and after it, and its name in labels."""
+    """An extractor, words for what happens before and after it, its name in labels, and `with_prompts`."""
 
     extractor: str
     resize: str
     quantisation: str
     features: str
     words: str
+    with_prompts: bool = False
 
 
 _ROUNDED = "to 8 bits after the resize"
@@ -136,6 +137,15 @@ _AESTHETIC = _Input(
     f"{_CLIP_PIXELS}; OpenAI ViT-L/14, projected, length one; linear layers to one value",
     "sac+logos+ava1-l14-linearMSE",
 )
+_IMAGE_REWARD = _Input(
+    "image-reward",
+    _RESIZED.format(224),
+    _ROUNDED,
+    f"{_CLIP_PIXELS}; BLIP ViT-L/16, to whose output BERT attends; linear layers to one value, "
+    "less 0.167, over 1.033; prompts cut to 35 tokens, end token kept",
+    "ImageReward v1.0",
+    with_prompts=True,
+)
 
 
 def _named(
@@ -152,6 +162,7 @@ def _named(
         features=source.features,
         label=label.format(source.words),
         agrees_with=agrees_with,
+        with_prompts=source.with_prompts,
     )
 
 
@@ -189,6 +200,7 @@ _NOTHING = "no published protocol: these are the embedded family's own features"
 _KID = "torch-fidelity and torchmetrics with one subset of all images"
 _X100 = "torchmetrics, for prompts of up to 77 tokens"
 _UNPUBLISHED = "its authors' formula; not yet compared with the published weights"
+_REWARDS = "the package image-reward on random weights; not yet compared with the published weights"
 _CFRED = "the paper's formula; published values use other networks"
 _VENDI = "the paper's formula with cosine similarity, for equal numbers of images per prompt"
 _FID_TF = "torch-fidelity; the original TensorFlow code; pytorch-fid and ADM to about 0.1"
@@ -222,6 +234,7 @@ PROTOCOLS: dict[str, Protocol] = dict(
         *_clip_score("vit-h-14", _VIT_H_14, "MLPerf's text-to-image"),
         _named("pickscore", "inner_product", _PICKSCORE, "PickScore ({})", _UNPUBLISHED),
         _named("hps-v2.1", "clip_score", _HPS, "Human preference score ({})", _UNPUBLISHED),
+        _named("image-reward", "mean_value", _IMAGE_REWARD, "ImageReward ({})", _REWARDS),
         _named("laion-aesthetic-v2", "mean_value", _AESTHETIC, "LAION aesthetic score ({})", _UNPUBLISHED),
     ]
 )

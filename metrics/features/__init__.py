@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from metrics.features.base import Extractor, TextExtractor
+from metrics.features.base import Extractor, PromptedValues, TextExtractor
 from metrics.features.clip import clip_from_files, published_clip
 from metrics.features.dinov2 import dinov2_vit_l_14
+from metrics.features.image_reward import image_reward
 from metrics.features.inception import by_way_of_256, inception_v3, like_clean_fid, like_tensorflow
 from metrics.features.preference import hps_v2_1, laion_aesthetic_v2, pickscore
 from metrics.networks import NETWORKS
 from metrics.preprocess import Fit, crop_and_resize, resize_and_crop
 
-__all__ = ["EXTRACTORS", "Extractor", "Factory", "TextExtractor"]
+__all__ = ["EXTRACTORS", "Extractor", "Factory", "PromptedValues", "TextExtractor"]
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,20 @@ class Factory:
 
     Attributes:
         build: Takes an optional path of the weights, those of the networks that NETWORKS names beside it, and
-            ``device``; "shapes-clip" takes (config, weights, tokenizer) and ``device``.
+            ``device``; "shapes-clip" takes (config, weights, tokenizer) and ``device``. Returns an
+            Extractor or PromptedValues.
         dim: Length of a feature vector.
         weights: Name of the file in the folder of weights; None: no file is needed.
         reads_text: Whether it is a TextExtractor.
+        with_prompts: Whether it is PromptedValues.
         version: Raised when the preprocessing changes, so that stored features are computed again.
     """
 
-    build: Callable[..., Extractor]
+    build: Callable[..., Any]
     dim: int
     weights: str | None = None
     reads_text: bool = False
+    with_prompts: bool = False
     version: int = 1
 
 
@@ -59,6 +63,7 @@ EXTRACTORS: dict[str, Factory] = {
     "clip-vit-h-14": _clip("clip-vit-h-14", 1024),
     "dinov2-vit-l-14": Factory(dinov2_vit_l_14, 1024, NETWORKS["dinov2-vit-l-14"].file),
     "hps-v2.1": Factory(hps_v2_1, 1024, NETWORKS["hps-v2.1"].file, reads_text=True),
+    "image-reward": Factory(image_reward, 1, NETWORKS["image-reward"].file, with_prompts=True),
     "inception-v3": _inception("inception-v3", like_tensorflow),
     "inception-v3-256": _inception("inception-v3-256", by_way_of_256),
     "inception-v3-clean": _inception("inception-v3-clean", like_clean_fid),

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from metrics.errors import MetricsError
 
-__all__ = ["Extractor", "TextExtractor", "check_weights", "module_digest", "normalised", "one_line"]
+__all__ = [
+    "Extractor",
+    "PromptedValues",
+    "TextExtractor",
+    "check_weights",
+    "module_digest",
+    "normalised",
+    "one_line",
+]
 
 _FOREIGN = {
     b"<": "a web page, not weights; download the file again",
@@ -47,6 +55,17 @@ class TextExtractor(Extractor, Protocol):
 
     def texts(self, texts: list[str]) -> NDArray[np.float32]:
         """Return the features [B, dim] of B texts."""
+
+
+class PromptedValues(Protocol):
+    """A frozen network from an image and its prompt to one number, which no features of either give."""
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal sha256 of the weights."""
+
+    def __call__(self, images: NDArray[np.uint8], prompts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the values [B] of images uint8 [B, H, W, 3] and their B prompts."""
 
 
 def normalised(

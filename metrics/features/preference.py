@@ -7,6 +7,7 @@ al., "Human preference score v2" (2023), in its version 2.1; Schuhmann, "improve
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -24,17 +25,20 @@ from metrics.networks import NETWORKS
 from metrics.preprocess import check_images, resize_and_crop
 
 __all__ = [
+    "CLIP_MEAN",
+    "CLIP_STD",
     "AestheticExtractor",
     "HpsExtractor",
     "PickScoreExtractor",
     "hps_v2_1",
     "laion_aesthetic_v2",
+    "linear_head",
     "pickscore",
     "pickscore_from",
 ]
 
-_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_STD = (0.26862954, 0.26130258, 0.27577711)
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """OpenAI's, of CLIP."""
 
 _CLIP_H: dict[str, Any] = {
@@ -83,7 +87,7 @@ class PickScoreExtractor:
     @torch.inference_mode()
     def images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the features [B, dim] of images uint8 [B, H, W, 3]."""
-        inputs = normalised(resize_and_crop(images, self.size), _MEAN, _STD, self.device)
+        inputs = normalised(resize_and_crop(images, self.size), CLIP_MEAN, CLIP_STD, self.device)
         features = self.model.visual_projection(self.model.vision_model(pixel_values=inputs).pooler_output)
         return _to_numpy(self.model.logit_scale.exp() * _unit(features))
 
@@ -187,18 +191,23 @@ def laion_aesthetic_v2(
     if weights is None:
         raise MetricsError(f"{name}: give the path of its weights, {NETWORKS[name].published}")
     check_weights(name, weights)
-    layers: list[torch.nn.Module] = [torch.nn.Linear(*widths) for widths in pairwise(_HEAD)]
-    for place in _DROPOUT:
-        layers.insert(place, torch.nn.Identity())
-    head = torch.nn.Sequential(*layers).eval().requires_grad_(False)
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        head.load_state_dict({key.removeprefix("layers."): row for key, row in state.items()})
+        head = linear_head(torch.load(weights, map_location="cpu", weights_only=True))
     except Exception as error:  # pickle and torch raise their own types
         raise MetricsError(f"{name}: cannot load {weights} ({one_line(error)}); check the file") from error
     clip = published_clip("clip-vit-l-14", clip_weights, device)
     digest = hashlib.sha256(f"{clip.digest}\n{module_digest(head)}".encode()).hexdigest()
     return AestheticExtractor(name, digest, 1, clip, head)
+
+
+def linear_head(state: Mapping[str, torch.Tensor]) -> torch.nn.Module:
+    """Return LAION's head, from 768 numbers to one, with the weights "layers.0.weight" and so on."""
+    layers: list[torch.nn.Module] = [torch.nn.Linear(*widths) for widths in pairwise(_HEAD)]
+    for place in _DROPOUT:
+        layers.insert(place, torch.nn.Identity())
+    head = torch.nn.Sequential(*layers).eval().requires_grad_(False)
+    head.load_state_dict({key.removeprefix("layers."): row for key, row in state.items()})
+    return head
 
 
 def _padded(images: NDArray[np.uint8], size: int, device: str) -> torch.Tensor:

@@ -12,6 +12,7 @@ from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError
 from sdbench.models.networks import network_files, require_networks
 from sdbench.scoring.outside import ImageValues, outside_extractor
+from sdbench.scoring.outside.values import IMAGES, PROMPTS
 from sdbench.scoring.pictures import PICTURES
 from sdbench.scoring.protocols import protocols_of
 from sdbench.spec import ExperimentSpec
@@ -67,9 +68,10 @@ def build_extractor(name: str, device: str) -> Extractor:
         require_networks([name])
     paths = network_files(name) if factory.weights is not None else None
     try:
-        return factory.build(*(paths or (None,)), device=device)
+        built = factory.build(*(paths or (None,)), device=device)
     except MetricsError as error:
         raise InputError(f"{error}") from None
+    return ImageValues(name, built.digest, built, (IMAGES, PROMPTS)) if factory.with_prompts else built
 
 
 def floats_of(name: str) -> int:

@@ -30,7 +30,10 @@ def test_every_protocol_is_complete_and_points_at_an_extractor() -> None:
         of_images_alone = reads_text or protocol.formula in (FORMULAS["mean_value"], FORMULAS["vendi"])
         assert protocol.formula.needs_reference == (not of_images_alone)
         assert protocol.formula.needs_text == (reads_text or protocol.formula.needs_captions)
-        assert protocol.needs_prompts == (protocol.formula.needs_text or protocol.formula.by_prompt)
+        with_prompts = EXTRACTORS[protocol.extractor].with_prompts
+        assert protocol.with_prompts == with_prompts
+        needs_prompts = protocol.formula.needs_text or protocol.formula.by_prompt or with_prompts
+        assert protocol.needs_prompts == needs_prompts
     assert len({protocol.label for protocol in PROTOCOLS.values()}) == len(PROTOCOLS)
 
 

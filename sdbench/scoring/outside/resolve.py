@@ -85,6 +85,7 @@ def _of_features(name: MetricName) -> Protocol:
     """Return the protocol of a formula over an extractor's features; one of them is from outside."""
     formula, title, ours = _formula(name.formula)
     parts = [ours] if ours else []
+    with_prompts = name.target in EXTRACTORS and EXTRACTORS[name.target].with_prompts
     if is_outside(name.target):
         extractor = find(name.target, EXTRACTOR)
         parts.append(extractor)
@@ -109,6 +110,7 @@ def _of_features(name: MetricName) -> Protocol:
         label=f"{title} ({of_what}; {'; '.join(part.words for part in parts)})",
         agrees_with=_NOBODY,
         source="; ".join(part.identity for part in parts),
+        with_prompts=with_prompts,
     )
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from metrics import MetricsError
 from metrics.features import EXTRACTORS
 from metrics.networks import NETWORKS
+from sdbench.cli import main
 from sdbench.core.errors import InputError
 from sdbench.scoring.extractors import build_extractor, build_extractors
+from tests.sdbench.conftest import N, rows
 
 
 @pytest.fixture
@@ -58,3 +64,49 @@ def test_weights_are_taken_from_the_folder_and_never_downloaded(
         with pytest.raises(InputError, match=r"no weights$"):
             build_extractor("inception-v3-clean", "cpu")
     assert asked == [cached, fetched]
+
+
+class Lengths:
+    """Stands in for a network of images and prompts: mean level plus length of the prompt."""
+
+    digest = "lengths"
+
+    def __call__(self, images: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
+        return images.mean(axis=(1, 2, 3)) + np.array([len(prompt) for prompt in prompts])
+
+
+@pytest.fixture
+def rewarding(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """ImageReward's files, empty, and a network that does not read them."""
+    for name in ("image-reward", *NETWORKS["image-reward"].also):
+        (folder / NETWORKS[name].file).touch()
+    factory = replace(EXTRACTORS["image-reward"], build=lambda weights, vocabulary, device: Lengths())
+    monkeypatch.setitem(EXTRACTORS, "image-reward", factory)
+    yield
+    build_extractor.cache_clear()
+
+
+def test_a_network_of_images_and_prompts_scores_each_pair(
+    rewarding: None, generated: Path, prompts: Path, tmp_path: Path
+) -> None:
+    arguments = ["--metrics", "image-reward", "--out", str(tmp_path / "out")]
+    assert main(["score", str(generated), "--prompts", str(prompts), *arguments]) == 0
+    pictures = [np.asarray(Image.open(path)) for path in sorted(generated.glob("*.png"))]
+    texts = prompts.read_text().splitlines()
+    expected = [image.mean() + len(text) for image, text in zip(pictures, texts, strict=True)]
+    (row,) = rows(tmp_path / "out")
+    assert float(row["value"]) == pytest.approx(np.mean(expected), rel=1e-5)
+    assert float(row["standard_error"]) == pytest.approx(np.std(expected, ddof=1) / N**0.5, rel=1e-5)
+    by_image = pd.read_parquet(tmp_path / "out" / "images.parquet")
+    assert by_image["score_image-reward"].tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_it_needs_prompts_and_both_files(
+    folder: Path, generated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))
+    (folder / NETWORKS["image-reward"].file).touch()
+    with pytest.raises(InputError, match=r"models fetch bert-base-uncased$"):
+        build_extractor("image-reward", "cpu")
+    assert main(["score", str(generated), "--metrics", "image-reward"]) == 2
+    assert "--prompts" in capsys.readouterr().err
