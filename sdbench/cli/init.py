@@ -83,7 +83,8 @@ def run(args: argparse.Namespace) -> None:
     file = args.file or Path("experiment.yaml")
     _refuse_existing(file)
     _complete(args)
-    from sdbench.scoring.extractors import extractor_names, is_at_hand
+    from sdbench.models.networks import missing_networks
+    from sdbench.scoring.extractors import extractor_names
     from sdbench.tools.first_spec import Answers, compose
 
     answers = Answers(
@@ -101,7 +102,7 @@ def run(args: argparse.Namespace) -> None:
     _write(file, text)
     cells = len(spec.checkpoints) * len(spec.guidance_scales)
     say(f"{cells} settings of {prompts} images each; measured by {', '.join(spec.metrics)}")
-    missing = [name for name in extractor_names(spec) if not is_at_hand(name)]
+    missing = missing_networks(extractor_names(spec))
     if missing:
         say(f"fetch the networks that measure: sdbench models fetch {' '.join(missing)}")
     say(f"what it will cost: sdbench plan {file}")

@@ -12,7 +12,7 @@ from sdbench.core.paths import typed_path
 from sdbench.models.home import weights_folder
 from sdbench.models.hub import cached_file
 
-__all__ = ["NETWORKS", "network_file", "network_files", "require_networks"]
+__all__ = ["NETWORKS", "missing_networks", "network_file", "network_files", "require_networks"]
 
 
 def network_file(name: str) -> Path | None:
@@ -34,10 +34,15 @@ def network_files(name: str) -> list[Path] | None:
     return here if len(here) == len(found) else None
 
 
+def missing_networks(names: Iterable[str]) -> list[str]:
+    """Return those of the networks, and of those they need beside them, that are not on this machine."""
+    wanted = [each for name in names if name in NETWORKS for each in (name, *NETWORKS[name].also)]
+    return [name for name in dict.fromkeys(wanted) if network_file(name) is None]
+
+
 def require_networks(names: Iterable[str]) -> None:
     """Raise InputError with the command that fetches the networks that are not on this machine, if any."""
-    wanted = [each for name in names if name in NETWORKS for each in (name, *NETWORKS[name].also)]
-    missing = [name for name in dict.fromkeys(wanted) if network_file(name) is None]
+    missing = missing_networks(names)
     if missing:
         raise InputError(
             f"metrics: the weights of {', '.join(missing)} are not on this machine; "

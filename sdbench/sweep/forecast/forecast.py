@@ -8,13 +8,14 @@ from math import ceil
 from pathlib import Path
 
 from sdbench.core.errors import SdbenchError
+from sdbench.models.networks import missing_networks
 from sdbench.runs.features import FeatureStore
 from sdbench.runs.images import ImageStore
 from sdbench.runs.needs import needs_of
 from sdbench.runs.plan_file import PLAN_KEY
 from sdbench.runs.shards import ShardStore
 from sdbench.runs.store import is_there, open_store
-from sdbench.scoring.extractors import extractor_names, is_at_hand
+from sdbench.scoring.extractors import extractor_names
 from sdbench.spec import ExperimentSpec
 from sdbench.sweep.forecast.calibration import Speed, calibrate
 from sdbench.sweep.forecast.counts import Curve, Found, count, find, first_point
@@ -107,7 +108,7 @@ def _speed(
 
 
 def _downloads(spec: ExperimentSpec) -> list[str]:
-    absent = [name for name in extractor_names(spec) if not is_at_hand(name)]
+    absent = missing_networks(extractor_names(spec))
     return [f"weights of {name}; fetch with: sdbench models fetch {name}" for name in absent]
 
 

@@ -92,6 +92,17 @@ def test_a_pipeline_of_another_kind_is_run_by_diffusers(mine: Path) -> None:
     assert "reference" not in content
 
 
+def test_networks_that_another_one_needs_are_named_too(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--checkpoints", "shapes-v1-1", "--prompts", "shapes", "--metrics", "image-reward"]
+    assert main(["init", *words]) == 0
+    assert "sdbench models fetch image-reward bert-base-uncased\n" in capsys.readouterr().out
+    assert main(["plan", "experiment.yaml", "--out", "run"]) == 0
+    missing = [line for line in capsys.readouterr().out.splitlines() if line.startswith("missing: ")]
+    assert [line.rpartition(" ")[2] for line in missing] == ["image-reward", "bert-base-uncased"]
+
+
 def test_a_person_is_asked_for_what_is_missing(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO("shapes-v1-1 shapes-v1-4\nprompts.csv\n\n")
     monkeypatch.setattr(terminal, "isatty", lambda: True)
