@@ -95,7 +95,7 @@ def test_weights_that_are_missing_or_wrong_get_one_line(
     wrong = tmp_path / "wrong.safetensors"
     save_file({"embeddings.position_embeddings": torch.zeros(1, 257, 8)}, wrong)
     with pytest.raises(MetricsError, match=r"cannot load the weights .*check the file") as caught:
-        EXTRACTORS["dinov2-vit-l-14"].build(wrong)
+        dinov2_from("dinov2-vit-l-14", TINY, wrong, "cpu")
     assert "\n" not in str(caught.value)
 
     def offline(*names: str) -> str:

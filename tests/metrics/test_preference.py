@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ def test_wrong_files_get_one_line(head: tuple[Path, torch.nn.Sequential], tmp_pa
     wrong = tmp_path / "wrong.pth"
     builders = {
         "laion-aesthetic-v2": laion_aesthetic_v2,
-        "hps-v2.1": hps_v2_1,
+        "hps-v2.1": partial(hps_v2_1, architecture="ViT-S-32"),  # small, built at once
         "pickscore": EXTRACTORS["pickscore"].build,
     }
     for content in (b"", b"<html>", b"no weights"):
