@@ -182,7 +182,7 @@ def _compared(
     device = environment.best_device()
     extractors = build_extractors((p.extractor for p in protocols), device)
     lpips = lpips if a.kept is None else None
-    gathered = gather(a, [b, *repeats], pairing.both, extractors, memory, progress, lpips)
+    gathered = gather(a, [b, *repeats], pairing.both, extractors, memory, progress, prompts, lpips)
     first, second = gathered.pictures[a.name], gathered.pictures[b.name]
     flagged = flagged_pairs(pairing.both, first, second)
     keys = _judged(pairing, flagged, gathered, repeats)

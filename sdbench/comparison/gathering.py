@@ -15,18 +15,18 @@ from metrics.features import Extractor
 from metrics.lpips import SMALLEST, Lpips
 from sdbench.comparison.closeness import SAME, Closeness, compare_pixels
 from sdbench.comparison.closeness import VERSION as CLOSENESS_VERSION
-from sdbench.comparison.kept import FEATURES, Kept
+from sdbench.comparison.kept import FEATURES
 from sdbench.comparison.memory import Memory
 from sdbench.comparison.pictures import VERSION as PICTURE_VERSION
 from sdbench.comparison.pictures import Picture, look_at
 from sdbench.comparison.sides import Side
-from sdbench.core.digest import digest_bytes
+from sdbench.core.digest import digest_bytes, digest_value
 from sdbench.core.errors import InputError
 from sdbench.core.progress import ImageProgress
-from sdbench.scoring.extract import image_features
-from sdbench.scoring.extractors import features_identity
+from sdbench.scoring.extract import Beside, image_features
+from sdbench.scoring.extractors import features_identity, takes_prompts
 
-__all__ = ["Gathered", "gather"]
+__all__ = ["Gathered", "feature_key", "gather"]
 
 BATCH = 32
 LPIPS_BATCH = 4
@@ -58,6 +58,7 @@ class _Image:
 
     side: Side
     key: str
+    prompt: str
     blob: bytes
     digest: str
     picture: Picture | None = None
@@ -75,6 +76,7 @@ def gather(
     extractors: Mapping[str, Extractor],
     memory: Memory,
     progress: ImageProgress,
+    prompts: Mapping[str, str],
     lpips: Lpips | None = None,
 ) -> Gathered:
     """Return the numbers of the images that `keys` name on the sides that have them.
@@ -86,6 +88,7 @@ def gather(
         extractors: Networks by name.
         memory: Remembers numbers by content.
         progress: Counts images; told the total here.
+        prompts: Prompts by key, as far as known.
         lpips: Compares the first of the others with the baseline; None for none.
 
     Raises:
@@ -103,7 +106,7 @@ def gather(
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(keys), BATCH):
             part = keys[start : start + BATCH]
-            rows = [_read(side, part) for side in sides]
+            rows = [_read(side, part, prompts) for side in sides]
             _look(rows, memory, pool)
             _measure_pairs(rows, gathered, memory, pool)
             if lpips is not None:
@@ -115,13 +118,19 @@ def gather(
     return gathered
 
 
-def _read(side: Side, keys: Sequence[str]) -> dict[str, _Image]:
+def feature_key(extractor: Extractor, sha256: str, prompt: str) -> str:
+    """Return what features are remembered by: the digest of the pixels, and of the prompt if that counts."""
+    return f"{sha256} {digest_value(prompt)}" if takes_prompts(extractor) else sha256
+
+
+def _read(side: Side, keys: Sequence[str], prompts: Mapping[str, str]) -> dict[str, _Image]:
     wanted = [key for key in keys if key in side.names]
     if side.kept is not None:
-        return {key: _Image(side, key, b"", "", side.kept.pictures[key]) for key in wanted}
+        pictures = side.kept.pictures
+        return {key: _Image(side, key, prompts.get(key, ""), b"", "", pictures[key]) for key in wanted}
     blobs: Iterator[bytes] = side.read(wanted)
     return {
-        key: _Image(side, key, blob, f"{side.salt}{digest_bytes(blob)}")
+        key: _Image(side, key, prompts.get(key, ""), blob, f"{side.salt}{digest_bytes(blob)}")
         for key, blob in zip(wanted, blobs, strict=True)
     }
 
@@ -215,35 +224,40 @@ def _extract(
     memory: Memory,
 ) -> None:
     """Fill in the features of readable images; equal pixels have equal features, whatever their files."""
-    readable = [image for image in images if _picture(image).sha256]
-    known = memory.get(kind, [_picture(image).sha256 for image in readable])
-    for image in readable:
+    readable = [
+        (feature_key(extractor, _picture(image).sha256, image.prompt), image)
+        for image in images
+        if _picture(image).sha256
+    ]
+    known = memory.get(kind, [key for key, _ in readable])
+    for key, image in readable:
         if image.side.kept is not None:
-            known[_picture(image).sha256] = _kept_features(image, image.side.kept, kind, name)
-    new = {_picture(image).sha256: image for image in readable if _picture(image).sha256 not in known}
-    by_size: dict[tuple[int, int], list[_Image]] = {}
-    for image in new.values():
-        image.look()
-        by_size.setdefault(_picture(image).size, []).append(image)
+            known[key] = _kept_features(key, image.side, kind, name)
+    new = {key: image for key, image in readable if key not in known}
+    by_size: dict[tuple[int, int], list[str]] = {}
+    for key, image in new.items():
+        by_size.setdefault(_picture(image).size, []).append(key)
     found: dict[str, bytes] = {}
     for alike in by_size.values():
-        pixels = np.stack([image.pixels for image in alike if image.pixels is not None])
-        rows = image_features({name: extractor}, [pixels])[name].astype(np.float32)
-        found |= {_picture(i).sha256: row.tobytes() for i, row in zip(alike, rows, strict=True)}
+        pixels = np.stack([_pixels(new[key]) for key in alike])
+        beside = Beside([new[key].prompt for key in alike])
+        rows = image_features({name: extractor}, [pixels], beside)[name].astype(np.float32)
+        found |= {key: row.tobytes() for key, row in zip(alike, rows, strict=True)}
     memory.put(kind, found)
     known |= found
-    for image in readable:
-        row = np.frombuffer(known[_picture(image).sha256], np.float32)
-        gathered.features[image.side.name][name][image.key] = row
+    for key, image in readable:
+        gathered.features[image.side.name][name][image.key] = np.frombuffer(known[key], np.float32)
 
 
-def _kept_features(image: _Image, kept: Kept, kind: str, name: str) -> bytes:
+def _kept_features(key: str, side: Side, kind: str, name: str) -> bytes:
+    kept = side.kept
+    assert kept is not None
     try:
-        return kept.features[kind][_picture(image).sha256]
+        return kept.features[kind][key]
     except KeyError:
         found = f"those of {', '.join(kept.metrics)}" if kept.metrics else "none"
         raise InputError(
-            f"{image.side.name} keeps no features of {name} with the weights that are here, only {found}: "
+            f"{side.name} keeps no features of {name} with the weights that are here, only {found}: "
             f"record it again"
         ) from None
 

@@ -41,7 +41,7 @@ class Kept:
         pictures: Every image in numbers, by key.
         previews: A small WebP file of every image that can be read, by key.
         features: The bytes of features float32 [d] by kind, FEATURES and the extractor's identity, and by
-            digest of the pixels.
+            digest of the pixels, with that of the prompt for values that depend on it.
         prompts: The prompt of each key, as far as known.
         metrics: Protocols whose features are kept.
         seed: Seed of the noise, if it is known.

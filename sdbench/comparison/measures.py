@@ -73,9 +73,9 @@ def choose_protocols(side: Side, names: Sequence[str] | None) -> list[Protocol]:
     protocols = protocols_of(names)
     for protocol in protocols:
         of_many = protocol.extractor == PICTURES or protocol.formula.by_prompt
-        if of_many or protocol.with_prompts or protocol.with_reference:
+        if of_many or protocol.with_reference:
             raise InputError(f"{protocol.name} needs more than single images: leave it out")
-        if protocol.formula.needs_text and not side.prompts:
+        if protocol.needs_prompts and not side.prompts:
             raise InputError(f"{protocol.name} reads prompts: give them by --prompts FILE and --mapping")
     return protocols
 

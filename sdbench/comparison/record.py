@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdbench.comparison.compare import CompareRequest, single_side
-from sdbench.comparison.gathering import gather
+from sdbench.comparison.gathering import feature_key, gather
 from sdbench.comparison.kept import FEATURES, SUFFIX, Kept, preview, write_kept
 from sdbench.comparison.measures import choose_protocols
 from sdbench.comparison.memory import Memory
@@ -37,14 +37,15 @@ def record(request: CompareRequest, path: Path, progress: ImageProgress) -> Kept
     protocols = choose_protocols(side, request.metrics)
     extractors = build_extractors((each.extractor for each in protocols), environment.best_device())
     with Memory() as memory:
-        gathered = gather(side, [], side.keys, extractors, memory, progress)
+        gathered = gather(side, [], side.keys, extractors, memory, progress, side.prompts)
     pictures, features = gathered.pictures[side.name], gathered.features[side.name]
     kept = Kept(
         pictures,
         _previews(side, [key for key, one in pictures.items() if one.sha256], progress),
         {
             f"{FEATURES}{features_identity(each)}": {
-                pictures[key].sha256: row.tobytes() for key, row in features[name].items()
+                feature_key(each, pictures[key].sha256, side.prompts.get(key, "")): row.tobytes()
+                for key, row in features[name].items()
             }
             for name, each in extractors.items()
         },

@@ -27,6 +27,7 @@ __all__ = [
     "features_identity",
     "floats_of",
     "is_at_hand",
+    "takes_prompts",
     "takes_references",
 ]
 
@@ -95,6 +96,11 @@ def features_identity(extractor: Extractor, reference: str = "") -> str:
     if takes_references(extractor):
         identity["reference"] = reference
     return digest_value(identity)
+
+
+def takes_prompts(extractor: Extractor) -> bool:
+    """Return whether the extractor gives each image with its prompt a value."""
+    return isinstance(extractor, ImageValues) and PROMPTS in extractor.takes
 
 
 def takes_references(extractor: Extractor) -> bool:

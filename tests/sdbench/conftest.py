@@ -7,7 +7,7 @@ import functools
 import hashlib
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -22,9 +22,11 @@ import yaml
 from PIL import Image
 
 from metrics.features import EXTRACTORS
+from metrics.networks import NETWORKS
 from reference_model import LatentDiffusion, load_checkpoint
 from reference_model.checkpoints import Lora
 from sdbench.cli import main
+from sdbench.models.home import weights_folder
 from sdbench.scoring.extractors import build_extractor
 from tests.sdbench.fake_hub import REPOSITORIES, Hub, serving
 from tests.sdbench.tiny_runs import content, no_page
@@ -114,6 +116,34 @@ def pixels(monkeypatch: pytest.MonkeyPatch) -> Iterator[PixelExtractor]:
     monkeypatch.setattr("sdbench.scoring.extractors.require_networks", lambda names: None)
     build_extractor.cache_clear()
     yield extractor
+    build_extractor.cache_clear()
+
+
+class Lengths:
+    """Stands in for a network of images and prompts: mean level plus length of the prompt.
+
+    `seen` is how many pairs it was given.
+    """
+
+    digest = "lengths"
+    seen = 0
+
+    def __call__(self, images: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
+        self.seen += len(images)
+        return images.mean(axis=(1, 2, 3)) + np.array([len(prompt) for prompt in prompts])
+
+
+@pytest.fixture
+def reward(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lengths]:
+    """Stands in for ImageReward, whose files in the weights folder are empty; SDBENCH_HOME must be set."""
+    weights_folder().mkdir(parents=True, exist_ok=True)
+    for name in ("image-reward", *NETWORKS["image-reward"].also):
+        (weights_folder() / NETWORKS[name].file).touch()
+    network = Lengths()
+    factory = replace(EXTRACTORS["image-reward"], build=lambda weights, vocabulary, device: network)
+    monkeypatch.setitem(EXTRACTORS, "image-reward", factory)
+    build_extractor.cache_clear()
+    yield network
     build_extractor.cache_clear()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from metrics.networks import NETWORKS
 from sdbench.cli import main
 from sdbench.core.errors import InputError
 from sdbench.scoring.extractors import build_extractor, build_extractors
-from tests.sdbench.conftest import N, rows
+from tests.sdbench.conftest import Lengths, N, rows
 
 
 @pytest.fixture
@@ -66,28 +65,8 @@ def test_weights_are_taken_from_the_folder_and_never_downloaded(
     assert asked == [cached, fetched]
 
 
-class Lengths:
-    """Stands in for a network of images and prompts: mean level plus length of the prompt."""
-
-    digest = "lengths"
-
-    def __call__(self, images: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
-        return images.mean(axis=(1, 2, 3)) + np.array([len(prompt) for prompt in prompts])
-
-
-@pytest.fixture
-def rewarding(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """ImageReward's files, empty, and a network that does not read them."""
-    for name in ("image-reward", *NETWORKS["image-reward"].also):
-        (folder / NETWORKS[name].file).touch()
-    factory = replace(EXTRACTORS["image-reward"], build=lambda weights, vocabulary, device: Lengths())
-    monkeypatch.setitem(EXTRACTORS, "image-reward", factory)
-    yield
-    build_extractor.cache_clear()
-
-
 def test_a_network_of_images_and_prompts_scores_each_pair(
-    rewarding: None, generated: Path, prompts: Path, tmp_path: Path
+    folder: Path, reward: Lengths, generated: Path, prompts: Path, tmp_path: Path
 ) -> None:
     arguments = ["--metrics", "image-reward", "--out", str(tmp_path / "out")]
     assert main(["score", str(generated), "--prompts", str(prompts), *arguments]) == 0

@@ -60,6 +60,12 @@ def test_formulas_and_extractors_combine(module: Path) -> None:
     assert tiles.label.startswith("Kernel distance, unbiased (tiles; plugged 1.0, ")
     spread = protocol_of("plugged:spread@plugged:Tiles")
     assert evaluate(spread, generated=rows).value == pytest.approx(rows.var(axis=0).sum())
+    assert [
+        protocol_of(f"plugged:spread@{name}").needs_prompts for name in ("image-reward", "pickscore")
+    ] == [
+        True,
+        False,
+    ]
     gap = protocol_of("plugged:gap@clip-vit-l-14")
     assert (gap.extractor, gap.formula.needs_reference, gap.formula.needs_text) == (
         "clip-vit-l-14",
