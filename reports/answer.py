@@ -15,16 +15,14 @@ from reports.wording import (
     count_range,
     images_needed,
     interval,
+    listed,
     number,
     p_value,
     probability,
     with_interval,
 )
 
-__all__ = ["Answer", "answer", "either", "listed"]
-
-#: Most cells that a sentence names; it counts the rest.
-_NAMED = 3
+__all__ = ["Answer", "answer", "either"]
 
 
 @dataclass(frozen=True)
@@ -173,10 +171,3 @@ def _own(stand: Standing) -> str:
 def either(words: list[str]) -> str:
     """Return "a, b or c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def listed(names: list[str]) -> str:
-    """Return "a, b and c", or the first names and the number of the others."""
-    if len(names) > _NAMED:
-        return f"{', '.join(names[: _NAMED - 1])} and {len(names) - _NAMED + 1} other cells"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
 
 from reports.runs import Run
 from reports.standing import SETTLED
-from reports.wording import images_needed
+from reports.wording import images_needed, listed
 
 __all__ = ["CurveOrder", "curve_order", "order_of_own_bests"]
 
@@ -22,9 +21,8 @@ _NAMED = 3
 class CurveOrder:
     """The curves of a run by one protocol, best first.
 
-    ``chain`` is the longest sequence of curves of which each is settled ahead of the next, best first;
-    ``also`` are the settled pairs that do not follow from it.
-    ``leading`` are the curves that none is settled to be ahead of. ``open`` has a row for each pair that is
+    ``steps`` are the settled pairs (ahead, behind) that do not follow from two others, and ``leading`` the
+    curves that none is settled to be ahead of. ``open`` has a row for each pair that is
     not settled, those that take fewest images first, with ``ahead``, ``behind`` and the columns of the run.
     ``over`` says by what curves are compared, ``tested`` whether the run has tests.
     """
@@ -32,8 +30,7 @@ class CurveOrder:
     label: str
     lower_is_better: bool
     curves: list[str]
-    chain: list[str]
-    also: list[tuple[str, str]]
+    steps: list[tuple[str, str]]
     leading: list[str]
     open: pd.DataFrame
     over: str
@@ -52,12 +49,16 @@ class CurveOrder:
 
     @property
     def settled(self) -> str:
-        """The settled order as a clause, "a is ahead of b, b of c"; "" if nothing is settled."""
-        steps = [*pairwise(self.chain), *self.also[:_NAMED]]
-        words = [
-            f"{ahead} {'of' if place else 'is ahead of'} {behind}"
-            for place, (ahead, behind) in enumerate(steps)
-        ]
+        """The settled order as a clause, "a and b are ahead of c, c of d"; "" if nothing is settled."""
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for name in self.curves:
+            behind = tuple(other for other in self.curves if (name, other) in self.steps)
+            if behind:
+                groups.setdefault(behind, []).append(name)
+        words: list[str] = []
+        for behind, ahead in groups.items():
+            verb = "" if words else "is ahead " if len(ahead) == 1 else "are ahead "
+            words.append(f"{listed(ahead, 'others')} {verb}of {listed(list(behind), 'others')}")
         return ", ".join(words)
 
     def _open_pairs(self) -> str:
@@ -106,13 +107,11 @@ def _order(run: Run, protocol: str, pairs: pd.DataFrame, over: str) -> CurveOrde
     curves = sorted(dict.fromkeys([*pairs["a"], *pairs["b"]]), key=lambda name: -int(wins.get(name, 0)))
     known = pairs[pairs["p_holm"].notna()]
     settled = list(map(tuple, known.loc[known["settled"], ["ahead", "behind"]].to_numpy()))
-    chain = _longest(curves, set(settled))
     return CurveOrder(
         str(rows["label"].iloc[0]),
         bool(lower),
         curves,
-        chain,
-        [pair for pair in settled if pair not in set(combinations(chain, 2))],
+        _steps(settled),
         [name for name in curves if not any(behind == name for _, behind in settled)],
         known[~known["settled"]].sort_values("needed", kind="stable"),
         over,
@@ -120,13 +119,11 @@ def _order(run: Run, protocol: str, pairs: pd.DataFrame, over: str) -> CurveOrde
     )
 
 
-def _longest(curves: list[str], settled: set[tuple[str, ...]]) -> list[str]:
-    """Return the longest sequence of curves, in their order, of which each is settled ahead of the next."""
-    best: dict[str, list[str]] = {}
-    for name in reversed(curves):
-        tails = [best[other] for other in best if (name, other) in settled]
-        best[name] = [name, *max(tails, key=len, default=[])]
-    return max((best[name] for name in curves), key=len)
+def _steps(settled: list[tuple[str, ...]]) -> list[tuple[str, str]]:
+    """Return the pairs that do not follow from two others."""
+    known = set(settled)
+    between = {name for pair in settled for name in pair}
+    return [(a, c) for a, c in settled if not any({(a, b), (b, c)} <= known for b in between)]
 
 
 def _scales(count: float) -> str:

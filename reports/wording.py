@@ -1,4 +1,4 @@
-"""Numbers as text: a point before decimals, commas between thousands, a true minus sign."""
+"""Numbers and lists as text: a point before decimals, commas between thousands, a true minus sign."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ __all__ = [
     "duration",
     "images_needed",
     "interval",
+    "listed",
     "number",
     "p_value",
     "probability",
@@ -29,6 +30,8 @@ INTERVAL = 1.96
 _SMALLEST_P, _SMALLEST_PROBABILITY = 0.0001, 0.01
 _MOST_DECIMALS = 9
 _MOST_IMAGES = 100_000
+#: Most names in a list; it counts the rest.
+_NAMED = 3
 
 
 def decimals(rows: pd.DataFrame) -> int:
@@ -152,3 +155,10 @@ def cut_start(name: str, letters: int) -> str:
 def cut_end(name: str, letters: int) -> str:
     """Return at most so many letters of a name, its start if it is longer."""
     return name if len(name) <= letters else f"{name[: letters - 1]}…"
+
+
+def listed(names: list[str], others: str = "other cells") -> str:
+    """Return "a, b and c", or the first names and how many ``others`` there are."""
+    if len(names) > _NAMED:
+        return f"{', '.join(names[: _NAMED - 1])} and {len(names) - _NAMED + 1} {others}"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

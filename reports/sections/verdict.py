@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.answer import answer, either, listed
+from reports.answer import answer, either
 from reports.curves import CurveOrder
 from reports.runs import Run
 from reports.sections._section import Material, Section
@@ -14,6 +14,7 @@ from reports.standing import SETTLED, Standing, standing
 from reports.wording import (
     count,
     count_range,
+    listed,
     probability,
     with_interval,
 )

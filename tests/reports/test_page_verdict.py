@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reports.album import Album
-from reports.curves import curve_order
+from reports.curves import CurveOrder, curve_order
 from reports.runs import open_run
 from reports.sections import Material
 from reports.sections.verdict import verdict
@@ -177,11 +177,8 @@ def test_a_run_scored_before_ranges_were_stored_names_no_number(scored_run: Path
     assert told(scored_run)["orders"][0].endswith("not settled is v2 against v1.")
 
 
-def test_the_order_of_curves_is_the_longest_settled_one(scored_run: Path) -> None:
-    """Between a settled first and last, a curve that neither is settled against does not hide them."""
-    run = open_run(scored_run)
-    pairs = [("a", "b", -1.0, 0.6), ("a", "c", -2.0, 0.001), ("b", "c", -1.0, 0.3), ("d", "c", 1.0, 0.01)]
-    pairs += [("a", "d", -3.0, 0.001), ("b", "d", -2.0, 0.2)]
+def order_by(run: Path, pairs: list[tuple[str, str, float, float]]) -> CurveOrder:
+    """The order of a run's curves by pairs (a, b, difference, corrected p-value)."""
     rows = [
         {
             "protocol": "fd-test",
@@ -197,13 +194,27 @@ def test_the_order_of_curves_is_the_longest_settled_one(scored_run: Path) -> Non
     ]
     pd.DataFrame(rows).assign(
         scales=2, n=64, note="", **dict.fromkeys(["standard_error", "low", "high"], 1)
-    ).assign(p_value=0.5).to_csv(scored_run / "curves.csv", index=False)
-    order = curve_order(run, "fd-test")
+    ).assign(p_value=0.5).to_csv(run / "curves.csv", index=False)
+    order = curve_order(open_run(run), "fd-test")
     assert order is not None
-    assert order.chain == ["a", "c", "d"]
+    return order
+
+
+def test_the_settled_order_leaves_out_what_follows_and_says_what_is_open(scored_run: Path) -> None:
+    """Between a settled first and last, a curve that neither is settled against does not hide them."""
+    pairs = [("a", "b", -1.0, 0.6), ("a", "c", -2.0, 0.001), ("b", "c", -1.0, 0.3), ("d", "c", 1.0, 0.01)]
+    order = order_by(scored_run, [*pairs, ("a", "d", -3.0, 0.001), ("b", "d", -2.0, 0.2)])
+    assert order.steps == [("a", "c"), ("c", "d")]
     assert order.leading == ["a", "b"]
     assert order.sentence == (
         "Fréchet distance, mean over 2 guidance scales: a is ahead of c, c of d (settled); not settled is b "
         "against d (settling it takes about 150 to 1,400 images a cell), a against b (about 300 to 2,700), b "
         "against c (about 300 to 2,700)."
     )
+
+
+def test_curves_that_are_ahead_of_the_same_ones_are_named_together(scored_run: Path) -> None:
+    better = [("a", "c"), ("b", "c"), ("a", "d"), ("b", "d"), ("a", "e"), ("b", "e"), ("c", "e"), ("d", "e")]
+    pairs = [(x, y, -1.0, 0.001) for x, y in better]
+    order = order_by(scored_run, [*pairs, ("a", "b", -0.1, 0.7), ("c", "d", -0.1, 0.7)])
+    assert order.settled == "a and b are ahead of c and d, c and d of e"
