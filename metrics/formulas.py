@@ -26,6 +26,7 @@ from metrics.precision_recall import (
     precision_estimate,
     recall_estimate,
 )
+from metrics.prompt_accuracy import prompt_accuracy_estimate
 from metrics.uncertainty import Estimate
 from metrics.vendi import vendi_estimate
 
@@ -51,6 +52,7 @@ class Formula:
         by_prompt: Whether the value is a mean over prompts of what all images of a prompt amount to;
             ``estimate`` then takes the n ``prompts``.
         is_mean: Whether the value is the mean of a value that each generated image has by itself.
+        parts: What its estimates' ``parts`` are, in one word or a few; "" if they have none.
         by_blocks: Whether the error comes from blocks of images, so that nothing is known of single ones.
         together: Computes several formulas that share most of their work; its result is keyed by their
             ``estimate``.
@@ -66,6 +68,7 @@ class Formula:
     needs_captions: bool = False
     by_prompt: bool = False
     is_mean: bool = False
+    parts: str = ""
     by_blocks: bool = False
     together: Callable[..., Mapping[Estimator, Estimate]] | None = None
 
@@ -154,6 +157,13 @@ FORMULAS: dict[str, Formula] = {
     ),
     "mean_value": Formula(
         "mean of the value that the network gives each image", mean_value_estimate, "higher", is_mean=True
+    ),
+    "prompt_accuracy": Formula(
+        "mean share of the prompt's statements that hold",
+        prompt_accuracy_estimate,
+        "higher",
+        is_mean=True,
+        parts="kind of statement",
     ),
     "vendi": Formula(
         "mean Vendi score of the images of a prompt, cosine similarity",

@@ -83,6 +83,14 @@ def _clip(extractor: str, resize: str, mean_of: str, words: str) -> _Input:
 
 
 _SHAPES = _clip("shapes-clip", _RESIZED.format(64), "the model", "shapes-CLIP")
+_SHAPES_READER = _Input(
+    "shapes-reader",
+    "none: images of 64x64 alone",
+    "none",
+    "shapes, colours, sizes, patterns, places and background, read by matching the family's renderer",
+    "shapes reader",
+    with_prompts=True,
+)
 _VIT_L_14 = _clip("clip-vit-l-14", _RESIZED.format(224), "OpenAI", "OpenAI ViT-L/14")
 _VIT_B_32 = _clip("clip-vit-b-32", _RESIZED.format(224), "OpenAI", "OpenAI ViT-B/32")
 _VIT_H_14 = _clip("clip-vit-h-14", _RESIZED.format(224), "OpenAI", "OpenCLIP ViT-H/14 laion2b")
@@ -210,6 +218,13 @@ PROTOCOLS: dict[str, Protocol] = dict(
         *_frechet("fd-shapes-clip", _SHAPES, "Fréchet distance", _NOTHING),
         _named("kd-shapes-clip", "kernel", _SHAPES, "Kernel distance, unbiased ({} features)", _NOTHING),
         _named("clip-score-shapes", "clip_score", _SHAPES, "CLIP score ({}, raw cosine)", _NOTHING),
+        _named(
+            "prompt-accuracy-shapes",
+            "prompt_accuracy",
+            _SHAPES_READER,
+            "Prompt accuracy ({})",
+            "no published protocol: GenEval asks the same of other pictures",
+        ),
         *_neighbourhoods("shapes-clip", _SHAPES),
         _named("cfred-shapes-clip", "conditional_frechet", _SHAPES, "cFreD ({} features)", _NOTHING),
         _named("vendi-shapes-clip", "vendi", _SHAPES, "Vendi score per prompt ({} features)", _NOTHING),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 
 import numpy as np
@@ -50,6 +50,7 @@ class Estimate:
         clusters: Which images share a prompt [n] int, if some do (with_clusters), or a block of images
             (metrics.blocks), else None.
         protocol: The name of the protocol; "" for a formula applied to bare features.
+        parts: What the images' values consist of, by name: values [n], NaN for an image without that part.
     """
 
     value: float
@@ -60,6 +61,7 @@ class Estimate:
     per_pair: NDArray[np.float64] | None = None
     clusters: NDArray[np.intp] | None = None
     protocol: str = ""
+    parts: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def interval(self) -> tuple[float, float] | None:

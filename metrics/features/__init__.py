@@ -17,8 +17,10 @@ from metrics.features.dinov2 import dinov2_vit_l_14
 from metrics.features.image_reward import image_reward
 from metrics.features.inception import by_way_of_256, inception_v3, like_clean_fid, like_tensorflow
 from metrics.features.preference import hps_v2_1, laion_aesthetic_v2, pickscore
+from metrics.features.statements import StatementReader
 from metrics.networks import NETWORKS
 from metrics.preprocess import Fit, crop_and_resize, resize_and_crop
+from metrics.prompt_accuracy import STATEMENT_KINDS
 
 __all__ = ["EXTRACTORS", "Extractor", "Factory", "PromptedValues", "TextExtractor"]
 
@@ -29,8 +31,8 @@ class Factory:
 
     Attributes:
         build: Takes an optional path of the weights, those of the networks that NETWORKS names beside it, and
-            ``device``; "shapes-clip" takes (config, weights, tokenizer) and ``device``. Returns an
-            Extractor or PromptedValues.
+            ``device``; "shapes-clip" takes (config, weights, tokenizer) and ``device``, "shapes-reader" what
+            StatementReader takes. Returns an Extractor or PromptedValues.
         dim: Length of a feature vector.
         weights: Name of the file in the folder of weights; None: no file is needed.
         reads_text: Whether it is a TextExtractor.
@@ -56,6 +58,7 @@ def _inception(name: str, resize: Callable[..., Any]) -> Factory:
 
 EXTRACTORS: dict[str, Factory] = {
     "shapes-clip": Factory(clip_from_files, 64, reads_text=True),
+    "shapes-reader": Factory(StatementReader, 2 * len(STATEMENT_KINDS), with_prompts=True),
     "clip-vit-b-32": _clip("clip-vit-b-32", 512),
     "clip-vit-l-14": _clip("clip-vit-l-14", 768),
     # Cropped before it is resized, as in CMMD.

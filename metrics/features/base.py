@@ -58,14 +58,14 @@ class TextExtractor(Extractor, Protocol):
 
 
 class PromptedValues(Protocol):
-    """A frozen network from an image and its prompt to one number, which no features of either give."""
+    """From an image and its prompt to one number or a few, which no features of either give."""
 
     @property
     def digest(self) -> str:
-        """Hexadecimal sha256 of the weights."""
+        """Hexadecimal sha256 of the weights, or of whatever determines the values."""
 
     def __call__(self, images: NDArray[np.uint8], prompts: Sequence[str]) -> NDArray[np.float64]:
-        """Return the values [B] of images uint8 [B, H, W, 3] and their B prompts."""
+        """Return the values, [B] or [B, dim], of images uint8 [B, H, W, 3] and their B prompts."""
 
 
 def normalised(

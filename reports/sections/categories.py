@@ -1,4 +1,4 @@
-"""Results by category of the prompts: a chart and a table per protocol and column of the prompt file."""
+"""Results by category: a chart and a table per protocol and grouping."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CategoryLine:
 
 
 def categories(material: Material) -> Section | Absent:
-    """Return the results by category; absent if the spec names no column of the prompt file."""
+    """Return the results by category; absent if nothing is grouped."""
     run = material.run
     views = by_category(run)
     if not views:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from typing import Any
 
 from metrics import MetricsError, Protocol
 from metrics.features import EXTRACTORS, Extractor
@@ -60,8 +61,6 @@ def build_extractors(names: Iterable[str], device: str) -> dict[str, Extractor]:
 @cache
 def build_extractor(name: str, device: str) -> Extractor:
     """Return the extractor `name` on `device`; raise InputError if its weights are missing or damaged."""
-    if name == "shapes-clip":
-        return _shapes_clip(device)
     if name not in EXTRACTORS:
         return outside_extractor(name, device)
     factory = EXTRACTORS[name]
@@ -69,10 +68,15 @@ def build_extractor(name: str, device: str) -> Extractor:
         require_networks([name])
     paths = network_files(name) if factory.weights is not None else None
     try:
-        built = factory.build(*(paths or (None,)), device=device)
+        if name in _EMBEDDED:
+            built = _EMBEDDED[name](device)
+        else:
+            built = factory.build(*(paths or (None,)), device=device)
     except MetricsError as error:
         raise InputError(f"{error}") from None
-    return ImageValues(name, built.digest, built, (IMAGES, PROMPTS)) if factory.with_prompts else built
+    if not factory.with_prompts:
+        return built
+    return ImageValues(name, built.digest, built, (IMAGES, PROMPTS), factory.dim)
 
 
 def floats_of(name: str) -> int:
@@ -117,12 +121,20 @@ def build_same(build: Build, name: str, identity: str, reference: str = "") -> E
     return extractor
 
 
-def _shapes_clip(device: str) -> Extractor:
+def _shapes_clip(device: str) -> Any:
     from reference_model import shapes
 
-    try:
-        return EXTRACTORS["shapes-clip"].build(
-            shapes.CLIP_CONFIG, shapes.CLIP_WEIGHTS, shapes.load_tokenizer(), device=device
-        )
-    except MetricsError as error:
-        raise InputError(f"{error}") from None
+    return EXTRACTORS["shapes-clip"].build(
+        shapes.CLIP_CONFIG, shapes.CLIP_WEIGHTS, shapes.load_tokenizer(), device=device
+    )
+
+
+def _shapes_reader(device: str) -> Any:
+    from reference_model.shapes.reading import judge, statements
+    from reference_model.shapes.scenes import IMAGE_SIZE
+
+    return EXTRACTORS["shapes-reader"].build(judge, statements, IMAGE_SIZE)
+
+
+_EMBEDDED: dict[str, Callable[[str], Any]] = {"shapes-clip": _shapes_clip, "shapes-reader": _shapes_reader}
+"""Those of the embedded family, whose parts come from `reference_model`."""

@@ -29,6 +29,7 @@ from sdbench.scoring.pictures import PICTURES, Pictures
 from sdbench.scoring.reference_sets import ReferenceSet, find_reference, reference_of
 from sdbench.scoring.references import Real, own_images, own_reference, prepare_images, prepare_stats
 from sdbench.scoring.sample import Sample
+from sdbench.scoring.trial import check_prompts
 from sdbench.spec import FolderReference, ShapesReference, StatsReference
 
 __all__ = ["BATCH_SIZE", "RealImages", "SetScores", "compared_with", "reals_of", "score_set"]
@@ -87,6 +88,7 @@ def score_set(
     device = environment.best_device()
     extractors = build_extractors(extractors_of(protocols), device)
     image_size = images.image_size()
+    check_prompts(protocols, extractors, (caption.prompt for caption in captions), image_size)
     found = compared_with(real, image_size)
     reals = reals_of(found, protocols, extractors, image_size, store, progress)
     reference = found if isinstance(found, ReferenceSet) else None

@@ -1,19 +1,41 @@
-"""A trial of extractors from outside before any image is made."""
+"""Trials before any image is made: of extractors from outside, and of prompts that an extractor must read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from metrics import MetricsError, Protocol
 from metrics.features import EXTRACTORS, Extractor
+from metrics.features.statements import StatementReader
+from sdbench.core.errors import InputError
 from sdbench.data.prompts import Prompt
 from sdbench.scoring.extract import image_features, text_features
+from sdbench.scoring.outside import ImageValues
 from sdbench.scoring.pairs import OfPrompts, beside_images
 
-__all__ = ["try_out"]
+__all__ = ["check_prompts", "try_out"]
 
 _IMAGES = 2
+
+
+def check_prompts(
+    protocols: Iterable[Protocol],
+    extractors: Mapping[str, Extractor],
+    prompts: Iterable[str],
+    image_size: tuple[int, int],
+) -> None:
+    """Raise InputError for prompts, or a size (height, width), that a protocol's extractor cannot read."""
+    texts = list(prompts)
+    for protocol in protocols:
+        extractor = extractors.get(protocol.extractor)
+        if not isinstance(extractor, ImageValues) or not isinstance(extractor.function, StatementReader):
+            continue
+        try:
+            extractor.function.check(texts, image_size)
+        except MetricsError as error:
+            raise InputError(f"{protocol.name}: {error}; leave this metric out") from None
 
 
 def try_out(

@@ -33,7 +33,7 @@ from sdbench.scoring.references import (
     prepare_images,
     prepare_stats,
 )
-from sdbench.scoring.trial import try_out
+from sdbench.scoring.trial import check_prompts, try_out
 from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
 from sdbench.sweep.names import check_names
 from sdbench.sweep.planning import make_cells, settings_of
@@ -150,7 +150,7 @@ def check_measurable(
     prompts: Sequence[Prompt],
     reference: ReferenceSet | None,
 ) -> None:
-    """Try the extractors from outside; raise InputError for what a metric of the spec cannot have."""
+    """Try extractors and prompts; raise InputError for what a metric of the spec cannot have."""
     protocols = protocols_of(spec.metrics)
     of_sets = [protocol.name for protocol in protocols if protocol.extractor == PICTURES]
     if of_sets and spec.images != "all":
@@ -166,6 +166,7 @@ def check_measurable(
     if by_prompt and spec.budget is not None:
         raise InputError(f"budget: it may stop between images of a prompt, which {by_prompt[0]} compares")
     captions_needed(protocols, reference)
+    check_prompts(protocols, extractors, (prompt.text for prompt in prompts), spec.height_width)
     try_out(extractors, spec.height_width, prompts, own_images(protocols, reference))
 
 

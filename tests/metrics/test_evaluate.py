@@ -33,11 +33,14 @@ from metrics.precision_recall import (
     precision_estimate,
     recall_estimate,
 )
+from metrics.prompt_accuracy import prompt_accuracy_estimate
 from metrics.uncertainty import with_clusters
 from metrics.vendi import vendi_estimate
 
 SHIFTS = np.array([0.0, 0.3, 1.0])[:, None, None]
 REAL, GENERATED, TEXT = np.random.default_rng(0).normal(size=(3, 40, 6)) + SHIFTS
+
+COUNTS = np.random.default_rng(1).integers(0, 2, (40, 12)) + np.repeat([0, 1], 6)
 
 PAIRS = [f"prompt {row // 2}" for row in range(40)]
 
@@ -57,6 +60,7 @@ DIRECT = {
     "clip_score_x100": lambda: clip_score_x100_estimate(generated=GENERATED, text=TEXT),
     "inner_product": lambda: inner_product_estimate(generated=GENERATED, text=TEXT),
     "mean_value": lambda: mean_value_estimate(generated=GENERATED[:, :1]),
+    "prompt_accuracy": lambda: prompt_accuracy_estimate(generated=COUNTS),
     "vendi": lambda: with_clusters(vendi_estimate(generated=GENERATED, prompts=PAIRS), PAIRS),
 }
 NAMES = {formula: name for name, formula in FORMULAS.items()}
@@ -64,6 +68,8 @@ ONE_EACH = {NAMES[protocol.formula]: protocol for protocol in PROTOCOLS.values()
 
 
 def generated(protocol: Protocol) -> np.ndarray:
+    if protocol.formula == FORMULAS["prompt_accuracy"]:
+        return COUNTS
     return GENERATED[:, :1] if protocol.formula == FORMULAS["mean_value"] else GENERATED
 
 
@@ -106,7 +112,7 @@ def test_every_formula_has_a_protocol() -> None:
     assert set(ONE_EACH) == set(DIRECT) == set(FORMULAS)
 
 
-ASKING = [protocol for name, protocol in ONE_EACH.items() if name != "mean_value"]
+ASKING = [protocol for name, protocol in ONE_EACH.items() if name not in ("mean_value", "prompt_accuracy")]
 
 
 @pytest.mark.parametrize("protocol", ASKING, ids=lambda protocol: protocol.name)

@@ -27,7 +27,8 @@ def test_every_protocol_is_complete_and_points_at_an_extractor() -> None:
         reads_text = protocol.formula in [
             FORMULAS[key] for key in ("clip_score", "clip_score_x100", "inner_product")
         ]
-        of_images_alone = reads_text or protocol.formula in (FORMULAS["mean_value"], FORMULAS["vendi"])
+        alone = [FORMULAS[key] for key in ("mean_value", "prompt_accuracy", "vendi")]
+        of_images_alone = reads_text or protocol.formula in alone
         assert protocol.formula.needs_reference == (not of_images_alone)
         assert protocol.formula.needs_text == (reads_text or protocol.formula.needs_captions)
         with_prompts = EXTRACTORS[protocol.extractor].with_prompts

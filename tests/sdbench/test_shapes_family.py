@@ -48,9 +48,10 @@ def test_two_runs_agree_to_the_byte_and_the_last_checkpoint_follows_its_prompts_
         rows = list(csv.DictReader(stream))
     assert [row["protocol"] for row in rows] == 2 * small["metrics"]
     assert {(row["n"], row["flagged"], row["nfe"]) for row in rows} == {("48", "0", "52")}
-    first, last = (float(row["value"]) for row in rows if row["protocol"] == "clip-score-shapes")
-    error = max(float(row["standard_error"]) for row in rows if row["protocol"] == "clip-score-shapes")
-    assert last > first + 2 * error
+    for score in ("clip-score-shapes", "prompt-accuracy-shapes"):
+        of_score = [row for row in rows if row["protocol"] == score]
+        first, last = (float(row["value"]) for row in of_score)
+        assert last > first + 2 * max(float(row["standard_error"]) for row in of_score), score
 
 
 def test_the_batch_moves_no_pixel_by_more_than_a_level() -> None:

@@ -6,7 +6,8 @@ backgrounds are the templates, and no network takes part.
 
 from __future__ import annotations
 
+from reference_model.shapes.reading.judging import judge
 from reference_model.shapes.reading.scenes import Sighting, View, read_scenes
 from reference_model.shapes.reading.statements import KINDS, Statement, check, statements
 
-__all__ = ["KINDS", "Sighting", "Statement", "View", "check", "read_scenes", "statements"]
+__all__ = ["KINDS", "Sighting", "Statement", "View", "check", "judge", "read_scenes", "statements"]

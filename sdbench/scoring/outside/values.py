@@ -1,4 +1,4 @@
-"""Metrics that give each image a value: stored like the features of an extractor, of length 1."""
+"""Metrics that give each image a value or a few: stored like the features of an extractor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def guarded(function: Callable[..., Any], *args: Any, **given: Any) -> Any:
     try:
         return function(*args, **given)
     except Exception as error:
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or isinstance(error, MetricsError):
             raise
         raise MetricsError(f"raises {error_words(error)}") from error
 
@@ -36,22 +36,24 @@ def as_array(found: Any) -> NDArray[np.float64]:
 
 
 class ImageValues:
-    """An extractor of one number per image, by a function of images, and of prompts and reference images.
+    """An extractor of numbers per image, by a function of images, and of prompts and reference images.
 
     Attributes:
         name: The name of the metric with its arguments.
         digest: Identifies its code, arguments and weights.
-        dim: 1.
+        dim: How many values an image has.
         takes: Which of images, prompts and references the function takes.
+        function: Gives the values.
     """
 
-    dim = 1
-
-    def __init__(self, name: str, digest: str, function: Callable[..., Any], takes: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, digest: str, function: Callable[..., Any], takes: Sequence[str], dim: int = 1
+    ) -> None:
         self.name = name
         self.digest = digest
         self.takes = frozenset(takes)
-        self._function = function
+        self.function = function
+        self.dim = dim
 
     @property
     def takes_references(self) -> bool:
@@ -59,13 +61,13 @@ class ImageValues:
         return REFERENCES in self.takes
 
     def images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the values [B, 1] of images uint8 [B, H, W, 3], if nothing else is needed."""
+        """Return the values [B, dim] of images uint8 [B, H, W, 3], if nothing else is needed."""
         return self.values(images, [], None)
 
     def values(
         self, images: NDArray[np.uint8], prompts: Sequence[str], references: NDArray[np.uint8] | None
     ) -> NDArray[np.float32]:
-        """Return the values [B, 1] of images uint8 [B, H, W, 3].
+        """Return the values [B, dim] of images uint8 [B, H, W, 3].
 
         Args:
             images: The images.
@@ -73,7 +75,7 @@ class ImageValues:
             references: Their reference images, of the same shape; None if the function takes none.
 
         Raises:
-            MetricsError: The function raises, or returns something else than B finite numbers.
+            MetricsError: The function raises, or returns something else than finite numbers for B images.
         """
         # Copies, so that a function that works in place changes no image.
         given = {
@@ -81,12 +83,13 @@ class ImageValues:
             PROMPTS: list(prompts),
             REFERENCES: None if references is None else references.copy(),
         }
-        found = guarded(self._function, **{name: given[name] for name in self.takes})
+        found = guarded(self.function, **{name: given[name] for name in self.takes})
         values, n = as_array(found), len(images)
-        if values.shape not in ((n,), (n, 1)):
-            raise MetricsError(f"returns an array {list(values.shape)} for {n} images, not [{n}]")
-        values = values.reshape(n, 1)
-        wrong = np.flatnonzero(~np.isfinite(values))
+        if values.shape != (n, self.dim) and (self.dim > 1 or values.shape != (n,)):
+            wanted = [n] if self.dim == 1 else [n, self.dim]
+            raise MetricsError(f"returns an array {list(values.shape)} for {n} images, not {wanted}")
+        values = values.reshape(n, self.dim)
+        wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if wrong.size:
             first = f", the first for the prompt {prompts[wrong[0]]!r:.80}" if len(prompts) else ""
             raise MetricsError(f"returns NaN or infinity for {wrong.size} of {n} images{first}")

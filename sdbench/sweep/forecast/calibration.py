@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from metrics import MetricsError
 from sdbench.core import environment
 from sdbench.core.errors import InputError, SamplingError
 from sdbench.core.precision import full_precision
@@ -14,6 +13,7 @@ from sdbench.data.prompts import Prompt
 from sdbench.models import Images, Model, Source
 from sdbench.models.settings import Settings
 from sdbench.runs.images import as_png
+from sdbench.scoring.extract import Beside, image_features
 from sdbench.scoring.extractors import build_extractor, extractor_names, is_at_hand
 from sdbench.spec import ExperimentSpec
 from sdbench.sweep.batch_size import untried_size
@@ -96,7 +96,7 @@ def calibrate(
     if steps < every and high.seconds * every / steps <= WHOLE_BATCH:
         steps, high = every, _probe(model, settings, prompts[:size], every)
     per_evaluation, fixed = _slope(low, high)
-    features, without = _features(spec, high, device)
+    features, without = _features(spec, high, prompts[: high.size], device)
     what = f"{size} image{'s' if size > 1 else ''} at {min(FEW, every)} and {steps} steps"
     after = " after compiling" if settings.compiled else ""
     return Speed(
@@ -152,19 +152,21 @@ def _slope(low: _Probe, high: _Probe) -> tuple[float, float]:
     return per_evaluation, max(0.0, each - per_evaluation * high.evaluations)
 
 
-def _features(spec: ExperimentSpec, probe: _Probe, device: str) -> tuple[float, str]:
+def _features(
+    spec: ExperimentSpec, probe: _Probe, prompts: Sequence[Prompt], device: str
+) -> tuple[float, str]:
     """Return the seconds that the features of an image take, and a note on extractors that are missing."""
-    seconds, absent = 0.0, []
+    seconds, absent, beside = 0.0, [], Beside([prompt.text for prompt in prompts])
     for name in extractor_names(spec):
         if not is_at_hand(name):
             absent.append(name)
             continue
         try:
-            extractor = build_extractor(name, device)
-            extractor.images(probe.images.pixels)
+            extractor = {name: build_extractor(name, device)}
+            image_features(extractor, [probe.images.pixels], beside)
             began = time.perf_counter()
-            extractor.images(probe.images.pixels)
-        except (InputError, MetricsError):  # the second: values that take more than images
+            image_features(extractor, [probe.images.pixels], beside)
+        except InputError:  # also of values that take more than images and prompts
             absent.append(name)
             continue
         seconds += (time.perf_counter() - began) / probe.size

@@ -54,6 +54,17 @@ def test_categories_are_compared_between_the_best_cells_of_curves() -> None:
     assert tests[1].difference == pytest.approx(-1, abs=0.05)
 
 
+def test_a_category_whose_images_are_all_alike_has_no_error_but_is_compared() -> None:
+    same = np.where([kind == "people" for kind in KINDS.values()], 0.0, np.arange(12.0))
+    cells = [cell("a", "a", same), cell("b", "b", np.arange(12.0) + 1)]
+    animals, people = category_rows(cells, [PROTOCOLS[CLIP]], {"Category": KINDS})[:2]
+    assert animals.standard_error is not None
+    assert (people.value, people.standard_error, people.low, people.high) == (0, None, None, None)
+    assert people.note == "no standard error: all 6 images have the same value"
+    tests = category_comparisons(cells, [PROTOCOLS[CLIP]], {"Category": KINDS})
+    assert all(test.p_value is not None for test in tests)
+
+
 def test_cells_with_other_prompts_are_compared_over_those_that_both_have() -> None:
     random, fewer = np.random.default_rng(4), tuple(KINDS)[:5]
     a, b = cell("a", "a", random.normal(size=12)), cell("b", "b", random.normal(size=5), fewer)
