@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from family_features import FamilySweep, Features, real_features
 from numpy.typing import NDArray
 
 from metrics import PROTOCOLS, Estimate, Protocol
@@ -26,7 +27,6 @@ from metrics.evaluate import Reference, evaluate_all, prepare
 from metrics.uncertainty import standard_error_of_mean
 
 Array = NDArray[np.float64]
-Features = dict[str, NDArray[np.float32]]
 
 SHAPES = {"sharp": (3.4, 1.0), "wide": (3.4, 0.3), "nearly flat": (3.4, 0.01), "at the end": (8.0, 0.3)}
 """Best scale of the first curve, and how fast it falls from there."""
@@ -38,7 +38,8 @@ APART = 1.3
 
 CHECKPOINTS = ("shapes-v1-2", "shapes-v1-4")
 SCALES = (1.5, 2, 3, 4, 6, 8)
-PROMPTS, CHUNK, STEPS = 768, 64, 5
+PROMPTS = 768
+SWEEP = FamilySweep(CHECKPOINTS, SCALES, prompts=64, steps=5, prompt_seed=2000, seed=6000)
 
 
 def curves(repeats: int) -> None:
@@ -95,7 +96,7 @@ def _noise(random: np.random.Generator, tails: str, shape: tuple[int, int]) -> A
 def family(repeats: int, folder: Path) -> None:
     """Print coverage for each metric and checkpoint of the embedded family, and for their comparison."""
     pool, metrics = _pool(folder), [PROTOCOLS["kd-shapes-clip"], PROTOCOLS["clip-score-shapes"]]
-    real = prepare(metrics[0], _real(folder))
+    real = prepare(metrics[0], real_features(folder))
     truth = _family_found(pool, metrics, real)
     gaps = {metric.name: _gap(truth, metric.name)[0] for metric in metrics}
     counts, ratios = Counter[tuple[str, ...]](), defaultdict(list)
@@ -151,58 +152,10 @@ def _gap(found: Mapping[tuple[str, str], BestScale], metric: str) -> tuple[float
     return test.difference, test.low, test.high
 
 
-def _real(folder: Path) -> NDArray[np.float32]:
-    from reference_model import shapes
-    from sdbench.scoring.extractors import build_extractor
-
-    file = folder / "real.npy"
-    if not file.exists():
-        images, _ = shapes.reference_set(1024, 2)
-        np.save(file, build_extractor("shapes-clip", "cpu").images(images))
-    rows: NDArray[np.float32] = np.load(file)
-    return rows
-
-
 def _pool(folder: Path) -> Features:
     """Return the features of all images [PROMPTS, d] by cell, made chunk by chunk."""
-    folder.mkdir(parents=True, exist_ok=True)
-    chunks = []
-    for chunk in range(PROMPTS // CHUNK):
-        file = folder / f"{chunk:02d}.npz"
-        if not file.exists():
-            np.savez(file.with_suffix(".part.npz"), **_generated(chunk))
-            file.with_suffix(".part.npz").rename(file)
-            print(f"chunk {chunk + 1} of {PROMPTS // CHUNK} made", flush=True)
-        chunks.append(dict(np.load(file)))
+    chunks = [SWEEP.features(chunk, folder) for chunk in range(PROMPTS // SWEEP.prompts)]
     return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
-
-
-def _generated(chunk: int) -> Features:
-    from sdbench import load_model
-    from sdbench.data.prompts import load_prompts
-    from sdbench.scoring.extractors import build_extractor
-    from sdbench.spec import ShapesPrompts
-
-    extractor = build_extractor("shapes-clip", "cpu")
-    spec = ShapesPrompts(source="shapes", count=CHUNK, seed=2000 + chunk)
-    prompts = [prompt.text for prompt in load_prompts(spec)]
-    features = {"text": extractor.texts(prompts)}
-    for name in CHECKPOINTS:
-        model = load_model(name, device="cpu")
-        for scale in SCALES:
-            images = model.generate(
-                prompts,
-                guidance_scale=scale,
-                sampler="dpm-solver++",
-                steps=STEPS,
-                seed=6000 + chunk,
-                batch_size=CHUNK,
-                progress=False,
-            )
-            features[f"{name}@{scale:g}"] = extractor.images(
-                np.stack([np.asarray(image) for image in images])
-            )
-    return features
 
 
 def main() -> None:

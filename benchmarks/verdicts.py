@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from family_features import FamilySweep, Features, real_features
 from numpy.typing import NDArray
 
 from metrics import PROTOCOLS, Estimate
@@ -29,14 +30,13 @@ from sdbench.runs.tables import CurveRow
 from sdbench.scoring.compare import CellValues
 from sdbench.scoring.verdict import curve_pairs
 
-Features = Mapping[str, NDArray[np.float32]]
 _Pair = tuple[str, str, str]
 """A metric and two checkpoints."""
 
 CHECKPOINTS = ("shapes-v1-1", "shapes-v1-2", "shapes-v1-3", "shapes-v1-4")
 SCALES = (2, 5)
 JOINED = (32, 64, 128, 256)
-PROMPTS, STEPS = 12, 5
+SWEEP = FamilySweep(CHECKPOINTS, SCALES, prompts=12, steps=5, prompt_seed=1000, seed=5000)
 METRICS = [PROTOCOLS["kd-shapes-clip"], PROTOCOLS["clip-score-shapes"]]
 CURVES, PLACES = 4, 8
 
@@ -87,9 +87,8 @@ def _noise(random: np.random.Generator, tails: str, rows: int, n: int) -> NDArra
 
 def sweeps(repeats: int, folder: Path) -> None:
     """Print, for each metric and pair of checkpoints, how often it was settled, and how often wrongly."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = [_sweep(repeat, folder) for repeat in range(repeats)]
-    real = prepare(METRICS[0], _real(folder))
+    made = [SWEEP.features(repeat, folder) for repeat in range(repeats)]
+    real = prepare(METRICS[0], real_features(folder))
     whole = {key: np.concatenate([one[key] for one in made]) for key in made[0]}
     truth = _rows(whole, real)
     # Where all images together settle nothing, every settled statement counts as wrong.
@@ -149,54 +148,6 @@ def _measured(features: Features, cell: str, real: Reference) -> dict[str, Estim
         real={"kd-shapes-clip": real},
         text={"shapes-clip": features["text"]},
     )
-
-
-def _sweep(repeat: int, folder: Path) -> Features:
-    """Return the features of one sweep, from its file if that exists."""
-    file = folder / f"{repeat:03d}.npz"
-    if not file.exists():
-        np.savez(file.with_suffix(".part.npz"), **_generated(repeat))
-        file.with_suffix(".part.npz").rename(file)
-        print(f"sweep {repeat + 1} made", flush=True)
-    return dict(np.load(file))
-
-
-def _generated(repeat: int) -> dict[str, NDArray[np.float32]]:
-    from sdbench import load_model
-    from sdbench.data.prompts import load_prompts
-    from sdbench.scoring.extractors import build_extractor
-    from sdbench.spec import ShapesPrompts
-
-    extractor = build_extractor("shapes-clip", "cpu")
-    spec = ShapesPrompts(source="shapes", count=PROMPTS, seed=1000 + repeat)
-    prompts = [prompt.text for prompt in load_prompts(spec)]
-    features = {"text": extractor.texts(prompts)}
-    for name in CHECKPOINTS:
-        model = load_model(name, device="cpu")
-        for scale in SCALES:
-            images = model.generate(
-                prompts,
-                guidance_scale=scale,
-                sampler="dpm-solver++",
-                steps=STEPS,
-                seed=5000 + repeat,
-                batch_size=PROMPTS,
-                progress=False,
-            )
-            features[f"{name}@{scale}"] = extractor.images(np.stack([np.asarray(image) for image in images]))
-    return features
-
-
-def _real(folder: Path) -> NDArray[np.float32]:
-    from reference_model import shapes
-    from sdbench.scoring.extractors import build_extractor
-
-    file = folder / "real.npy"
-    if not file.exists():
-        images, _ = shapes.reference_set(1024, 2)
-        np.save(file, build_extractor("shapes-clip", "cpu").images(images))
-    rows: NDArray[np.float32] = np.load(file)
-    return rows
 
 
 def main() -> None:
