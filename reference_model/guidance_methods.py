@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from reference_model.guidance import Denoise
+from reference_model.guidance_log import ScaleLog
 from reference_model.schedule import Grid, Schedule
 
 __all__ = [
@@ -69,6 +70,10 @@ class Guidance:
     stop: float = 1.0
     weak: Denoise | None = None
     perturbed: Denoise | None = None
+
+    def guides(self, passed: float) -> bool:
+        """Return whether the method guides when this share of the noise schedule has passed."""
+        return self.start <= passed < self.stop
 
 
 def cfg(scale: float) -> Combine:
@@ -188,31 +193,39 @@ def guided_by(
     guidance_scale: float,
     schedule: Schedule,
     grid: Grid,
+    log: ScaleLog | None = None,
 ) -> Denoise:
     """Bind a denoiser to its context, guided by a method, for one walk along the grid.
 
     Shapes: context [B, L, D]; uncond_context [1, L, D] or [B, L, D]. Both halves go through the denoiser in
     one batch, the unconditional one first; outside the interval the conditional half alone. What a method
-    has no use for is not evaluated.
+    has no use for is not evaluated, except for the log.
     """
     combine = guidance.method(guidance_scale, **guidance.settings)
-    both = torch.cat([uncond_context.expand_as(context), context])
+    empty = uncond_context.expand_as(context)
+    both = torch.cat([empty, context])
     times = grid.timesteps.double().cpu()
     powers, ends = grid.alphas.double(), grid.alphas_prev.double()
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
         time = float(t[0])
-        passed = max(0.0, 1 - (time + 1) / schedule.config.timesteps)
-        if not guidance.start <= passed < guidance.stop:
+        if not guidance.guides(schedule.passed(time)):
+            if log is not None:
+                log.unguided(len(x))
             return unet(x, t, context)
         index = int((times - time).abs().argmin())
+        plain = None
         if guidance.weak is not None:
             uncond, cond = guidance.weak(x, t), unet(x, t, context)
         elif guidance.perturbed is not None and guidance_scale == 1:
             uncond = cond = unet(x, t, context)
         else:
             uncond, cond = unet(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
+            plain = uncond
         perturbed = guidance.perturbed(x, t) if guidance.perturbed is not None else None
-        return combine(uncond, cond, Moment(powers[index], ends[index], perturbed))
+        made = combine(uncond, cond, Moment(powers[index], ends[index], perturbed))
+        if log is not None:
+            log.guided(made, cond, plain, lambda: unet(x, t, empty))
+        return made
 
     return denoise

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from reference_model.guidance import guided
+from reference_model.guidance_log import ScaleLog
 from reference_model.guidance_methods import Guidance, guided_by
 from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.noise import StepNoise, start_noise
@@ -25,6 +26,7 @@ class Sampling(TypedDict, total=False):
     steps: int
     guidance_scale: float
     guidance: Guidance | None
+    scale_log: ScaleLog | None
     eta: float
     step_noise: Draw | None
     on_step: Callable[[int, int], None] | None
@@ -55,6 +57,7 @@ def sample_latents(
     steps: int = 50,
     guidance_scale: float = 7.5,
     guidance: Guidance | None = None,
+    scale_log: ScaleLog | None = None,
     eta: float = 0.0,
     step_noise: Draw | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -62,8 +65,9 @@ def sample_latents(
     """Sample a batch -> latents [B, C, h, w], on the model's device.
 
     Shapes: context [B, L, D]; uncond_context [1, L, D] or [B, L, D]; x_T [B, C, h, w]. ``sampler`` is a name
-    in ``SAMPLERS`` or a `Sampler`. ``guidance`` replaces plain classifier-free guidance. Only stochastic
-    samplers call ``step_noise``. ``on_step`` is called with (steps done, total steps) after each step.
+    in ``SAMPLERS`` or a `Sampler`. ``guidance`` replaces plain classifier-free guidance; ``scale_log`` then
+    records the plain scale that each call amounts to. Only stochastic samplers call ``step_noise``.
+    ``on_step`` is called with (steps done, total steps) after each step.
 
     Raises:
         KeyError: the sampler is unknown.
@@ -77,8 +81,16 @@ def sample_latents(
     if guidance is None:
         denoise = guided(model.denoise, context, uncond_context, guidance_scale, shared=True)
     else:
-        contexts = context, uncond_context
-        denoise = guided_by(guidance, model.denoise, *contexts, guidance_scale, model.schedule, grid)
+        denoise = guided_by(
+            guidance,
+            model.denoise,
+            context,
+            uncond_context,
+            guidance_scale,
+            model.schedule,
+            grid,
+            scale_log,
+        )
     # A copy made here is an inference tensor, like all later x: compiled networks are traced once per kind.
     x = x_T.to(model.device, copy=True)
     total = len(grid.timesteps)

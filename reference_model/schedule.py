@@ -49,6 +49,10 @@ class Schedule:
         """Signal power after each timestep, float64 [T] (Ho et al. 2020, section 2)."""
         return torch.cumprod(1.0 - self.betas, dim=0)
 
+    def passed(self, timestep: float) -> float:
+        """Return the share of the schedule that has passed at a timestep of a walk; 0 is pure noise."""
+        return max(0.0, 1 - (timestep + 1) / self.config.timesteps)
+
     def grid(self, steps: int, eta: float = 0.0) -> Grid:
         """Uniform DDIM grid (Song et al. 2021, appendix D.3), with the original's offset of one.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from reference_model.samplers._flow import SPACINGS, FlowGrid, dynamic_mu, flow_grid
 from reference_model.samplers._grids import interpolated_grid, linspace_grid, rounded_grid
-from reference_model.samplers._sampler import Sampler, Walk, nfe
+from reference_model.samplers._sampler import Sampler, Walk, call_times, nfe
 from reference_model.samplers._step import Draw, Step
 from reference_model.samplers.ddim import ddim
 from reference_model.samplers.dpm_solver import dpm_solver
@@ -29,6 +29,7 @@ __all__ = [
     "Sampler",
     "Step",
     "Walk",
+    "call_times",
     "ddim",
     "dpm_solver",
     "dynamic_mu",

@@ -12,7 +12,7 @@ from reference_model.guidance import Denoise
 from reference_model.samplers._step import Draw, Step
 from reference_model.schedule import Grid, Schedule
 
-__all__ = ["Sampler", "Walk", "nfe"]
+__all__ = ["Sampler", "Walk", "call_times", "nfe"]
 
 Walk = Callable[[Denoise, Tensor, Grid, Draw | None], Iterator[Step]]
 """(denoise, x [B, C, h, w], grid, draw) -> the state after every step; x is standard normal noise."""
@@ -38,18 +38,22 @@ class Sampler:
 
 
 def nfe(sampler: Sampler, grid: Grid) -> int:
-    """Number of denoiser calls per image along a grid; guidance doubles the UNet evaluations.
+    """Number of denoiser calls per image along a grid; guidance doubles the UNet evaluations."""
+    return len(call_times(sampler, grid))
+
+
+def call_times(sampler: Sampler, grid: Grid) -> list[float]:
+    """Return the timestep of each denoiser call along a grid.
 
     Walks the grid with a denoiser that always predicts zero noise.
     """
-    calls = 0
+    times: list[float] = []
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
-        nonlocal calls
-        calls += 1
+        times.append(float(t[0]))
         return torch.zeros_like(x)
 
     x = torch.ones(1, 4, 8, 8)
     for _ in sampler.run(denoise, x, grid, lambda: torch.zeros_like(x)):
         pass
-    return calls
+    return times

@@ -38,12 +38,15 @@ class Images:
         finite: bool [B]: False if the model's output was NaN or infinite; such images are black.
         decoded_again: bool [B]: True if the image left float16's range and was decoded again in bfloat16.
             None if none was.
+        guidance_scales: float32 [B, calls]: the plain guidance scale that each denoiser call amounts to, NaN
+            where it is not known. None under plain guidance, and for models that do not say.
     """
 
     pixels: np.ndarray
     evaluations: int | None
     finite: np.ndarray
     decoded_again: np.ndarray | None = None
+    guidance_scales: np.ndarray | None = None
 
 
 class Model(Protocol):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from reference_model import CheckpointError, LatentDiffusion, checkpoints, load_checkpoint
 from reference_model.config import ModelConfig
+from reference_model.guidance_log import ScaleLog
 from reference_model.noise import StepNoise, start_noise
 from reference_model.pipeline import sample_latents, to_pixels
 from reference_model.samplers import SAMPLERS, nfe
@@ -56,6 +57,7 @@ class ReferenceModel:
         texts = [prompt.text for prompt in prompts]
         context = self._contexts.of(texts)
         guidance = self._second.guidance(settings.guidance, texts, context)
+        log = ScaleLog() if guidance else None
         before = model.evaluations + self._second.evaluations
         latents = sample_latents(
             model,
@@ -66,6 +68,7 @@ class ReferenceModel:
             steps=settings.steps,
             guidance_scale=settings.guidance_scale,
             guidance=guidance,
+            scale_log=log,
             eta=settings.eta,
             step_noise=StepNoise(settings.seed, ids, shape),
             on_step=on_step,
@@ -77,8 +80,12 @@ class ReferenceModel:
             lost = (~finite).nonzero()[:, 0].tolist()
             images, finite = _decoded(partial(_with_bf16, model, images, lost), latents)
         pixels = to_pixels(torch.where(finite.to(images.device)[:, None, None, None], images, -1.0))
-        evaluations = (model.evaluations + self._second.evaluations - before) // len(prompts)
-        return Images(pixels.cpu().numpy(), evaluations, finite.numpy(), again)
+        evaluations = model.evaluations + self._second.evaluations - before
+        evaluations -= log.evaluations if log else 0
+        scales = log.scales().numpy() if log else None
+        return Images(
+            pixels.cpu().numpy(), evaluations // len(prompts), finite.numpy(), again, guidance_scales=scales
+        )
 
     def fits(self, config: ModelConfig, device: str, arithmetic: Arithmetic) -> bool:
         """Return whether this model can take other weights of this configuration."""

@@ -1,8 +1,9 @@
 """Shards: a Parquet file per unit with a row per image, readable with pandas or DuckDB alone.
 
-Columns: prompt_id, prompt, seed, sha256 (of the uint8 pixels), thumbnail (8x8 RGB, 192 bytes) and flags
-(comma-joined, empty if the image is fine). The file's metadata holds the unit's identity, a digest of all
-pixels and how the images were made. Features are stored apart, in `features`.
+Columns: prompt_id, prompt, seed, sha256 (of the uint8 pixels), thumbnail (8x8 RGB, 192 bytes), flags
+(comma-joined, empty if the image is fine) and, for ways of guiding other than plain scales, guidance_scales
+(the plain scale that each denoiser call amounts to). The file's metadata holds the unit's identity, a digest
+of all pixels and how the images were made. Features are stored apart, in `features`.
 """
 
 from __future__ import annotations
@@ -19,13 +20,24 @@ from sdbench.core.digest import digest_value
 from sdbench.core.errors import StoreError, one_line
 from sdbench.core.json import load_json
 from sdbench.data.prompts import Prompt
-from sdbench.runs.parquet import AGAIN, DAMAGE, IDENTITY, as_json, read_metadata, read_whole, write_table
+from sdbench.runs.parquet import (
+    AGAIN,
+    DAMAGE,
+    IDENTITY,
+    as_json,
+    fixed_size_lists,
+    read_metadata,
+    read_whole,
+    rows_of_lists,
+    write_table,
+)
 from sdbench.runs.plan import Cell, Chunk, Unit
 from sdbench.runs.store import READERS, Store, listing_once
 
 __all__ = ["Made", "Shard", "ShardStore", "shard_key"]
 
 _MADE, _PIXELS = b"sdbench.made", b"sdbench.pixels"
+_SCALES = "guidance_scales"
 _NAME = re.compile(r"(\d+)-(\d+)_[0-9a-f]+\.parquet")
 
 
@@ -49,12 +61,14 @@ class Shard:
         thumbnails: uint8 [n, 192].
         flags: What is wrong with each image, comma-joined, "" for nothing.
         made: How the images were made.
+        guidance_scales: float32 [n, calls], as in `models.Images`; None if they are not known.
     """
 
     sha256: Sequence[str]
     thumbnails: np.ndarray
     flags: Sequence[str]
     made: Made
+    guidance_scales: np.ndarray | None = None
 
     @property
     def pixels(self) -> str:
@@ -128,6 +142,8 @@ class ShardStore:
                 "flags": pa.array(shard.flags, pa.string()),
             }
         )
+        if shard.guidance_scales is not None:
+            table = table.append_column(_SCALES, fixed_size_lists(shard.guidance_scales))
         made = {_MADE: as_json(asdict(shard.made)), _PIXELS: shard.pixels.encode()}
         write_table(self._store, shard_key(unit), table, {IDENTITY: as_json(unit.identity), **made})
 
@@ -141,6 +157,7 @@ class ShardStore:
                 thumbnails=_as_rows(table["thumbnail"]),
                 flags=table["flags"].to_pylist(),
                 made=Made(**load_json(table.schema.metadata[_MADE])),
+                guidance_scales=rows_of_lists(table[_SCALES]) if _SCALES in table.column_names else None,
             )
         except DAMAGE as error:
             where = self._store.where(key)

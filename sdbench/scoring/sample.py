@@ -36,6 +36,7 @@ class Sample:
         features: float32 [n, d] by extractor, and the images themselves under PICTURES, if they are kept.
         text_features: Features of the prompts, float32 [n, d], by extractor.
         audit: What the audit found of each image.
+        guidance_scales: float32 [n, calls], as in `models.Images`; None if they are not known.
     """
 
     ids: tuple[str, ...]
@@ -44,6 +45,7 @@ class Sample:
     features: Mapping[str, Any]
     text_features: Mapping[str, np.ndarray]
     audit: Sequence[Flagged]
+    guidance_scales: np.ndarray | None = None
 
     @property
     def flagged(self) -> int:
@@ -68,6 +70,7 @@ class Sample:
             {name: rows[kept] for name, rows in self.features.items()},
             {name: rows[kept] for name, rows in self.text_features.items()},
             list(compress(self.audit, kept)),
+            None if self.guidance_scales is None else self.guidance_scales[kept],
         )
 
     def flagged_rows(self, cell: str) -> list[FlaggedRow]:
@@ -117,6 +120,8 @@ class SampleReader:
         flags = [given for shard in shards for given in shard.flags]
         sha256 = [digest for shard in shards for digest in shard.sha256]
         thumbnails = np.concatenate([shard.thumbnails for shard in shards])
+        known = [shard.guidance_scales for shard in shards if shard.guidance_scales is not None]
+        scales = np.concatenate(known) if len(known) == len(shards) else None
         if any(prompt.of for prompt in prompts):
             order = prompt_by_prompt(prompts)
             prompts = [prompts[place] for place in order]
@@ -124,6 +129,7 @@ class SampleReader:
             features = {name: rows[order] for name, rows in features.items()}
             texts = {name: rows[order] for name, rows in texts.items()}
             thumbnails = thumbnails[order]
+            scales = None if scales is None else scales[order]
         sample = Sample(
             tuple(prompt.id for prompt in prompts),
             [prompt.text for prompt in prompts],
@@ -131,6 +137,7 @@ class SampleReader:
             features,
             texts,
             audit(flags, sha256, thumbnails),
+            scales,
         )
         return sample, [shard.made for shard in shards]
 

@@ -66,8 +66,10 @@ def _filled(model: Model, batch: Sequence[Prompt], settings: Settings, size: int
 
 
 def _first(made: Images, count: int) -> Images:
-    again = None if made.decoded_again is None else made.decoded_again[:count]
-    return Images(made.pixels[:count], made.evaluations, made.finite[:count], again)
+    again, scales = (
+        None if rows is None else rows[:count] for rows in (made.decoded_again, made.guidance_scales)
+    )
+    return Images(made.pixels[:count], made.evaluations, made.finite[:count], again, scales)
 
 
 def _made(

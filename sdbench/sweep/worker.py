@@ -156,6 +156,7 @@ class Worker:
                         int(images.decoded_again.sum()) for images in made if images.decoded_again is not None
                     ),
                 ),
+                guidance_scales=_joined([images.guidance_scales for images in made]),
             )
         with timed(seconds, "write"):
             self._writing.wait()
@@ -243,3 +244,9 @@ class Worker:
         if guidance_identity(cell.settings.guidance) != cell.guidance_source:
             raise InputError(f"guidance {cell.settings.guidance!r} changed during the run; run again")
         return self._loaded
+
+
+def _joined(batches: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """Return the rows of all batches; None if those of one are not known."""
+    known = [rows for rows in batches if rows is not None]
+    return np.concatenate(known) if len(known) == len(batches) else None

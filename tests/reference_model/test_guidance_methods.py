@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from reference_model.guidance import guided
+from reference_model.guidance_log import ScaleLog, plain_scale
 from reference_model.guidance_methods import METHODS, Guidance, guided_by
 from reference_model.samplers import SAMPLERS, ddim
 from sdbench.regression.testbeds import load_testbed
@@ -199,3 +200,52 @@ def test_outside_the_interval_one_half_is_evaluated() -> None:
 def test_settings_out_of_range(name: str, settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
         ours(name, **settings)
+
+
+def logged(bed: Any, name: str, scale: float, start: float = 0.0, stop: float = 1.0, **way: Any) -> Any:
+    """Walk in float32 with a log -> the scales [4, STEPS], and the evaluations for the log alone."""
+    unet, (context, empty) = bed.unet(torch.float32), bed.contexts(torch.float32)
+    second = {key: partial(unet, context=share * context[:4]) for key, share in way.items()}
+    log = ScaleLog()
+    given = Guidance(METHODS[name], {}, start, stop, **second)
+    denoise = guided_by(given, unet, context[:4], empty, scale, bed.schedule, GRID, log)
+    for _ in ddim(denoise, NOISE.float(), GRID):
+        pass
+    return log.scales(), log.evaluations
+
+
+def test_plain_guidance_amounts_to_its_scale() -> None:
+    scales, more = logged(BED, "cfg", SCALE)
+    assert scales.shape == (4, STEPS)
+    known = ~scales.isnan()
+    assert known[:, :16].all()
+    assert not known[:, -1].any()  # at the end both halves predict the same
+    assert (scales[known] - SCALE).abs().max() < 1e-6 * SCALE
+    assert more == 0
+    within, _ = logged(BED, "interval", SCALE, start=0.25, stop=0.75)
+    expected = torch.tensor([1.0] * 5 + [SCALE] * 10 + [1.0] * 5).expand(4, STEPS)
+    assert torch.allclose(within, expected, rtol=1e-6)
+
+
+def test_each_image_of_a_batch_has_its_own_scale() -> None:
+    scales, _ = logged(BED, "rescale", SCALE)
+    assert scales[:, :16].std(dim=0).min() > 0.01
+    uncond, cond, guided_halves = NOISE, NOISE.flip(0), 0.3 * NOISE.roll(1, 0)
+    one = plain_scale(guided_halves[2:3], uncond[2:3], cond[2:3])
+    gap = (cond - uncond)[2]
+    assert one.item() == pytest.approx(float(((guided_halves - uncond)[2] * gap).sum() / (gap**2).sum()))
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "second"), [("autoguidance", 3.0, "weak"), ("pag", 1.0, "perturbed")]
+)
+def test_ways_without_an_unconditional_half_are_measured_at_some_calls(
+    name: str, scale: float, second: str
+) -> None:
+    scales, more = logged(load_testbed("gaussian"), name, scale, **{second: 0.5})
+    known = ~scales[0].isnan()
+    assert known.nonzero().flatten().tolist() == [0, 4, 8, 12, 16]
+    assert more == 4 * 5
+    # On normal data the prediction is linear in the prompt: 0.5 + 3 (1 - 0.5), or 1 + 3 (1 - 0.5).
+    expected = 2.0 if name == "autoguidance" else 2.5
+    assert torch.allclose(scales[:, known], torch.tensor(expected), rtol=1e-5)
