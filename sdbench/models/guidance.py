@@ -9,6 +9,7 @@ denoiser.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from sdbench.models.sources import ReferenceSource
 
 __all__ = [
-    "evaluations_per_call",
+    "evaluations",
     "guidance_identity",
     "perturbed_layers",
     "resolve_guidance",
@@ -62,7 +63,7 @@ def resolve_guidance(name: str) -> Guidance:
         method = partial(_called, name, load_outside(find_outside(base, _KIND), _KIND))
     else:
         raise InputError(f"unknown guidance {base!r}: {did_you_mean(base, METHODS)}; or {FORMS}")
-    ends = [settings.pop(key, default) for key, default in zip(ENDS, (0.0, 1.0), strict=True)]
+    ends = _interval(settings)
     if not all(isinstance(end, int | float) for end in ends) or not 0 <= ends[0] < ends[1] <= 1:
         raise InputError(f"guidance {name!r}: from and to must be numbers with 0 <= from < to <= 1")
     if base in _WORDS:
@@ -118,12 +119,23 @@ def perturbed_layers(name: str) -> tuple[str, ...]:
     return tuple(layer.strip() for layer in str(settings.get("layers", MIDDLE)).split(","))
 
 
-def evaluations_per_call(name: str, scale: float) -> int:
-    """Return how often each denoiser call of a sampler evaluates a model, within the interval of guidance."""
-    base, _ = split_settings(name, "guidance")
-    if base == "autoguidance":
-        return 2
-    return (1 if scale == 1 else 2) + (base == "pag")
+def evaluations(name: str, scale: float, passed: Sequence[float]) -> int:
+    """Return how often a model is evaluated for an image.
+
+    Args:
+        name: A way of guiding.
+        scale: Its scale.
+        passed: The share of the noise schedule that has passed at each denoiser call.
+    """
+    base, settings = split_settings(name, "guidance")
+    start, stop = _interval(settings)
+    each = 2 if base == "autoguidance" else (1 if scale == 1 else 2) + (base == "pag")
+    return sum(each if start <= share < stop else 1 for share in passed)
+
+
+def _interval(settings: dict[str, Any]) -> tuple[Any, Any]:
+    """Take the ends of the interval out of the settings of a way of guiding."""
+    return settings.pop(ENDS[0], 0.0), settings.pop(ENDS[1], 1.0)
 
 
 def _check(name: str, base: str, settings: dict[str, Any]) -> None:
@@ -141,14 +153,16 @@ def _check(name: str, base: str, settings: dict[str, Any]) -> None:
 def _try_out(name: str, guidance: Guidance) -> None:
     halves = torch.randn(2, 2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     alpha, alpha_next = torch.tensor([0.4, 0.5], dtype=torch.float64)
-    moment = Moment(alpha, alpha_next, perturbed=halves[1])
+    moment, given = Moment(alpha, alpha_next, perturbed=halves[1]), halves.clone()
     try:
         combine = guidance.method(3.0, **guidance.settings)
-        made = combine(halves[0], halves[1], moment)
+        made = combine(given[0], given[1], moment)
     except Exception as error:  # a function of others may raise anything
         raise InputError(f"guidance {name!r}: {one_line(error)}") from None
     if not isinstance(made, torch.Tensor) or made.shape != halves[0].shape or not made.isfinite().all():
         raise InputError(f"guidance {name!r}: its result is no finite tensor of the prediction's shape")
+    if not torch.equal(given, halves):
+        raise InputError(f"guidance {name!r}: it changes the predictions given to it; return a new tensor")
 
 
 def _called(name: str, function: Any, scale: float, **settings: Any) -> Any:

@@ -172,7 +172,7 @@ class ExperimentSpec(SweepSpec):
 
     @model_validator(mode="after")
     def _each_way_once(self) -> ExperimentSpec:
-        ways = self.guided
+        ways = [*self._plain, *((entry.method, entry.scale) for entry in self.guidance)]
         for place, entry in enumerate(self.guidance):
             if ways.count((entry.method, entry.scale)) > 1:
                 raise ValueError(f"guidance.{place}: {entry.method} at scale {entry.scale:g} is given twice")
@@ -185,9 +185,19 @@ class ExperimentSpec(SweepSpec):
 
     @property
     def guided(self) -> tuple[tuple[str, float], ...]:
-        """Every way of guiding with its scale: the plain scales, then the entries of `guidance`."""
-        plain = [(PLAIN, scale) for scale in self.guidance_scales]
-        return (*plain, *((entry.method, entry.scale) for entry in self.guidance))
+        """Every way of guiding with its scale: plain scales, those of controls, the entries of `guidance`."""
+        controls = [(PLAIN, scale) for _, scale in self.controlled]
+        entries = [(entry.method, entry.scale) for entry in self.guidance]
+        return tuple(dict.fromkeys([*self._plain, *controls, *entries]))
+
+    @property
+    def controlled(self) -> tuple[tuple[str, float], ...]:
+        """The ways of guiding, with their scale, that plain guidance is the control of."""
+        return tuple((entry.method, entry.scale) for entry in self.guidance if entry.control)
+
+    @property
+    def _plain(self) -> list[tuple[str, float]]:
+        return [(PLAIN, scale) for scale in self.guidance_scales]
 
     @property
     def negatives(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -21,12 +21,15 @@ class GuidanceEntry(BaseModel):
     Attributes:
         name: A method of `reference_model.guidance_methods`, `module:function` or `file.py:function`.
         scale: Its scale.
+        control: "cfg" adds cells of plain guidance to compare with: at the same scale, and at that scale with
+            as many evaluations per image.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     name: Text
     scale: Scale
+    control: Literal["cfg"] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -40,6 +43,8 @@ class GuidanceEntry(BaseModel):
         for key, value in self.settings.items():
             if not isinstance(value, int | float | str) or isinstance(value, bool):
                 raise ValueError(f"{key}: {value!r} is neither a number nor a text")
+        if self.control and self.name == "cfg++":
+            raise ValueError("control: the scale of cfg++ is none of cfg; compare with guidance_scales")
         return self
 
     @property

@@ -10,34 +10,28 @@ from sdbench.models.registry import Checkpoint
 from sdbench.models.samplers import sampler_identity
 from sdbench.models.settings import Settings
 from sdbench.runs.plan import Cell
-from sdbench.spec import ExperimentSpec, SamplerSpec
-from sdbench.spec.guidance import PLAIN
+from sdbench.spec import ExperimentSpec
+from sdbench.sweep.points import Point, points_of
 
 __all__ = ["make_cells", "settings_of"]
 
 
-def settings_of(
-    spec: ExperimentSpec,
-    sampler: SamplerSpec,
-    guidance_scale: float,
-    *,
-    compiled: bool,
-    guidance: str = PLAIN,
-) -> Settings:
+def settings_of(spec: ExperimentSpec, point: Point, *, compiled: bool) -> Settings:
     """Return what a model is asked to do at one point of the sweep."""
+    sampler = point.sampler
     height, width = spec.height_width
     return Settings(
         sampler=sampler.name,
         steps=sampler.steps,
         eta=sampler.eta,
-        guidance_scale=guidance_scale,
+        guidance_scale=point.scale,
         height=height,
         width=width,
         seed=spec.seed,
         precision=spec.precision,
         compiled=compiled,
         negative_prompt=spec.negative_prompt if isinstance(spec.negative_prompt, str) else "",
-        guidance=guidance,
+        guidance=point.guidance,
     )
 
 
@@ -58,14 +52,13 @@ def make_cells(
     return tuple(
         Cell(
             checkpoint.name,
-            settings_of(spec, sampler, scale, compiled=compiled, guidance=guidance),
+            settings_of(spec, point, compiled=compiled),
             checkpoint.weights_digest,
             checkpoint.config_digest,
-            sampler_identity(sampler.name),
+            sampler_identity(point.sampler.name),
             checkpoint.source.guided_by(),
-            guidance_identity(guidance),
+            guidance_identity(point.guidance),
         )
         for checkpoint in checkpoints
-        for sampler in spec.samplers
-        for guidance, scale in spec.guided
+        for point in points_of(spec, checkpoint.source)
     )

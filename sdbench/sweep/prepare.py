@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import product
 
 from metrics.features import Extractor
 from sdbench.core import environment
@@ -37,6 +36,7 @@ from sdbench.scoring.trial import check_prompts, try_out
 from sdbench.spec import FEWEST, ExperimentSpec, StatsReference
 from sdbench.sweep.names import check_names
 from sdbench.sweep.planning import make_cells, settings_of
+from sdbench.sweep.points import points_of
 
 __all__ = [
     "PreparedRun",
@@ -212,8 +212,8 @@ def prepare_reference(
 def check_points(spec: ExperimentSpec, source: Source, *, compiled: bool) -> None:
     """Raise InputError for a point of the sweep that the model cannot do."""
     some_negative = next(filter(None, spec.negatives), "")
-    for sampler, (guidance, scale) in product(spec.samplers, spec.guided):
-        settings = settings_of(spec, sampler, scale, compiled=compiled, guidance=guidance)
+    for point in points_of(spec, source):
+        settings = settings_of(spec, point, compiled=compiled)
         source.check(replace(settings, negative_prompt=some_negative))
 
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference_model.config import ScheduleConfig
-from reference_model.samplers import nfe
-from reference_model.schedule import Schedule
 from sdbench.core.environment import best_device
 from sdbench.core.errors import InputError
 from sdbench.core.paths import existing_file
 from sdbench.core.precision import compiles
 from sdbench.data.prompts import Prompt
 from sdbench.models import Source
-from sdbench.models.guidance import evaluations_per_call
 from sdbench.models.pipeline_guidance import pipeline_guidance
 from sdbench.models.registry import locate
-from sdbench.models.samplers import resolve_sampler
 from sdbench.models.settings import Settings
 from sdbench.models.sources import PipelineSource, ReferenceSource
 from sdbench.scoring.reference_sets import find_reference
 from sdbench.spec import ExperimentSpec, SamplerSpec, StatsReference
+from sdbench.spec.guidance import PLAIN
 from sdbench.spec.model_entry import ModelEntry
 from sdbench.spec.sampler_names import belongs_to_model
 from sdbench.sweep.planning import settings_of
+from sdbench.sweep.points import Point, evaluations_of, points_of
 from sdbench.sweep.prepare import check_points, find_prompts
 
 __all__ = ["Curve", "Found", "count", "find", "first_point"]
@@ -47,7 +46,8 @@ class Curve:
         sampler: Name of the sampler.
         steps: Number of steps.
         found: Whether the checkpoint is on this machine.
-        images: Number of images over all scales; None if unknown.
+        cells: Number of scales and ways of guiding.
+        images: Number of images over all of them; None if unknown.
         evaluations: UNet evaluations per image at each scale; None if the sampler cannot run so many steps.
         assumed: Whether one evaluation per step, doubled by guidance, is an assumption, because only a loaded
             pipeline could tell.
@@ -59,6 +59,7 @@ class Curve:
     steps: int
     eta: float
     found: bool
+    cells: int
     images: int | None
     evaluations: tuple[int, ...] | None
     assumed: bool
@@ -103,22 +104,28 @@ def find(spec: ExperimentSpec) -> Found:
 def count(spec: ExperimentSpec, found: Found) -> list[Curve]:
     """Return the curves of the spec in plan order, without numbers of images if not even a count is known."""
     prompts = len(found.prompts) or spec.prompts.count
-    images = None if prompts is None else prompts * len(spec.guided)
-    return [
-        Curve(
-            entry.name,
-            sampler.name,
-            sampler.steps,
-            sampler.eta,
-            entry.name in found.sources,
-            images,
-            _evaluations(spec, found.sources.get(entry.name), entry, sampler),
-            _is_assumed(found.sources.get(entry.name), entry, sampler),
-            found.sources[entry.name].guided_by() if entry.name in found.sources else "",
-        )
-        for entry in spec.checkpoints
-        for sampler in spec.samplers
-    ]
+    curves = []
+    for entry in spec.checkpoints:
+        source = found.sources.get(entry.name)
+        points: dict[SamplerSpec, list[Point]] = {}
+        for point in points_of(spec, source):
+            points.setdefault(point.sampler, []).append(point)
+        curves += [
+            Curve(
+                entry.name,
+                sampler.name,
+                sampler.steps,
+                sampler.eta,
+                source is not None,
+                len(own),
+                None if prompts is None else prompts * len(own),
+                _evaluations(own, source, entry),
+                _is_assumed(source, entry, sampler),
+                source.guided_by() if source is not None else "",
+            )
+            for sampler, own in points.items()
+        ]
+    return curves
 
 
 def first_point(spec: ExperimentSpec, found: Found) -> tuple[Source, Settings] | None:
@@ -126,25 +133,21 @@ def first_point(spec: ExperimentSpec, found: Found) -> tuple[Source, Settings] |
     compiled = compiles(spec.compile, best_device())
     for entry in spec.checkpoints:
         if entry.name in found.sources:
-            settings = settings_of(spec, spec.samplers[0], spec.guidance_scales[0], compiled=compiled)
+            first = Point(spec.samplers[0], PLAIN, spec.guidance_scales[0])
+            settings = settings_of(spec, first, compiled=compiled)
             return found.sources[entry.name], settings
     return None
 
 
-def _evaluations(
-    spec: ExperimentSpec, source: Source | None, entry: ModelEntry, sampler: SamplerSpec
-) -> tuple[int, ...] | None:
-    if _is_assumed(source, entry, sampler):
-        calls = sampler.steps
-    else:
-        schedule = source.model_config.schedule if isinstance(source, ReferenceSource) else ScheduleConfig()
-        chosen = resolve_sampler(sampler.name)
-        try:
-            calls = nfe(chosen, chosen.grid(Schedule(schedule), sampler.steps, sampler.eta))
-        except ValueError:
-            return None
-    doubles = not isinstance(source, PipelineSource) or pipeline_guidance(source).doubles
-    return tuple(calls * evaluations_per_call(way, scale) if doubles else calls for way, scale in spec.guided)
+def _evaluations(points: Sequence[Point], source: Source | None, entry: ModelEntry) -> tuple[int, ...] | None:
+    if _is_assumed(source, entry, points[0].sampler):
+        doubles = not isinstance(source, PipelineSource) or pipeline_guidance(source).doubles
+        return tuple(point.sampler.steps * (2 if doubles and point.scale != 1 else 1) for point in points)
+    schedule = source.model_config.schedule if isinstance(source, ReferenceSource) else ScheduleConfig()
+    try:
+        return tuple(evaluations_of(point, schedule) for point in points)
+    except ValueError:
+        return None
 
 
 def _is_assumed(source: Source | None, entry: ModelEntry, sampler: SamplerSpec) -> bool:

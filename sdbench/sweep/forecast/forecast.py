@@ -64,8 +64,9 @@ def forecast(
     spec = with_image_size(spec, partly=True)
     found = find(spec)
     curves = count(spec, found)
-    cells = len(spec.checkpoints) * len(spec.samplers) * len(spec.guided)
-    images = None if curves[0].images is None else len(curves) * curves[0].images
+    cells = sum(curve.cells for curve in curves)
+    counted = [curve.images for curve in curves if curve.images is not None]
+    images = sum(counted) if len(counted) == len(curves) else None
     missing = [*found.missing, *_downloads(spec)]
     speed = _speed(spec, found, note, missing) if measure else None
     done, read = _done(spec, place, note, missing, complete=not found.missing)
