@@ -95,7 +95,7 @@ def _noise(random: np.random.Generator, tails: str, shape: tuple[int, int]) -> A
 
 def family(repeats: int, folder: Path) -> None:
     """Print coverage for each metric and checkpoint of the embedded family, and for their comparison."""
-    pool, metrics = _pool(folder), [PROTOCOLS["kd-shapes-clip"], PROTOCOLS["clip-score-shapes"]]
+    pool, metrics = pool_of(folder), [PROTOCOLS["kd-shapes-clip"], PROTOCOLS["clip-score-shapes"]]
     real = prepare(metrics[0], real_features(folder))
     truth = _family_found(pool, metrics, real)
     gaps = {metric.name: _gap(truth, metric.name)[0] for metric in metrics}
@@ -152,7 +152,7 @@ def _gap(found: Mapping[tuple[str, str], BestScale], metric: str) -> tuple[float
     return test.difference, test.low, test.high
 
 
-def _pool(folder: Path) -> Features:
+def pool_of(folder: Path) -> Features:
     """Return the features of all images [PROMPTS, d] by cell, made chunk by chunk."""
     chunks = [SWEEP.features(chunk, folder) for chunk in range(PROMPTS // SWEEP.prompts)]
     return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}

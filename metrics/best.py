@@ -48,20 +48,20 @@ def pooled(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def combined(estimates: Sequence[Estimate], weights: NDArray[np.float64]) -> Estimate:
-    """Return the sum of a curve's values times ``weights`` [k] as one estimate.
+    """Return the sum of values times ``weights`` [k] as one estimate, such as a point of a curve.
 
-    The estimates must be over the same images' prompts in the same order. Their contributions per image and
-    per pair are linear in the values, so those of the sum are their sums, and the correlation between the
-    cells of a curve, which share their noise, is in its error.
+    The estimates must be over the same images' prompts in the same order; the clusters are those of the
+    first. Their contributions per image and per pair are linear in the values, so those of the sum are their
+    sums, and the correlation between the cells, which share their noise, is in its error.
     """
     value = float(weights @ [estimate.value for estimate in estimates])
     parts = [estimate.per_image for estimate in estimates if estimate.per_image is not None]
     if len(parts) < len(estimates):
         note = next(estimate.note for estimate in estimates if estimate.per_image is None)
         return Estimate(value, None, estimates[0].n, None, note)
-    pairs = [estimate.per_pair for estimate in estimates if estimate.per_pair is not None]
     per_image = weights @ parts
-    per_pair = weights @ pairs if len(pairs) == len(estimates) else None
+    pairs = [np.zeros_like(per_image) if e.per_pair is None else e.per_pair for e in estimates]
+    per_pair = weights @ pairs if any(e.per_pair is not None for e in estimates) else None
     error = jackknife_error(per_image, per_pair, estimates[0].clusters)
     return replace(estimates[0], value=value, standard_error=error, per_image=per_image, per_pair=per_pair)
 

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from metrics.best import combined, normal_score
 from metrics.errors import MetricsError
+from metrics.scale_spline import FEWEST_SCALES, scale_spline
 from metrics.uncertainty import Estimate, contributions, degrees_of_freedom, joint_covariance, partners
 
-__all__ = ["FEWEST_SCALES", "BestScale", "best_scale"]
-
-FEWEST_SCALES = 4
-"""Through three scales goes a parabola, which puts a sharp optimum in the wrong place."""
+__all__ = ["BestScale", "best_scale"]
 
 _STEPS = 1000
 """Steps between the smallest and the largest scale; the interval is rounded outwards to them."""
@@ -124,23 +122,15 @@ def _outermost(curve: _Curve, draws: NDArray[np.float64], places: range) -> int:
 
 
 def _interpolated(scales: NDArray[np.float64], measured: list[Estimate], sign: int) -> _Curve:
-    from scipy.interpolate import make_interp_spline
-
-    ends = np.log(scales[[0, -1]])
-    candidates = np.array([scales[0], *np.exp(np.linspace(ends[0], ends[1], _STEPS + 1)[1:-1]), scales[-1]])
-    logarithmic, linear = (
-        (make_interp_spline(axis(scales), np.eye(len(scales)), k=3), axis(candidates))
-        for axis in (np.log, np.asarray)
-    )
-    weights = np.stack([spline(at) for spline, at in (logarithmic, linear)])
+    spline = scale_spline(scales, _STEPS)
     parts = np.stack([contributions(np.asarray(e.per_image), e.clusters) for e in measured])
     return _Curve(
-        candidates,
-        weights,
-        sign * weights @ [estimate.value for estimate in measured],
-        weights[0] @ _root(joint_covariance(parts, measured[0].n)),
-        weights[0] @ _root(_covariance_of_pairs(measured)),
-        np.asarray(logarithmic[0](logarithmic[1], 1)),
+        spline.scales,
+        spline.weights,
+        sign * spline.weights @ [estimate.value for estimate in measured],
+        spline.weights[0] @ _root(joint_covariance(parts, measured[0].n)),
+        spline.weights[0] @ _root(_covariance_of_pairs(measured)),
+        spline.slopes[0],
         parts,
     )
 

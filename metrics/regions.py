@@ -14,7 +14,7 @@ from metrics.compare import compare
 from metrics.errors import MetricsError
 from metrics.uncertainty import Estimate, contributions, joint_covariance
 
-__all__ = ["PlanePoint", "Region", "confidence_region", "curve_dominance", "dominance"]
+__all__ = ["PlanePoint", "Region", "confidence_region", "curve_dominance", "dominance", "plane_covariance"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def confidence_region(point: PlanePoint, *, cells: int = 1) -> Region:
     squared distance in two normal dimensions exceeds r^2 with probability exp(-r^2 / 2).
     """
     errors = [point.distance.standard_error, point.agreement.standard_error]
-    covariance = _covariance(point.per_image, errors, point.distance.clusters)
+    covariance = plane_covariance(point.per_image, errors, point.distance.clusters)
     return Region(point.centre, covariance, math.sqrt(-2 * math.log(0.05 / cells)))
 
 
@@ -87,7 +87,7 @@ def dominance(a: PlanePoint, b: PlanePoint) -> float:
     images_a, images_b = _same_images([a, b])
     pairs = [compare(a.distance, b.distance), compare(a.agreement, b.agreement)]
     errors_of_pairs = [pair.standard_error for pair in pairs]
-    covariance = _covariance(images_a - images_b, errors_of_pairs, a.distance.clusters)
+    covariance = plane_covariance(images_a - images_b, errors_of_pairs, a.distance.clusters)
     errors = np.sqrt(np.diag(covariance))
     # A lower distance and a higher agreement are better.
     gap = (a.centre - b.centre) * np.array([-1.0, 1.0])
@@ -120,7 +120,7 @@ def _joint(images: NDArray[np.float64], clusters: NDArray[np.intp] | None) -> ND
     return joint_covariance(np.stack([contributions(column, clusters) for column in images.T]), len(images))
 
 
-def _covariance(
+def plane_covariance(
     images: NDArray[np.float64], errors: Sequence[float | None], clusters: NDArray[np.intp] | None
 ) -> NDArray[np.float64]:
     """Return the covariance [2, 2] of two values from their images' contributions [n, 2] and their errors.

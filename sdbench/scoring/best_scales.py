@@ -7,8 +7,9 @@ from functools import reduce
 from itertools import combinations
 
 from metrics import Protocol
-from metrics.best_scale import FEWEST_SCALES, BestScale, best_scale
+from metrics.best_scale import BestScale, best_scale
 from metrics.compare import compare, corrected
+from metrics.scale_spline import FEWEST_SCALES
 from sdbench.runs.tables import BestScaleRow, CurveRow
 from sdbench.scoring.compare import CellValues, Ids, common
 from sdbench.scoring.verdict import curve_row

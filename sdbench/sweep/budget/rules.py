@@ -11,8 +11,8 @@ from itertools import combinations, permutations, product
 from typing import Generic, Protocol, TypeVar
 
 from metrics import Estimate
-from metrics.best_scale import FEWEST_SCALES
 from metrics.compare import compare
+from metrics.scale_spline import FEWEST_SCALES
 from metrics.sequential import always_valid_factor, settled_order, too_skewed
 
 __all__ = ["BestScales", "Ranking", "Rule", "Until"]

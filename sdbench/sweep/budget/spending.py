@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from metrics import Estimate, MetricsError, Protocol
-from metrics.best_scale import FEWEST_SCALES
 from metrics.evaluate import evaluate
+from metrics.scale_spline import FEWEST_SCALES
 from sdbench.core.errors import InputError, SdbenchError
 from sdbench.core.progress import Note
 from sdbench.runs.plan import Cell, Plan, Unit
