@@ -123,9 +123,7 @@ def family(repeats: int, folder: Path) -> None:
         print(f"| {name} | {shift} | {p_value} | {100 * called / repeats:.1f}% | {within} |", flush=True)
 
 
-def _family_shift(
-    pool: Features, protocols: Sequence[Protocol], real: Reference, name: str
-) -> CurveShift:
+def _family_shift(pool: Features, protocols: Sequence[Protocol], real: Reference, name: str) -> CurveShift:
     def point(cell: str) -> PlanePoint:
         found = evaluate_all(
             protocols,

@@ -13,56 +13,12 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from reports import table_columns
 from reports.errors import ReportError
 from reports.escaping import from_csv
 from reports.rows import AS_WRITTEN, SETTINGS, first_protocol, read_results
 
 __all__ = ["Run", "open_run"]
-
-#: The columns that reports read, with their pandas types; a table may have more.
-_COMPARISONS = dict.fromkeys(["protocol", "a", "b", "note"], "str") | dict.fromkeys(
-    ["difference", "standard_error", "low", "high", "p_value", "p_holm", "detectable", "n"], "float64"
-)
-_NEEDED = dict.fromkeys(["needed", "needed_low", "needed_high"], "float64")
-_BEST = {"protocol": "str", "cell": "str", "p_best": "float64", "n": "float64"} | _NEEDED
-_CURVES = (
-    dict.fromkeys(["protocol", "a", "b", "note"], "str")
-    | dict.fromkeys(
-        ["difference", "standard_error", "low", "high", "p_value", "p_holm", "scales", "n"], "float64"
-    )
-    | _NEEDED
-)
-#: Columns that tables of earlier versions lack.
-_LATER = {"needed_low", "needed_high"}
-_BEST_SCALES = dict.fromkeys(["protocol", "curve", "note"], "str") | dict.fromkeys(
-    ["scale", "low", "high", "value", "standard_error", "scales", "n"], "float64"
-)
-_REGIONS = dict.fromkeys(["cell", "x_protocol", "y_protocol"], "str") | dict.fromkeys(
-    ["x", "y", "xx", "xy", "yy", "radius"], "float64"
-)
-_DOMINANCE = {"a": "str", "b": "str", "probability": "float64"}
-_PROTOCOLS = dict.fromkeys(
-    ["protocol", "version", "agrees_with", "resize", "quantisation", "extractor", "dimension", "notes"], "str"
-)
-_CATEGORIES = dict.fromkeys(["cell", "protocol", "by", "category", "note"], "str") | dict.fromkeys(
-    ["value", "standard_error", "low", "high", "n"], "float64"
-)
-_CATEGORY_COMPARISONS = dict.fromkeys(["protocol", "by", "category", "a", "b"], "str") | dict.fromkeys(
-    ["difference", "low", "high", "p_holm", "n"], "float64"
-)
-_VARIANCE = dict.fromkeys(["cell", "protocol"], "str") | dict.fromkeys(
-    ["prompts", "images", "share_prompts", "share_noise"], "float64"
-)
-_VARIANCE |= dict.fromkeys(
-    ["standard_error", "with_same_prompts", "with_twice_prompts", "with_twice_images"], "float64"
-)
-_RECIPES = dict.fromkeys(["recipe", "protocol", "note"], "str")
-_RECIPES |= dict.fromkeys(["guidance_scale", "value", "standard_error", "low", "high"], "float64")
-_RECIPES |= dict.fromkeys(["of_checkpoints", "of_images", "checkpoints"], "float64")
-_RECIPE_COMPARISONS = dict.fromkeys(["protocol", "a", "b"], "str") | dict.fromkeys(
-    ["difference", "low", "high", "p_holm"], "float64"
-)
-_FLAGGED = dict.fromkeys(["cell", "image", "flags", "like"], "str")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,74 +49,89 @@ class Run:
     @cached_property
     def comparisons(self) -> pd.DataFrame | None:
         """A row per protocol and pair of cells, for the cells that have results."""
-        pairs = self._table("comparisons.csv", _COMPARISONS)
+        pairs = self._table("comparisons.csv", table_columns.COMPARISONS)
         return None if pairs is None else pairs[pairs["a"].isin(self.names) & pairs["b"].isin(self.names)]
 
     @cached_property
     def best(self) -> pd.DataFrame | None:
         """How surely each cell is not the best by a protocol."""
-        return self._table("best.csv", _BEST)
+        return self._table("best.csv", table_columns.BEST)
 
     @cached_property
     def curves(self) -> pd.DataFrame | None:
         """A row per protocol and pair of curves, compared as a whole."""
-        return self._table("curves.csv", _CURVES)
+        return self._table("curves.csv", table_columns.CURVES)
 
     @cached_property
     def best_scales(self) -> pd.DataFrame | None:
         """The guidance scale at which each curve is best by a protocol."""
-        return self._table("best_scales.csv", _BEST_SCALES)
+        return self._table("best_scales.csv", table_columns.BEST_SCALES)
 
     @cached_property
     def own_bests(self) -> pd.DataFrame | None:
         """A row per protocol and pair of curves, compared each at its own best scale."""
-        return self._table("own_bests.csv", _CURVES)
+        return self._table("own_bests.csv", table_columns.CURVES)
 
     @cached_property
     def regions(self) -> pd.DataFrame | None:
         """The ellipses of the plane."""
-        return self._table("regions.csv", _REGIONS)
+        return self._table("regions.csv", table_columns.REGIONS)
 
     @cached_property
     def dominance(self) -> pd.DataFrame | None:
         """The probabilities that one curve is ahead of another."""
-        return self._table("dominance.csv", _DOMINANCE)
+        return self._table("dominance.csv", table_columns.DOMINANCE)
 
     @cached_property
     def protocols(self) -> pd.DataFrame | None:
         """How each protocol computes its values."""
-        return self._table("protocols.csv", _PROTOCOLS)
+        return self._table("protocols.csv", table_columns.PROTOCOLS)
 
     @cached_property
     def categories(self) -> pd.DataFrame | None:
         """The values by category of the prompts."""
-        return self._table("categories.csv", _CATEGORIES)
+        return self._table("categories.csv", table_columns.CATEGORIES)
 
     @cached_property
     def category_comparisons(self) -> pd.DataFrame | None:
         """The differences between cells in each category."""
-        return self._table("category_comparisons.csv", _CATEGORY_COMPARISONS)
+        return self._table("category_comparisons.csv", table_columns.CATEGORY_COMPARISONS)
 
     @cached_property
     def variance(self) -> pd.DataFrame | None:
         """The shares of prompts and noise, for the cells that have results."""
-        rows = self._table("variance.csv", _VARIANCE)
+        rows = self._table("variance.csv", table_columns.VARIANCE)
         return None if rows is None else rows[rows["cell"].isin(self.names)]
 
     @cached_property
     def recipes(self) -> pd.DataFrame | None:
         """The values of groups of checkpoints that were trained alike."""
-        return self._table("recipes.csv", _RECIPES)
+        return self._table("recipes.csv", table_columns.RECIPES)
 
     @cached_property
     def recipe_comparisons(self) -> pd.DataFrame | None:
         """The differences between recipes over common guidance scales."""
-        return self._table("recipe_comparisons.csv", _RECIPE_COMPARISONS)
+        return self._table("recipe_comparisons.csv", table_columns.RECIPE_COMPARISONS)
+
+    @cached_property
+    def ledger(self) -> pd.DataFrame | None:
+        """What each way of guiding gains over plain scales."""
+        return self._table("ledger.csv", table_columns.LEDGER)
+
+    @cached_property
+    def effective_scales(self) -> pd.DataFrame | None:
+        """The plain scale that each denoiser call of a guided cell amounts to."""
+        return self._table("effective_scales.csv", table_columns.EFFECTIVE)
+
+    @cached_property
+    def cfg_curves(self) -> pd.DataFrame | None:
+        """The smooth curves through the cells of plain guidance."""
+        return self._table("cfg_curves.csv", table_columns.CFG_CURVES)
 
     @cached_property
     def flagged(self) -> pd.DataFrame | None:
         """The images that the audit flagged."""
-        return self._table("flagged.csv", _FLAGGED)
+        return self._table("flagged.csv", table_columns.FLAGGED)
 
     @cached_property
     def images(self) -> pd.DataFrame | None:
@@ -223,7 +194,9 @@ class Run:
         except (OSError, ValueError) as error:
             words = " ".join(str(error).split())
             raise ReportError(f"{path} cannot be read as a table: {words}") from error
-        frame = frame.assign(**dict.fromkeys(_LATER & columns.keys() - set(frame.columns), math.nan))
+        frame = frame.assign(
+            **dict.fromkeys(table_columns.LATER & columns.keys() - set(frame.columns), math.nan)
+        )
         _require(frame, columns, path)
         texts = [column for column, kind in columns.items() if kind == "str"]
         frame[texts] = frame[texts].fillna("").map(from_csv)

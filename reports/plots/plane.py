@@ -12,8 +12,8 @@ from reports.plots.overlay import draw_overlay, overlay_note
 from reports.plots.point_labels import MANY, label_points
 from reports.plots.regions import legible, reach_zero, region_edges
 from reports.plots.sheet import (
+    axis_title,
     bars,
-    counts,
     heading,
     legend_below,
     legend_rows,
@@ -59,8 +59,8 @@ def distance_against_score(
         if overlay is not None:
             draw_overlay(axes, overlay)
         axes.margins(0.06, 0.07)
-        axes.set_xlabel(_axis_title(x_rows))
-        axes.set_ylabel(_axis_title(y_rows) + (" · log scale" if log else ""))
+        axes.set_xlabel(axis_title(x_rows))
+        axes.set_ylabel(axis_title(y_rows) + (" · log scale" if log else ""))
         heading(figure, axes, f"{_name(y_rows)} against {_name(x_rows)}", notes)
         legend_below(figure, axes)
         label_points(figure, axes, points, styles)
@@ -136,11 +136,6 @@ def _note(results: pd.DataFrame, points: pd.DataFrame, with_errors: list[str]) -
         errors,
     ]
     return " · ".join(parts)
-
-
-def _axis_title(rows: pd.DataFrame) -> str:
-    row = rows.iloc[0]
-    return f"{row['label']}\n{row['protocol']} · {counts(rows['n'])} · {row['better']} is better"
 
 
 def _has_errors(rows: pd.DataFrame) -> bool:

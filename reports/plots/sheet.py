@@ -23,6 +23,7 @@ from reports.style import RC, CurveStyle, curve_styles, spans_too_much
 from reports.wording import INTERVAL, count_range, cut_middle
 
 __all__ = [
+    "axis_title",
     "bars",
     "counts",
     "draw_line",
@@ -155,6 +156,12 @@ def spread_out(axes: Axes, rows: pd.DataFrame) -> bool:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     return True
+
+
+def axis_title(rows: pd.DataFrame) -> str:
+    """Return the title of an axis that shows these rows of one protocol."""
+    row = rows.iloc[0]
+    return f"{row['label']}\n{row['protocol']} · {counts(rows['n'])} · {row['better']} is better"
 
 
 def counts(n: pd.Series[int]) -> str:

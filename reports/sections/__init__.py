@@ -12,6 +12,7 @@ from reports.sections.cost import cost
 from reports.sections.extremes import extremes
 from reports.sections.grid import grid
 from reports.sections.influence import influence
+from reports.sections.ledger import ledger
 from reports.sections.picture import picture
 from reports.sections.protocols import protocols
 from reports.sections.provenance import provenance
@@ -27,6 +28,7 @@ SECTIONS: dict[str, Callable[[Material], Section | Absent]] = {
     "verdict": verdict,
     "picture": picture,
     "scales": scales,
+    "ledger": ledger,
     "comparisons": comparisons,
     "values": values,
     "recipes": recipes,

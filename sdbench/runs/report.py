@@ -22,6 +22,7 @@ SCALES = "metrics-against-scale"
 EVALUATIONS = "metrics-against-evaluations"
 SECONDS = "metrics-against-seconds"
 PROMPTS = "clip-score-by-prompt"
+LEDGER = "guidance-ledger"
 CATEGORIES = "metrics-by-category"
 TABLE = "results-table"
 """File names without their suffixes."""
@@ -128,6 +129,9 @@ def _figures_of_run(run: Run) -> Iterator[tuple[str, Figure]]:
     pair = best_pair(run)
     if pair is not None:
         yield PROMPTS, plots.prompt_differences(pair)
+    ledger = plots.guidance_ledger(run)
+    if ledger is not None:
+        yield LEDGER, ledger
     views = by_category(run)
     if views:
         yield CATEGORIES, plots.metrics_by_category(views, styles_of(run.results))

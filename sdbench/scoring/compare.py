@@ -26,6 +26,7 @@ __all__ = [
     "ids_to_measure",
     "numbers_of",
     "plane_axes",
+    "plane_point",
     "regions",
 ]
 
@@ -91,7 +92,7 @@ def regions(cells: Sequence[CellValues], axes: tuple[str, str]) -> list[RegionRo
     """Return simultaneous 95% regions of the cells whose values on both axes have errors."""
     rows = []
     for cell in cells:
-        point = _point(cell, cell.ids, axes)
+        point = plane_point(cell, cell.ids, axes)
         try:
             region = confidence_region(point, cells=len(cells))
         except MetricsError:
@@ -110,7 +111,7 @@ def dominances(cells: Sequence[CellValues], axes: tuple[str, str]) -> list[Domin
     for cell in cells:
         if not cell.estimates[shared].keys() >= set(axes):
             return []
-        curves.setdefault(cell.curve, []).append(_point(cell, shared, axes))
+        curves.setdefault(cell.curve, []).append(plane_point(cell, shared, axes))
     rows = []
     for a, b in permutations(curves, 2):
         try:
@@ -154,7 +155,8 @@ def numbers_of(test: Comparison) -> dict[str, Any]:
     return dict(zip(_NUMBERS, values, strict=True))
 
 
-def _point(cell: CellValues, ids: Ids, axes: tuple[str, str]) -> PlanePoint:
+def plane_point(cell: CellValues, ids: Ids, axes: tuple[str, str]) -> PlanePoint:
+    """Return a cell's point in the plane over some prompts; KeyError if it lacks a value."""
     score, distance = axes
     estimates = cell.estimates[ids]
     return PlanePoint(distance=estimates[distance], agreement=estimates[score])

@@ -16,6 +16,7 @@ import pyarrow as pa
 from metrics import Protocol
 from sdbench.core.progress import Note
 from sdbench.data.prompts import prompt_by_prompt
+from sdbench.runs.ledger_tables import CfgCurveRow, EffectiveScaleRow, LedgerRow
 from sdbench.runs.plan import Cell, Plan
 from sdbench.runs.recipe_tables import RecipeComparisonRow, RecipeRow
 from sdbench.runs.shards import Made
@@ -48,6 +49,7 @@ from sdbench.scoring.compare import (
     plane_axes,
     regions,
 )
+from sdbench.scoring.ledger import GuidedCell, Ledger, guidance_ledger
 from sdbench.scoring.measure import MetricValue, image_table, measure, measure_some, protocol_rows
 from sdbench.scoring.protocols import protocols_of
 from sdbench.scoring.recipes import recipe_comparisons, recipe_rows
@@ -80,6 +82,7 @@ class Scores:
     variance: list[VarianceRow]
     recipes: list[RecipeRow]
     recipe_comparisons: list[RecipeComparisonRow]
+    ledger: Ledger
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class _Measured:
     protocols: list[ProtocolRow]
     images: pa.Table
     values: CellValues
+    guided: GuidedCell
 
 
 def write_scores(store: Store, scores: Scores) -> None:
@@ -113,6 +117,10 @@ def write_scores(store: Store, scores: Scores) -> None:
     if scores.recipes or store.exists("recipes.csv"):
         write_rows(store, "recipes.csv", RecipeRow, scores.recipes)
         write_rows(store, "recipe_comparisons.csv", RecipeComparisonRow, scores.recipe_comparisons)
+    if scores.ledger.rows or store.exists("ledger.csv"):
+        write_rows(store, "ledger.csv", LedgerRow, scores.ledger.rows)
+        write_rows(store, "effective_scales.csv", EffectiveScaleRow, scores.ledger.scales)
+        write_rows(store, "cfg_curves.csv", CfgCurveRow, scores.ledger.curves)
     write_images(store, scores.images)
     write_results(store, scores.rows)
 
@@ -152,6 +160,7 @@ def score(
         over = {sample.ids: {name: value.estimate for name, value in values.items()}}
         for fewer in wanted[sample.ids] - {sample.ids}:
             over[fewer] = measure_some(protocols, sample.only(np.isin(sample.ids, fewer)), reference)
+        worth = CellValues(cell.folder, curve, cell.settings.guidance_scale, sample.ids, over)
         measured.append(
             _Measured(
                 [
@@ -161,7 +170,8 @@ def score(
                 sample.flagged_rows(cell.folder),
                 protocol_rows(protocols, sample.features),
                 image_table(cell.folder, cell.settings.seed, sample, protocols, values),
-                CellValues(cell.folder, curve, cell.settings.guidance_scale, sample.ids, over),
+                worth,
+                GuidedCell(cell, worth, sample.prompts, made[0].nfe, sample.guidance_scales),
             )
         )
     step(len(measured), len(measured))
@@ -197,6 +207,7 @@ def _compared(
         variance_rows(cells, protocols) if spec.images_per_prompt > 1 else [],
         recipe_rows(cells, protocols, recipes),
         recipe_comparisons(cells, protocols, recipes),
+        guidance_ledger([one.guided for one in measured], axes, spec.controlled),
     )
 
 

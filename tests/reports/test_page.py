@@ -60,7 +60,7 @@ def test_every_section_of_a_scored_run_is_present_in_order(scored_page: Path) ->
     sections = [attributes["id"] for tag, attributes in tags.found if tag == "section"]
     # This run has no categories, no groups of checkpoints, and one image of each prompt.
     assert sections == [
-        *(key for key in SECTIONS if key not in ("verdict", "categories", "recipes", "variance")),
+        *(key for key in SECTIONS if key not in ("verdict", "ledger", "categories", "recipes", "variance")),
         "absent",
     ]
     links = [str(attributes["href"]) for tag, attributes in tags.found if tag == "a"]

@@ -8,20 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from reference_model import load_checkpoint
 from sdbench.core.errors import InputError, SpecError
 from sdbench.core.precision import FULL
-from sdbench.models.guidance import evaluations_per_call, guidance_identity, weak_source
+from sdbench.models.guidance import evaluations, guidance_identity, weak_source
 from sdbench.models.second_predictions import SecondPredictions
 from sdbench.models.settings import Settings
 from sdbench.runs.labels import guided_label
 from sdbench.runs.plan import Cell
 from sdbench.runs.plan_file import read_plan_file
 from sdbench.runs.store import LocalStore
-from tests.sdbench.tiny_runs import content
+from tests.sdbench.tiny_runs import content, damage
 
 Run = Callable[..., Any]
 PAGE = Path(__file__).parents[3] / "docs" / "guidance.md"
@@ -33,6 +34,10 @@ MINE = (
 
 def broken(scale):
     return lambda uncond, cond, moment: cond[:1]
+
+
+def in_place(scale):
+    return lambda uncond, cond, moment: cond.mul_(scale)
 """
 )
 SMALL: dict[str, Any] = {
@@ -69,7 +74,20 @@ def test_ways_of_guiding_are_cells_of_a_sweep(tmp_path: Path, run_tiny: Run) -> 
         ("mine.py:mine?power=2", "8"),
     ]
     assert run_tiny(spec, tmp_path / "run").images_made == 0
-    assert len(list((tmp_path / "run" / "shards").glob("tiny_ddim4_*"))) == 8
+    shards = sorted((tmp_path / "run" / "shards").glob("tiny_ddim4_*/*.parquet"))
+    assert len(shards) == 8
+    logged = {path.parent.name.split("_s")[0]: pq.read_table(path) for path in shards}
+    assert "guidance_scales" not in logged.pop("tiny_ddim4").column_names
+    scales = {name: table["guidance_scales"].to_pylist() for name, table in logged.items()}
+    assert scales["tiny_ddim4_interval"] == [pytest.approx([1, 3, 3, 1], rel=1e-5)] * 2
+    assert all(len(image) == 4 for images in scales.values() for image in images)
+    with (tmp_path / "run" / "effective_scales.csv").open() as stream:
+        calls = {row["cell"]: row["call"] for row in csv.DictReader(stream)}
+    assert len(calls) == 7
+    with (tmp_path / "run" / "ledger.csv").open() as stream:
+        notes = {row["note"] for row in csv.DictReader(stream)}
+    assert notes == {"the run has no distance and score"}
+    assert damage(tmp_path / "run") == []
 
 
 @pytest.mark.parametrize(
@@ -86,6 +104,11 @@ def test_ways_of_guiding_are_cells_of_a_sweep(tmp_path: Path, run_tiny: Run) -> 
         ({"name": "rescale", "scale": 3, "phi": 2}, r"phi must lie in 0..1"),
         ({"name": "cfg", "scale": 3}, r"guidance.0: cfg at scale 3 is given twice"),
         ({"name": "apg"}, r"guidance.0.scale: missing"),
+        ({"name": "apg", "scale": 3, "control": "ddim"}, r"guidance.0.control: 'ddim'; allowed: 'cfg'"),
+        (
+            {"name": "cfg++", "scale": 0.6, "control": "cfg"},
+            r"guidance.0: control: the scale of cfg\+\+ is none of cfg",
+        ),
         (
             {"name": "pag", "scale": 3, "layers": "middle"},
             r"no self-attention in the layer 'middle'; there is",
@@ -109,10 +132,16 @@ def test_wrong_ways(entry: Any, error: str, tmp_path: Path, run_tiny: Run) -> No
     assert not (tmp_path / "run").exists()
 
 
-def test_a_function_of_others_that_fails_is_named(tmp_path: Path, run_tiny: Run) -> None:
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [("broken", "its result is no finite tensor of"), ("in_place", "it changes the predictions given to it")],
+)
+def test_a_function_of_others_that_fails_is_named(
+    function: str, error: str, tmp_path: Path, run_tiny: Run
+) -> None:
     (tmp_path / "mine.py").write_text(MINE)
-    wrong = {"name": f"{tmp_path}/mine.py:broken", "scale": 3}
-    with pytest.raises(InputError, match=r"mine.py:broken': its result is no finite tensor of"):
+    wrong = {"name": f"{tmp_path}/mine.py:{function}", "scale": 3}
+    with pytest.raises(InputError, match=f"mine.py:{function}': {error}"):
         run_tiny(content(**SMALL, guidance=[wrong]), tmp_path / "run")
 
 
@@ -153,7 +182,8 @@ def test_a_weak_model_guides_and_is_part_of_the_identity(tmp_path: Path, run_tin
     assert second.evaluations == 2
 
 
-def test_evaluations_of_each_call_are_forecast() -> None:
-    ways = {("cfg", 1): 1, ("apg", 3): 2, ("pag", 1): 2, ("pag?pag_scale=2", 3): 3}
-    assert {way: evaluations_per_call(*way) for way in ways} == ways
-    assert evaluations_per_call("autoguidance?weak=shapes-v1-1", 1) == 2
+def test_evaluations_of_an_image_are_forecast() -> None:
+    calls = [0.0, 0.25, 0.5, 0.75]
+    ways = {("cfg", 1): 4, ("apg", 3): 8, ("pag", 1): 8, ("pag?pag_scale=2", 3): 12}
+    ways |= {("autoguidance?weak=shapes-v1-1", 1): 8, ("interval?from=0.25&to=0.75", 3): 6}
+    assert {way: evaluations(*way, calls) for way in ways} == ways
