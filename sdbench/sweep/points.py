@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from reference_model.config import ScheduleConfig
-from reference_model.samplers import call_times, nfe
+from reference_model.samplers import call_times
 from reference_model.schedule import Schedule
 from sdbench.models import Source
 from sdbench.models.guidance import evaluations
@@ -45,10 +45,7 @@ def points_of(spec: ExperimentSpec, source: Source | None) -> Iterator[Point]:
 
 def evaluations_of(point: Point, schedule: ScheduleConfig) -> int:
     """Return how often a model with this schedule is evaluated for an image; ValueError if it cannot be."""
-    sampler = resolve_sampler(point.sampler.name)
-    grid = sampler.grid(Schedule(schedule), point.sampler.steps, point.sampler.eta)
-    passed = [Schedule(schedule).passed(time) for time in call_times(sampler, grid)]
-    return evaluations(point.guidance, point.scale, passed)
+    return evaluations(point.guidance, point.scale, _passed(point.sampler, schedule))
 
 
 def _points(spec: ExperimentSpec, sampler: SamplerSpec, source: Source | None) -> Iterator[Point]:
@@ -69,18 +66,21 @@ def _points(spec: ExperimentSpec, sampler: SamplerSpec, source: Source | None) -
 @cache
 def _steps_for(calls: float, sampler: SamplerSpec, schedule: ScheduleConfig) -> int:
     """Return the steps with which the sampler calls a denoiser nearest to this often."""
-    own = _calls(sampler, sampler.steps, schedule)
+    own = len(_passed(sampler, schedule))
     guess = sampler.steps * calls / own
     reach = max(2, guess / 10)  # DDIM's grids have few sizes at many steps
     made = {sampler.steps: own}
     for steps in range(max(1, round(guess - reach)), min(schedule.timesteps, round(guess + reach)) + 1):
         try:
-            made[steps] = _calls(sampler, steps, schedule)
+            made[steps] = len(_passed(sampler.model_copy(update={"steps": steps}), schedule))
         except ValueError:
             continue
     return min(made, key=lambda steps: (abs(made[steps] - calls), abs(steps - guess)))
 
 
-def _calls(sampler: SamplerSpec, steps: int, schedule: ScheduleConfig) -> int:
-    found = resolve_sampler(sampler.name)
-    return nfe(found, found.grid(Schedule(schedule), steps, sampler.eta))
+@cache
+def _passed(sampler: SamplerSpec, schedule: ScheduleConfig) -> tuple[float, ...]:
+    """Return the share of the schedule that has passed at each denoiser call of a sampler."""
+    found, noise = resolve_sampler(sampler.name), Schedule(schedule)
+    times = call_times(found, found.grid(noise, sampler.steps, sampler.eta))
+    return tuple(noise.passed(time) for time in times)

@@ -203,14 +203,22 @@ def test_settings_out_of_range(name: str, settings: dict[str, float]) -> None:
 
 
 def logged(bed: Any, name: str, scale: float, start: float = 0.0, stop: float = 1.0, **way: Any) -> Any:
-    """Walk in float32 with a log -> the scales [4, STEPS], and the evaluations for the log alone."""
+    """Walk in float32 with a log -> the scales [4, STEPS], and the evaluations for the log alone.
+
+    The log changes nothing of the walk.
+    """
     unet, (context, empty) = bed.unet(torch.float32), bed.contexts(torch.float32)
     second = {key: partial(unet, context=share * context[:4]) for key, share in way.items()}
     log = ScaleLog()
     given = Guidance(METHODS[name], {}, start, stop, **second)
-    denoise = guided_by(given, unet, context[:4], empty, scale, bed.schedule, GRID, log)
-    for _ in ddim(denoise, NOISE.float(), GRID):
-        pass
+    ends = [
+        [step.x for step in ddim(denoise, NOISE.float(), GRID)][-1]
+        for denoise in (
+            guided_by(given, unet, context[:4], empty, scale, bed.schedule, GRID, kept)
+            for kept in (log, None)
+        )
+    ]
+    assert torch.equal(*ends)
     return log.scales(), log.evaluations
 
 
