@@ -19,8 +19,10 @@ from sdbench.data.captions import Caption
 from sdbench.data.image_sets import Batch, ImageSet
 from sdbench.data.prompts import Prompt
 from sdbench.runs.store import Store
-from sdbench.runs.tables import FlaggedRow, ProtocolRow, ResultRow
+from sdbench.runs.tables import CategoryRow, FlaggedRow, ProtocolRow, ResultRow
 from sdbench.scoring.audit import TRUNCATED, audit, first_sight, thumbnail
+from sdbench.scoring.categories import category_rows
+from sdbench.scoring.compare import CellValues
 from sdbench.scoring.extract import Features, image_features, text_features
 from sdbench.scoring.extractors import build_extractors, extractors_of, features_identity
 from sdbench.scoring.measure import MetricValue, image_table, measure, protocol_rows
@@ -50,6 +52,7 @@ class SetScores:
     protocols: list[ProtocolRow]
     images: pa.Table
     values: Mapping[str, MetricValue]
+    categories: list[CategoryRow]
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,14 @@ def score_set(
             name: replace(value, note="; ".join(filter(None, [value.note, images.note])))
             for name, value in values.items()
         }
+    estimates = {sample.ids: {name: value.estimate for name, value in values.items()}}
     return SetScores(
         _rows(name, protocols, values, sample, reals, image_size, environment.device_name(device)),
         sample.flagged_rows(name),
         protocol_rows(protocols, sample.features),
         image_table(name, None, sample, protocols, values),
         values,
+        category_rows([CellValues(name, name, 0.0, sample.ids, estimates)], protocols, {}),
     )
 
 

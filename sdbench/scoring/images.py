@@ -18,7 +18,15 @@ from sdbench.core.progress import ImageProgress
 from sdbench.data.captions import Caption, captions_of
 from sdbench.data.image_sets import ImageSet, open_image_set
 from sdbench.runs.store import LocalStore
-from sdbench.runs.tables import FlaggedRow, ProtocolRow, ResultRow, write_images, write_results, write_rows
+from sdbench.runs.tables import (
+    CategoryRow,
+    FlaggedRow,
+    ProtocolRow,
+    ResultRow,
+    write_images,
+    write_results,
+    write_rows,
+)
 from sdbench.scoring.image_scores import score_set
 from sdbench.scoring.place import RECORD, check_place, record
 from sdbench.scoring.protocols import protocols_of
@@ -61,6 +69,8 @@ def score_images(request: ScoringRequest, root: Path, progress: ImageProgress) -
     store.write(RECORD, record(request.images, _facts(request, images)))
     write_rows(store, "flagged.csv", FlaggedRow, scores.flagged)
     write_rows(store, "protocols.csv", ProtocolRow, scores.protocols)
+    if scores.categories or store.exists("categories.csv"):
+        write_rows(store, "categories.csv", CategoryRow, scores.categories)
     write_images(store, scores.images)
     write_results(store, scores.rows)
     return scores.rows

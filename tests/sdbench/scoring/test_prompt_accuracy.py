@@ -88,12 +88,20 @@ def test_what_cannot_be_read_ends_the_run_before_any_image(
     assert not (tmp_path / "run").exists()
 
 
-def test_other_prompts_of_a_folder_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_has_values_by_kind_and_other_prompts_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images, captions = reference_set(3, seed=32)
     (tmp_path / "mine").mkdir()
-    Image.new("RGB", (64, 64)).save(tmp_path / "mine" / "1.png")
-    (tmp_path / "prompts.txt").write_text("a cat\n")
+    for place, pixels in enumerate(images):
+        Image.fromarray(pixels).save(tmp_path / "mine" / f"{place}.png")
     arguments = ["score", "mine", "--prompts", "prompts.txt", "--metrics", NAME, "--out", "scores"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        assert main(arguments) == 2
+    (tmp_path / "prompts.txt").write_text("\n".join(captions))
+    assert main(arguments) == 0
+    kinds = pd.read_csv(tmp_path / "scores" / "categories.csv").set_index("category")
+    assert (kinds.loc["shape", "n"], kinds.loc["shape", "value"]) == (3, 1)
+    assert kinds.loc["shape", "note"] == "no standard error: all 3 images have the same value"
+    (tmp_path / "prompts.txt").write_text("a ring\na cat\na moon")
+    assert main(arguments) == 2
     assert f"{NAME}: not a figure of the shapes family: 'a cat'" in capsys.readouterr().err
