@@ -20,6 +20,7 @@ from reference_model.shapes.reading import (
     figures,
     outlines,
     read_scenes,
+    scenes,
     statements,
 )
 from reference_model.shapes.render import degrade, paint, to_uint8
@@ -165,6 +166,21 @@ def test_nothing_holds_of_a_figure_that_is_missing() -> None:
     missing = {("colour", "red"), ("shape", "circle"), ("place", "left of")}
     assert failures("a red circle left of a blue star", alone) == missing
     assert len(failures("a red circle", replace(SEEN, figures=()))) == 2
+
+
+def test_reading_leaves_the_threads_of_torch_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    during: list[int] = []
+    find = scenes.find_backgrounds
+    monkeypatch.setattr(
+        scenes, "find_backgrounds", lambda pictures: during.append(torch.get_num_threads()) or find(pictures)
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        read_scenes(np.zeros((1, 64, 64, 3), np.uint8))
+        assert (during, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_only_pictures_of_the_family_are_read() -> None:
