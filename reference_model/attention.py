@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch.nn.functional as F
@@ -14,7 +15,21 @@ from torch import Tensor, nn
 
 from reference_model.layers import GroupNorm, tiled
 
-__all__ = ["CrossAttention", "SpatialTransformer", "perturbed_attention", "self_attentions"]
+__all__ = ["Context", "CrossAttention", "SpatialTransformer", "perturbed_attention", "self_attentions"]
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """Encoded prompts [B, L, D] for several evaluations with the same weights.
+
+    Each cross-attention keeps its keys and values here, which depend on nothing else.
+    """
+
+    rows: Tensor
+    kept: dict[nn.Module, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 class CrossAttention(nn.Module):
@@ -32,15 +47,24 @@ class CrossAttention(nn.Module):
         self.to_v = nn.Linear(context_dim, channels, bias=False)
         self.to_out = nn.Sequential(nn.Linear(channels, channels), nn.Identity())
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | Context | None = None) -> Tensor:
         if self.to_itself_only:
             return self.to_out(self.to_v(x))
-        context = x if context is None else context
-        q, k, v = (
-            t.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for t in (self.to_q(x), self.to_k(context), self.to_v(context))
-        )
-        return self.to_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2))
+        if isinstance(context, Context):
+            if self not in context.kept:
+                context.kept[self] = self._keys_values(context.rows)
+            k, v = context.kept[self]
+        else:
+            k, v = self._keys_values(x if context is None else context)
+        out = F.scaled_dot_product_attention(self._by_head(self.to_q(x)), k, v)
+        return self.to_out(out.transpose(1, 2).flatten(-2))
+
+    def _keys_values(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        return self._by_head(self.to_k(context)), self._by_head(self.to_v(context))
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """[B, N, heads d] -> [B, heads, N, d]."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class GEGLU(nn.Module):
@@ -83,10 +107,10 @@ class TransformerBlock(nn.Module):
         self.norm2 = nn.LayerNorm(channels)
         self.norm3 = nn.LayerNorm(channels)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        x = tiled(x + self.attn1(self.norm1(x)), len(context))
-        x = x + self.attn2(self.norm2(x), context)
-        return x + self.ff(self.norm3(x))
+    def forward(self, x: Tensor, context: Tensor | Context) -> Tensor:
+        x = tiled(self.attn1(self.norm1(x)).add_(x), len(context))
+        x = self.attn2(self.norm2(x), context).add_(x)
+        return self.ff(self.norm3(x)).add_(x)
 
 
 class SpatialTransformer(nn.Module):
@@ -102,12 +126,12 @@ class SpatialTransformer(nn.Module):
         )
         self.proj_out = nn.Conv2d(channels, channels, 1)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | Context) -> Tensor:
         height, width = x.shape[-2:]
         h = self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)
         for block in self.transformer_blocks:
             h = block(h, context)
-        return tiled(x, len(h)) + self.proj_out(h.transpose(1, 2).unflatten(2, (height, width)))
+        return self.proj_out(h.transpose(1, 2).unflatten(2, (height, width))).add_(tiled(x, len(h)))
 
 
 def self_attentions(network: nn.Module, layers: Sequence[str]) -> list[CrossAttention]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from copy import deepcopy
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
+from reference_model.attention import Context
 from reference_model.autoencoder import Autoencoder, Posterior
 from reference_model.bert_encoder import BertEncoder
 from reference_model.bert_tokenizer import BertTokenizer
@@ -51,6 +53,7 @@ class LatentDiffusion(nn.Module):
         Half precision rounds the weights: only loading them again restores them.
         """
         unet, autoencoder = self.unet, self.first_stage_model
+        self._exact = precision == "full" and not compiled
         # Methods, because assigning a module would register it under a second name.
         self._denoise = computed(unet, unet.__call__, precision, compiled=compiled, exact=(1,))
         self._decode = computed(autoencoder, autoencoder.decode, precision, compiled=compiled)
@@ -85,11 +88,27 @@ class LatentDiffusion(nn.Module):
         """Prompts -> context [B, L, D], on the model's device."""
         return self.cond_stage_model(self.tokenizer(prompts).to(self.device))
 
-    def denoise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
+    def denoise(self, x: Tensor, timesteps: Tensor, context: Tensor | Context) -> Tensor:
         """Predict the noise with the UNet; adds the number of rows to ``evaluations``."""
         eps = self._denoise(x, timesteps, context)
         self.evaluations += len(eps)
         return eps
+
+    def for_walk(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        """Return `denoise` for one walk, in which neither the weights nor a context's values change.
+
+        In exact networks, what depends on a context alone is computed once. Others take tensors alone: a CUDA
+        graph would copy keys and values in every step.
+        """
+        if not self._exact:
+            return self.denoise
+        contexts: dict[int, Context] = {}
+
+        def denoise(x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
+            # An id stays that tensor's own, because the context here keeps it alive.
+            return self.denoise(x, timesteps, contexts.setdefault(id(context), Context(context)))
+
+        return denoise
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:

@@ -78,12 +78,13 @@ def sample_latents(
     grid = sampler.grid(model.schedule, steps, eta)
     # Move them to the device once: a copy at each step would wait for the GPU.
     path = replace(grid, timesteps=grid.timesteps.to(model.device))
+    predict = model.for_walk()
     if guidance is None:
-        denoise = guided(model.denoise, context, uncond_context, guidance_scale, shared=True)
+        denoise = guided(predict, context, uncond_context, guidance_scale, shared=True)
     else:
         denoise = guided_by(
             guidance,
-            model.denoise,
+            predict,
             context,
             uncond_context,
             guidance_scale,

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_model.attention import SpatialTransformer
+from reference_model.attention import Context, SpatialTransformer
 from reference_model.config import UNetConfig
 from reference_model.layers import GroupNorm, Upsample, tiled
 
@@ -39,7 +40,7 @@ class ResBlock(nn.Module):
             nn.SiLU(inplace=True),
             nn.Conv2d(channels, out_channels, 3, padding=1),
         )
-        self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_channels, out_channels))
+        self.emb_layers = nn.Sequential(nn.Identity(), nn.Linear(emb_channels, out_channels))
         self.out_layers = nn.Sequential(
             GroupNorm(groups, out_channels),
             nn.SiLU(inplace=True),
@@ -50,8 +51,9 @@ class ResBlock(nn.Module):
         self.skip_connection = nn.Identity() if same else nn.Conv2d(channels, out_channels, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
-        h = self.in_layers(x) + self.emb_layers(emb)[:, :, None, None]
-        return self.skip_connection(x) + self.out_layers(h)
+        h = self.in_layers(x)
+        h.add_(self.emb_layers(tiled(emb, len(h)))[:, :, None, None])
+        return self.out_layers(h).add_(self.skip_connection(x))
 
 
 class Downsample(nn.Module):
@@ -68,10 +70,12 @@ class Downsample(nn.Module):
 class Stage(nn.Sequential):
     """Layers in sequence; each receives the timestep embedding or the context if it uses it."""
 
-    def forward(self, x: Tensor, emb: Tensor, context: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(  # type: ignore[override]
+        self, x: Tensor, emb: Tensor, context: Tensor | Context
+    ) -> Tensor:
         for layer in self:
             if isinstance(layer, ResBlock):
-                x = layer(x, tiled(emb, len(x)))
+                x = layer(x, emb)
             elif isinstance(layer, SpatialTransformer):
                 x = layer(x, context)
             else:
@@ -145,8 +149,9 @@ class UNet(nn.Module):
             nn.Conv2d(channels, c.out_channels, 3, padding=1),
         )
 
-    def forward(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
+    def forward(self, x: Tensor, timesteps: Tensor, context: Tensor | Context) -> Tensor:
         emb = self.time_embed(timestep_embedding(timesteps, self.config.model_channels).to(x.dtype))
+        emb = F.silu(emb)  # the first layer of every block's emb_layers
         skips = []
         for block in self.input_blocks:
             x = block(x, emb, context)

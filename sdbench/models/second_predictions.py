@@ -42,7 +42,8 @@ class SecondPredictions:
         if source is not None:
             weak = self._load(source)
             own = weak.encode_prompts(list(prompts))
-            return replace(guidance, weak=lambda x, t: weak.denoise(x, t, own))
+            predict = weak.for_walk()
+            return replace(guidance, weak=lambda x, t: predict(x, t, own))
         if not layers:
             return guidance
         attentions = self_attentions(self._model.unet, layers)

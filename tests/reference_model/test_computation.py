@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from reference_model import LatentDiffusion, load_checkpoint
 from reference_model.checkpoints import reload_checkpoint
 from reference_model.guidance import guided
+from reference_model.layers import Upsample
 from reference_model.noise import start_noise
 from reference_model.pipeline import sample
 
@@ -45,6 +46,32 @@ def test_what_lies_before_the_context_is_computed_once(tiny: LatentDiffusion) ->
         hook.remove()
     torch.testing.assert_close(together, guided(tiny.unet, context, empty, 3.0)(x, t), rtol=0, atol=1e-5)
     assert rows == [2, 4]
+
+
+def test_keys_and_values_are_computed_once_per_walk(tiny: LatentDiffusion) -> None:
+    x = torch.stack([start_noise(1, prompt, SHAPE) for prompt in PROMPTS])
+    first, second = tiny.encode_prompts(PROMPTS), tiny.encode_prompts(PROMPTS[::-1])
+    calls = [(torch.tensor([t] * 2), context) for t in (900, 500) for context in (first, second)]
+    asked: list[str] = []
+    layers = [m for name, m in tiny.unet.named_modules() if name.endswith("attn2.to_k")]
+    hooks = [layer.register_forward_hook(lambda *_: asked.append("")) for layer in layers]
+    denoise = tiny.for_walk()
+    found = [denoise(x, *call) for call in calls]
+    for hook in hooks:
+        hook.remove()
+    assert len(asked) == 2 * len(layers)
+    for eps, call in zip(found, calls, strict=True):
+        assert torch.equal(eps, tiny.denoise(x, *call))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_upsampling_is_by_nearest_neighbour(layout: torch.memory_format) -> None:
+    layer = Upsample(4)
+    layer.conv = torch.nn.Identity()
+    x = torch.arange(48.0).view(2, 4, 2, 3).to(memory_format=layout)
+    large = layer(x)
+    assert torch.equal(large[:, :, ::2, 1::2], x)
+    assert torch.equal(large, torch.nn.functional.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
 @pytest.mark.parametrize(("precision", "error"), [("bf16", 0.05), ("fp16", 0.01), ("autocast", 0.05)])
