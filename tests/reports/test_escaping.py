@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from reports.escaping import from_csv, in_chart, in_csv, in_latex, in_markdown
+from reports.html import whole_names
 from reports.plots import distance_against_score, published_look, save
 from reports.rows import read_results
 from reports.table_files import write_tables
@@ -96,3 +97,12 @@ def test_each_place_gives_the_name_back(name: str) -> None:
     assert not set("<>") & set(in_chart(name))
     assert re.sub(r"\\(.)", r"\1", in_markdown(name)) == " ".join(name.split())
     assert not re.search(r"(?<!\\)[$#%&_]", in_latex(name))
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_sentences_with_whole_names_are_escaped(name: str) -> None:
+    sentence = f"{name} is ahead of shapes-v1-4."
+    shown = str(whole_names(sentence))
+    assert re.fullmatch(r"[^<>]*", shown.replace('<span class="whole">', "").replace("</span>", ""))
+    assert html.unescape(shown.replace('<span class="whole">', "").replace("</span>", "")) == sentence
+    assert '<span class="whole">shapes-v1-4.</span>' in shown
