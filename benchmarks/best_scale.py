@@ -11,13 +11,12 @@ them, 16 times as many, give the truth. It makes the images first, ten minutes o
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from family_features import FamilySweep, Features, real_features
+from family_features import FamilySweep, Features, real_features, run_simulation
 from numpy.typing import NDArray
 
 from metrics import PROTOCOLS, Estimate, Protocol
@@ -158,20 +157,5 @@ def pool_of(folder: Path) -> Features:
     return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
 
 
-def main() -> None:
-    """Read the arguments and run a simulation."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["curves", "family"])
-    parser.add_argument("--repeats", type=int, default=400)
-    parser.add_argument(
-        "--folder", type=Path, default=Path("best-scale"), help="where features of images are kept"
-    )
-    args = parser.parse_args()
-    if args.what == "curves":
-        curves(args.repeats)
-    else:
-        family(args.repeats, args.folder)
-
-
 if __name__ == "__main__":
-    main()
+    run_simulation(__doc__, curves, family, repeats=400, folder="best-scale")

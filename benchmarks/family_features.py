@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FamilySweep", "Features", "real_features"]
+__all__ = ["FamilySweep", "Features", "real_features", "run_simulation"]
 
 Features = dict[str, NDArray[np.float32]]
 
@@ -80,3 +81,30 @@ def real_features(folder: Path) -> NDArray[np.float32]:
         np.save(file, build_extractor("shapes-clip", "cpu").images(images))
     rows: NDArray[np.float32] = np.load(file)
     return rows
+
+
+def run_simulation(
+    description: str | None,
+    drawn: Callable[[int], None],
+    of_images: Callable[[int, Path], None],
+    repeats: int,
+    folder: str,
+) -> None:
+    """Read the arguments and run one of two simulations, which go by the names of their functions.
+
+    Args:
+        description: The text of --help.
+        drawn: A simulation from random numbers; takes the number of repeats.
+        of_images: One from images of the family; takes the folder that keeps their features too.
+        repeats: The default of --repeats.
+        folder: The default of --folder.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=[drawn.__name__, of_images.__name__])
+    parser.add_argument("--repeats", type=int, default=repeats)
+    parser.add_argument("--folder", type=Path, default=Path(folder), help="where features of images are kept")
+    args = parser.parse_args()
+    if args.what == drawn.__name__:
+        drawn(args.repeats)
+    else:
+        of_images(args.repeats, args.folder)

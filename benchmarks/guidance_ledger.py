@@ -12,13 +12,12 @@ scales, and shapes-v1-4, which has better weights, beside that curve.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from best_scale import PROMPTS, SCALES, pool_of
-from family_features import Features, real_features
+from family_features import Features, real_features, run_simulation
 from numpy.typing import NDArray
 
 from metrics import PROTOCOLS, Estimate, PlanePoint, Protocol
@@ -137,20 +136,5 @@ def _family_shift(pool: Features, protocols: Sequence[Protocol], real: Reference
     return curve_shift(curve, point(name), curve[4])
 
 
-def main() -> None:
-    """Read the arguments and run a simulation."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["curves", "family"])
-    parser.add_argument("--repeats", type=int, default=400)
-    parser.add_argument(
-        "--folder", type=Path, default=Path("best-scale"), help="where features of images are kept"
-    )
-    args = parser.parse_args()
-    if args.what == "curves":
-        curves(args.repeats)
-    else:
-        family(args.repeats, args.folder)
-
-
 if __name__ == "__main__":
-    main()
+    run_simulation(__doc__, curves, family, repeats=400, folder="best-scale")

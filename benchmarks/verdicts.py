@@ -12,13 +12,12 @@ It takes an hour on two cores and resumes.
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from family_features import FamilySweep, Features, real_features
+from family_features import FamilySweep, Features, real_features, run_simulation
 from numpy.typing import NDArray
 
 from metrics import PROTOCOLS, Estimate
@@ -150,20 +149,5 @@ def _measured(features: Features, cell: str, real: Reference) -> dict[str, Estim
     )
 
 
-def main() -> None:
-    """Read the arguments and run a simulation."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["cells", "sweeps"])
-    parser.add_argument("--repeats", type=int, default=100)
-    parser.add_argument(
-        "--folder", type=Path, default=Path("sweeps"), help="where features of sweeps are kept"
-    )
-    args = parser.parse_args()
-    if args.what == "cells":
-        cells(args.repeats)
-    else:
-        sweeps(args.repeats, args.folder)
-
-
 if __name__ == "__main__":
-    main()
+    run_simulation(__doc__, cells, sweeps, repeats=100, folder="sweeps")
