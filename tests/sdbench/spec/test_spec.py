@@ -47,6 +47,15 @@ def test_specs_that_ship_are_valid(path: Path) -> None:
     assert len(spec.checkpoints) * len(spec.samplers) * len(spec.guidance_scales) == CELLS[path.stem]
 
 
+def test_the_control_repeats_a_cell_of_the_quick_sweep_in_float32() -> None:
+    quick, control = (load_spec(EXPERIMENTS / f"sd-v1-{name}.yaml") for name in ("quick", "control"))
+    differ = {name for name, value in control if value != getattr(quick, name)}
+    assert differ == {"name", "checkpoints", "guidance_scales", "precision", "compile", "batch_size"}
+    assert set(control.checkpoints) < set(quick.checkpoints)
+    assert set(control.guidance_scales) < set(quick.guidance_scales)
+    assert (control.precision, quick.precision) == ("full", "fp16")
+
+
 def test_reading_specs_imports_no_torch_numpy_or_pandas() -> None:
     code = (
         "import sys; from pathlib import Path; from sdbench.spec import load_spec\n"
