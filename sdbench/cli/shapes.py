@@ -29,8 +29,8 @@ def add_parser(commands: Any, name: str) -> None:
     train.add_argument(
         "--budget",
         default="cpu",
-        help="amount of training: cpu (default; over an hour on two cores), cpu-long (most of a day), gpu or "
-        "smoke",
+        help="amount of training: cpu (default; over an hour on two cores), cpu-long (about four hours), gpu "
+        "or smoke",
     )
     train.add_argument("--seed", type=_seed, default=0, help="seed of all randomness (default: 0)")
     train.set_defaults(run=run, resumable=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 __all__ = ["Training", "training_facts"]
 
-SHAPES_BUDGET = "cpu"
+SHAPES_BUDGET = "cpu-long"
 """The training budget of the weights in the package."""
 
 

@@ -17,13 +17,17 @@ from safetensors.torch import load_file
 from reference_model import load_checkpoint
 from reference_model.config_file import load_config
 from reference_model.errors import TrainingError
+from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.pipeline import generate
+from reference_model.schedule import Schedule
 from reference_model.shapes import CHECKPOINTS, CLIP_CONFIG, CONFIG, load_tokenizer
 from reference_model.shapes.training import loop, train
 from reference_model.shapes.training.budgets import BUDGETS
 from reference_model.shapes.training.clip import text_tower
+from reference_model.shapes.training.denoiser import Leg, train_leg
+from reference_model.shapes.training.export import write_checkpoint
 from reference_model.shapes.training.facts import digest, same_threads
-from reference_model.shapes.training.optim import Muon, learning_rate, muon_and_adam
+from reference_model.shapes.training.optim import Ema, Muon, learning_rate, muon_and_adam
 from reference_model.text_encoder import TextEncoder
 
 
@@ -160,6 +164,64 @@ def test_text_tower_is_open_clips():
     tokens = load_tokenizer()(["a large red circle above a small blue square", ""])
     pooled = model(tokens)[torch.arange(2), tokens.argmax(dim=-1)]
     torch.testing.assert_close(pooled @ clip.text_projection, clip.encode_text(tokens), rtol=0, atol=1e-5)
+
+
+def test_a_written_checkpoint_draws_the_same_with_smaller_features(tmp_path):
+    """Latents of another scale, features at a 16th of their size at full resolution, the same pictures."""
+    torch.manual_seed(0)
+    model = LatentDiffusion(load_config(CONFIG)).eval().requires_grad_(False)
+    decoder = model.first_stage_model.decoder
+    blocks = decoder.up[0].block
+    for part in (decoder.up[1].upsample.conv, *(block.conv2 for block in blocks), blocks[0].nin_shortcut):
+        part.bias.normal_(std=100)  # as large as training makes them
+        if part is not blocks[0].nin_shortcut:
+            part.weight *= 300
+    write_checkpoint(model, 0.25, tmp_path / "model.safetensors")
+    loaded = load_checkpoint(tmp_path / "model.safetensors", CONFIG)
+
+    sizes = []
+    for each in (model, loaded):
+        norm = each.first_stage_model.decoder.norm_out
+        norm.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].abs().max().item()))
+    latents, images = torch.randn(2, 8, 8, 8), torch.rand(2, 3, 64, 64) * 2 - 1
+    ours, theirs = (each.first_stage_model.decode(z) for each, z in ((loaded, latents), (model, latents * 4)))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0.01)
+    assert sizes[1] / sizes[0] == pytest.approx(16, rel=0.01)
+
+    ours, theirs = (each.first_stage_model.encode(images) for each in (loaded, model))
+    torch.testing.assert_close(ours.mean, theirs.mean * 0.25, rtol=0, atol=1e-3)
+    torch.testing.assert_close(ours.std, theirs.std * 0.25, rtol=0, atol=1e-3)
+
+
+class Silent(torch.nn.Module):
+    """Predicts no noise, and writes down the timesteps that it is asked about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(16, 16, 1)
+        self.timesteps: list[torch.Tensor] = []
+
+    def forward(self, x_t: torch.Tensor, t: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        self.timesteps.append(t)
+        return self.convolution(x_t) * 0
+
+
+def test_denoisers_learn_evenly_spaced_timesteps_by_min_snr_weights(tmp_path):
+    torch.manual_seed(0)
+    latents = torch.randn(50, 2, 16, 8, 8)
+    leg = Leg("part", latents, torch.zeros(50, 1, 1), torch.arange(50), torch.zeros(1, 1), 0.0, 3, 200)
+    schedule = Schedule(load_config(CONFIG).schedule)
+    with torch.inference_mode(False):
+        unet = Silent()
+        losses = train_leg(leg, unet, Ema(unet), schedule, tmp_path, 0, "cpu", silent)
+
+    signal = schedule.alphas_cumprod / (1 - schedule.alphas_cumprod)
+    weights = torch.where(signal > 5, 5 / signal, torch.ones_like(signal))
+    assert losses == pytest.approx([weights.mean().item()] * 3, rel=0.01)
+    for timesteps in unet.timesteps:
+        gaps = timesteps.sort().values.diff()
+        assert set(gaps.tolist()) <= {4, 5, 6}
+    assert len({tuple(timesteps.sort().values.tolist()) for timesteps in unet.timesteps}) > 1
 
 
 def test_learning_rate_warms_up_and_decays():

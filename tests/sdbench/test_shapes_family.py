@@ -58,7 +58,7 @@ def test_the_batch_moves_no_pixel_by_more_than_a_level() -> None:
     """The whole way of the sweep: 50 PLMS steps at the highest scale, float32."""
     model = load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG)
     prompts = shapes.evaluation_prompts(32, seed=1)
-    noise = torch.stack([start_noise(42, str(i), (4, 8, 8)) for i in range(32)])
+    noise = torch.stack([start_noise(42, str(i), model.config.latent_shape(64, 64)) for i in range(32)])
 
     def sample(rows: slice) -> np.ndarray:
         context, empty = model.encode_prompts(prompts[rows]), model.encode_prompts([""])
@@ -88,6 +88,8 @@ def test_the_stored_curves_show_what_the_published_ones_show(curves: dict[str, p
         assert distance.loc[8] > distance.min() * 1.05, f"{name}: the distance rises again"
     best = {name: curve["fd-shapes-clip"].min() for name, curve in curves.items()}
     top = {name: curve["clip-score-shapes"].max() for name, curve in curves.items()}
+    right = [curve["prompt-accuracy-shapes"].max() for _, curve in sorted(curves.items())]
+    assert right == sorted(right)
     later = ["shapes-v1-2", "shapes-v1-3", "shapes-v1-4"]
     assert all(best["shapes-v1-1"] > best[name] and top["shapes-v1-1"] < top[name] for name in later)
     assert all(top[name] > top["shapes-v1-2"] for name in later[1:])

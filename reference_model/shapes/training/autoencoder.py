@@ -24,7 +24,7 @@ __all__ = ["encode_all", "psnr", "train_autoencoder"]
 PART = "autoencoder"
 KL_WEIGHT = 2e-4
 CLEAN_SHARE = 0.75
-HALF_SIZE_EVERY = 4  # the first checkpoint starts on half-size images, so their latents must be good too
+HALF_SIZE_EVERY = 8  # the first checkpoint starts on half-size images, so their latents must be good too
 
 
 def train_autoencoder(

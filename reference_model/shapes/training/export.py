@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,13 @@ from reference_model.latent_diffusion import LatentDiffusion
 __all__ = ["save_half", "write_checkpoint", "write_losses"]
 
 SMOOTHING = 50
+
+# What the decoder adds to its features at full resolution, and where they come from.
+FULL_RESOLUTION = re.compile(
+    r"first_stage_model\.decoder\.up\."
+    r"((1\.upsample\.conv|0\.block\.\d+\.conv2)\.(weight|bias)|0\.block\.\d+\.nin_shortcut\.bias)"
+)
+WITHIN_HALF = 2.0**-4
 
 
 def save_half(state: Mapping[str, Tensor], path: Path) -> None:
@@ -30,7 +38,9 @@ def write_checkpoint(model: LatentDiffusion, scale_factor: float, path: Path) ->
     """Save a model in the original key layout.
 
     The configuration of the family says a scale factor of 1; the latents' true scale is folded into the
-    two convolutions next to them, so that one configuration serves whatever was trained.
+    two convolutions next to them, so that one configuration serves whatever was trained. The decoder's
+    features at full resolution, which come near float16's largest number, become a 16th: only group norms
+    read them, which divide by their size, so pictures stay the same.
     """
     state = dict(model.state_dict())
     channels = model.config.autoencoder.embed_dim
@@ -43,6 +53,8 @@ def write_checkpoint(model: LatentDiffusion, scale_factor: float, path: Path) ->
         state[f"{quant}.{kind}"] = scaled
     name = "first_stage_model.post_quant_conv.weight"
     state[name] = state[name] / scale_factor
+    for name in filter(FULL_RESOLUTION.fullmatch, state):
+        state[name] = state[name] * WITHIN_HALF
     save_half(state, path)
 
 
@@ -67,7 +79,7 @@ def _plot(losses: Mapping[str, list[float]], path: Path) -> None:
         axis.plot(range(window, len(values) + 1), smooth, color="#0072B2", linewidth=1)
         axis.set(title=part, xlabel="step", ylabel="loss", yscale="log")
         axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}" if smooth.max() < 8 * smooth.min() else "")  # else too many
         axis.tick_params(labelsize=8, which="both")
     for axis in axes[len(losses) :]:
         axis.set_axis_off()

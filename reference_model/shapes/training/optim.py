@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
@@ -38,26 +39,30 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move every parameter by ``lr`` along its orthogonalised Nesterov momentum."""
         for group in self.param_groups:
+            alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
             for parameter in group["params"]:
                 state = self.state[parameter]
                 if not state:
                     state["momentum"] = torch.zeros_like(parameter)
                 mean = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-                ahead = parameter.grad.lerp(mean, group["momentum"])
-                move = _orthogonalise(ahead.flatten(1))
-                tall = max(1.0, move.shape[0] / move.shape[1]) ** 0.5
-                parameter.add_(move.reshape(parameter.shape), alpha=-group["lr"] * tall)
+                ahead = parameter.grad.lerp(mean, group["momentum"]).flatten(1)
+                alike[ahead.shape].append((parameter, ahead))
+            for shape, pairs in alike.items():
+                tall = max(1.0, shape[0] / shape[1]) ** 0.5
+                moves = _orthogonalise(torch.stack([ahead for _, ahead in pairs]))
+                for (parameter, _), move in zip(pairs, moves, strict=True):
+                    parameter.add_(move.reshape(parameter.shape), alpha=-group["lr"] * tall)
 
 
-def _orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Bring all singular values near 1 by the quintic Newton-Schulz iteration of the Muon authors."""
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+def _orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Bring all singular values of matrices [n, a, b] near 1 by the quintic iteration of the Muon authors."""
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
-        gram = x @ x.T
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x.T if tall else x
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
+    return x.mT if tall else x
 
 
 class Optimizers:
@@ -115,5 +120,4 @@ class Ema(nn.Module):
         self.updates += 1
         count = int(self.updates)
         decay = min(self.decay, (1 + count) / (10 + count))
-        for mean, value in zip(self.average.parameters(), module.parameters(), strict=True):
-            mean.lerp_(value, 1 - decay)
+        torch._foreach_lerp_(list(self.average.parameters()), list(module.parameters()), 1 - decay)

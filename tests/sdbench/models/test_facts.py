@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 
 from reference_model.shapes.training import BUDGETS
@@ -9,6 +13,7 @@ from sdbench.cli import main
 from sdbench.models.catalogue import SD_V1, SHAPES
 from sdbench.models.training_facts import SHAPES_BUDGET, training_facts
 
+TRAINED = Path(__file__).parents[3] / "docs" / "results" / "shapes-training.json"
 PUBLISHED = {
     "sd-v1-1": [("scratch", 237_000, 256, None), ("the stage before", 194_000, 512, None)],
     "sd-v1-2": [("sd-v1-1", 515_000, 512, None)],
@@ -40,6 +45,8 @@ def test_the_familys_steps_are_those_of_its_budget() -> None:
     budget = BUDGETS[SHAPES_BUDGET]
     steps = [fact.steps for name in SHAPES for fact in training_facts(name)]
     assert steps == [budget.v1_1_low, budget.v1_1_high, budget.v1_2, budget.v1_3, budget.v1_4]
+    trained = json.loads(TRAINED.read_text(encoding="utf-8"))
+    assert (trained["budget"], trained["work"]) == (SHAPES_BUDGET, asdict(budget))
 
 
 def test_hub_ids_of_both_layouts() -> None:

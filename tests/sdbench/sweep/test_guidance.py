@@ -173,7 +173,8 @@ def test_a_weak_model_guides_and_is_part_of_the_identity(tmp_path: Path, run_tin
     assert [cell.guidance_source for cell in cells] == [None, weak.files_digest()]
     model = load_checkpoint(weak.path, weak.config)
     second = SecondPredictions(model, FULL)
-    x, t = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([300, 300])
+    latents = (2, *model.config.latent_shape(128, 128))
+    x, t = torch.randn(latents, generator=torch.Generator().manual_seed(0)), torch.tensor([300, 300])
     with torch.inference_mode():
         guidance = second.guidance(rows[1][0], SMALL["prompts"], torch.zeros(()))
         assert guidance is not None
