@@ -247,6 +247,18 @@ def test_muon_moves_all_directions_alike(shape):
     assert torch.trace(left.T @ move @ right.T) > 0.8 * len(values)  # along the gradient, not against it
 
 
+def test_muon_moves_parameters_of_one_shape_as_if_each_were_alone():
+    torch.manual_seed(0)
+    gradients = [scale * torch.randn(24, 16) for scale in (1.0, 100.0)]
+    together, alone = ([torch.nn.Parameter(torch.zeros(24, 16)) for _ in gradients] for _ in range(2))
+    for weight, twin, gradient in zip(together, alone, gradients, strict=True):
+        weight.grad, twin.grad = gradient, gradient.clone()
+        Muon([twin], lr=0.1).step()
+    Muon(together, lr=0.1).step()
+    for weight, twin in zip(together, alone, strict=True):
+        torch.testing.assert_close(weight, twin, rtol=0, atol=1e-5)
+
+
 def test_muon_keeps_momentum():
     weight = torch.nn.Parameter(torch.zeros(16, 16))
     optimizer = Muon([weight], lr=1.0)
