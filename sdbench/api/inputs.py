@@ -73,7 +73,8 @@ def as_features(value: Any) -> np.ndarray | None:
     array = value.to_numpy() if _is_frame(value) else as_array(value)
     if array is None or array.ndim != 2 or not np.issubdtype(array.dtype, np.number):
         return None
-    return np.asarray(array)
+    # Frames hold columns one after the other; sums over another layout may differ in the last bit.
+    return np.ascontiguousarray(array)
 
 
 def _is_frame(value: Any) -> bool:
