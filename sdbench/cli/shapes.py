@@ -33,6 +33,12 @@ def add_parser(commands: Any, name: str) -> None:
         "or smoke",
     )
     train.add_argument("--seed", type=_seed, default=0, help="seed of all randomness (default: 0)")
+    train.add_argument(
+        "--first-stage",
+        metavar="FILE",
+        type=typed_path,
+        help="take the autoencoder of this checkpoint of the family (.safetensors) instead of training one",
+    )
     train.set_defaults(run=run, resumable=True)
 
 
@@ -55,7 +61,14 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"unknown budget {args.budget!r}: {did_you_mean(args.budget, BUDGETS)}")
     with TrainingProgress(display_for()) as progress:
         try:
-            weights = train(args.out, args.budget, progress, seed=args.seed, device=best_device())
+            weights = train(
+                args.out,
+                args.budget,
+                progress,
+                seed=args.seed,
+                device=best_device(),
+                first_stage=args.first_stage,
+            )
         except TrainingError as error:
             raise InputError(f"{error}") from None
     say(f"weights: {weights}")

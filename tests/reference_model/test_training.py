@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import signal
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import open_clip
@@ -23,11 +25,12 @@ from reference_model.schedule import Schedule
 from reference_model.shapes import CHECKPOINTS, CLIP_CONFIG, CONFIG, load_tokenizer
 from reference_model.shapes.training import loop, train
 from reference_model.shapes.training.budgets import BUDGETS
-from reference_model.shapes.training.clip import text_tower
+from reference_model.shapes.training.clip import contrast, text_tower
 from reference_model.shapes.training.denoiser import Leg, train_leg
-from reference_model.shapes.training.export import write_checkpoint
+from reference_model.shapes.training.export import fold_scale, save_half
 from reference_model.shapes.training.facts import digest, same_threads
 from reference_model.shapes.training.optim import Ema, Muon, learning_rate, muon_and_adam
+from reference_model.shapes.training.precision import mixed_precision
 from reference_model.text_encoder import TextEncoder
 
 
@@ -155,6 +158,45 @@ def test_a_folder_of_another_training_is_refused(trained, tmp_path):
         train(tmp_path / "file", "smoke", silent)
 
 
+def test_a_given_first_stage_is_kept_as_it_is(trained, tmp_path):
+    first_stage = trained / "weights" / "shapes-v1-4.safetensors"
+    with torch.inference_mode(False):
+        train(tmp_path, "smoke", silent, first_stage=first_stage)
+    given, ours = (load_file(f / "weights" / "shapes-v1-4.safetensors") for f in (trained, tmp_path))
+    kept = {name for name, value in given.items() if torch.equal(value, ours[name])}
+    assert {name for name in given if name.startswith("first_stage_model.")} <= kept
+    assert not kept & {name for name in given if name.endswith("attn2.to_k.weight")}
+    with open(tmp_path / "losses.csv", encoding="utf-8") as file:
+        assert "autoencoder" not in {row["part"] for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize("content", ["", "no weights", None])
+def test_a_first_stage_of_another_kind_is_refused(trained, tmp_path, content):
+    path = trained / "weights" / "shapes-clip.safetensors"
+    if content is not None:
+        path = tmp_path / "model.safetensors"
+        path.write_text(content)
+    with pytest.raises(TrainingError, match=path.name):
+        train(tmp_path / "out", "smoke", silent, first_stage=path)
+
+
+def test_wrong_captions_count_against_an_image():
+    image = torch.eye(2, 4)
+    wrong = torch.eye(4)[2:]
+    for text, chances in ((torch.cat([image, wrong]), (3, 1)), (torch.cat([image, image]), (2 + torch.e, 1))):
+        others = [math.log(1 + count / math.e) for count in chances]
+        assert contrast(image, text, torch.tensor(1.0)).item() == pytest.approx(sum(others) / 2)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_products_are_bfloat16_where_the_processor_has_amx(monkeypatch, fast):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: fast)
+    layer = torch.nn.Linear(2, 2)
+    with mixed_precision("cpu"):
+        assert layer(torch.ones(1, 2)).dtype is (torch.bfloat16 if fast else torch.float32)
+    assert layer(torch.ones(1, 2)).dtype is torch.float32
+
+
 def test_text_tower_is_open_clips():
     """The context at the end token, projected, is what open_clip's text encoder returns."""
     settings = json.loads(CLIP_CONFIG.read_text(encoding="utf-8"))["model_cfg"]
@@ -176,7 +218,9 @@ def test_a_written_checkpoint_draws_the_same_with_smaller_features(tmp_path):
         part.bias.normal_(std=100)  # as large as training makes them
         if part is not blocks[0].nin_shortcut:
             part.weight *= 300
-    write_checkpoint(model, 0.25, tmp_path / "model.safetensors")
+    folded = deepcopy(model)
+    fold_scale(folded.first_stage_model, 0.25)
+    save_half(folded.state_dict(), tmp_path / "model.safetensors")
     loaded = load_checkpoint(tmp_path / "model.safetensors", CONFIG)
 
     sizes = []
@@ -193,31 +237,32 @@ def test_a_written_checkpoint_draws_the_same_with_smaller_features(tmp_path):
     torch.testing.assert_close(ours.std, theirs.std * 0.25, rtol=0, atol=1e-3)
 
 
-class Silent(torch.nn.Module):
-    """Predicts no noise, and writes down the timesteps that it is asked about."""
+class HalfBlind(torch.nn.Module):
+    """Tells noise from latents of zero up to half-way, and nothing later; writes down the timesteps."""
 
-    def __init__(self) -> None:
+    def __init__(self, alphas_cumprod: torch.Tensor) -> None:
         super().__init__()
         self.convolution = torch.nn.Conv2d(16, 16, 1)
+        self.sigmas = (1 - alphas_cumprod).sqrt().float()
         self.timesteps: list[torch.Tensor] = []
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         self.timesteps.append(t)
-        return self.convolution(x_t) * 0
+        seen = (t < 500)[:, None, None, None]
+        return torch.where(seen, x_t / self.sigmas[t][:, None, None, None], 0.0) + self.convolution(x_t) * 0
 
 
-def test_denoisers_learn_evenly_spaced_timesteps_by_min_snr_weights(tmp_path):
-    torch.manual_seed(0)
-    latents = torch.randn(50, 2, 16, 8, 8)
+def test_denoisers_learn_evenly_spaced_timesteps_by_weights_between_eps_and_v(tmp_path):
+    latents = torch.zeros(50, 2, 16, 8, 8)
     leg = Leg("part", latents, torch.zeros(50, 1, 1), torch.arange(50), torch.zeros(1, 1), 0.0, 3, 200)
     schedule = Schedule(load_config(CONFIG).schedule)
     with torch.inference_mode(False):
-        unet = Silent()
+        unet = HalfBlind(schedule.alphas_cumprod)
         losses = train_leg(leg, unet, Ema(unet), schedule, tmp_path, 0, "cpu", silent)
 
     signal = schedule.alphas_cumprod / (1 - schedule.alphas_cumprod)
-    weights = torch.where(signal > 5, 5 / signal, torch.ones_like(signal))
-    assert losses == pytest.approx([weights.mean().item()] * 3, rel=0.01)
+    weights = torch.where(signal > 5, 5 / signal, torch.ones_like(signal)) / schedule.alphas_cumprod.sqrt()
+    assert losses == pytest.approx([(weights[500:].sum() / weights.sum()).item()] * 3, rel=0.01)
     for timesteps in unet.timesteps:
         gaps = timesteps.sort().values.diff()
         assert set(gaps.tolist()) <= {4, 5, 6}

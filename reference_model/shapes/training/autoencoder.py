@@ -9,17 +9,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from reference_model.autoencoder import Autoencoder
 from reference_model.config import AutoencoderConfig
+from reference_model.errors import TrainingError
 from reference_model.shapes.dataset import clean_batch, reference_set
 from reference_model.shapes.training.budgets import Budget
 from reference_model.shapes.training.data import TrainingSet, half_size, to_float
 from reference_model.shapes.training.loop import Report, Stateful, run_loop, step_generator
 from reference_model.shapes.training.optim import Ema, learning_rate, muon_and_adam
+from reference_model.shapes.training.precision import mixed_precision
 
-__all__ = ["encode_all", "psnr", "train_autoencoder"]
+__all__ = ["encode_all", "psnr", "read_autoencoder", "train_autoencoder"]
 
 PART = "autoencoder"
 KL_WEIGHT = 2e-4
@@ -50,7 +54,8 @@ def train_autoencoder(
         images = to_float(torch.cat([fresh, data.images[rows]]))
         if i % HALF_SIZE_EVERY == HALF_SIZE_EVERY - 1:
             images = half_size(images)
-        loss = _loss(model, images.to(device), generator)
+        with mixed_precision(device):
+            loss = _loss(model, images.to(device), generator)
         value = optimizers.update(loss, learning_rate(i, budget.autoencoder_steps, warmup=50))
         ema.follow(model)
         return value
@@ -59,6 +64,26 @@ def train_autoencoder(
     losses = run_loop(PART, budget.autoencoder_steps, objects, step, folder, report)
     assert isinstance(ema.average, Autoencoder)
     return ema.average, losses
+
+
+def read_autoencoder(checkpoint: Path, config: AutoencoderConfig) -> Autoencoder:
+    """Return the autoencoder of a checkpoint of the family (.safetensors).
+
+    Raises:
+        TrainingError: the file cannot be read, or holds none of this configuration.
+    """
+    try:
+        stored = load_file(checkpoint)
+        model = Autoencoder(config)
+        prefix = "first_stage_model."
+        model.load_state_dict(
+            {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
+        )
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"{checkpoint} cannot be read as a .safetensors file: {error}") from error
+    except RuntimeError as error:
+        raise TrainingError(f"{checkpoint} holds no autoencoder of the embedded family") from error
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def _loss(model: Autoencoder, images: Tensor, generator: torch.Generator) -> Tensor:

@@ -1,21 +1,25 @@
-"""Train the family's CLIP (Radford et al. 2021) with open_clip's model and loss on the same scenes."""
+"""Train the family's CLIP (Radford et al. 2021), an open_clip model, with hard negatives."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import numpy as np
 import open_clip
 import torch
-from open_clip.loss import ClipLoss
+import torch.nn.functional as F
 from torch import Tensor
 
+from reference_model.shapes.family import load_tokenizer
 from reference_model.shapes.training.budgets import Budget
 from reference_model.shapes.training.data import TrainingSet, to_float
 from reference_model.shapes.training.loop import Report, run_loop, step_generator
-from reference_model.shapes.training.optim import Optimizers, learning_rate
+from reference_model.shapes.training.negatives import made_wrong
+from reference_model.shapes.training.optim import MUON_RATE, Muon, Optimizers, learning_rate
+from reference_model.shapes.training.precision import mixed_precision
 
-__all__ = ["text_tower", "train_clip"]
+__all__ = ["contrast", "text_tower", "train_clip"]
 
 PART = "clip"
 PEAK_RATE = 1e-3
@@ -24,7 +28,6 @@ MAX_LOGIT_SCALE = 4.6052  # ln 100, as in the paper
 
 def train_clip(
     config: Path,
-    tokens: Tensor,
     data: TrainingSet,
     budget: Budget,
     folder: Path,
@@ -32,21 +35,25 @@ def train_clip(
     device: str,
     report: Report,
 ) -> tuple[open_clip.CLIP, list[float]]:
-    """Return the trained model and the loss of every step; ``tokens`` are the captions, int64 [n, L]."""
+    """Return the trained model and the loss of every step."""
     document = json.loads(config.read_text(encoding="utf-8"))
     mean, std = (torch.tensor(document["preprocess_cfg"][key])[:, None, None] for key in ("mean", "std"))
     torch.manual_seed(seed + 1)
     model = open_clip.CLIP(**document["model_cfg"]).to(device)
-    adam = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.05)
-    optimizers = Optimizers((adam, PEAK_RATE))
-    contrast = ClipLoss()
+    optimizers, tokenize = _optimizers(model), load_tokenizer()
 
     def step(i: int) -> float:
         generator = step_generator(seed, PART, i)
-        rows = torch.randint(len(data.images), (budget.clip_batch,), generator=generator)
+        rows = torch.randint(len(data.high_resolution), (budget.clip_batch,), generator=generator)
+        rows = data.high_resolution[rows]
         images = ((to_float(data.images[rows]) + 1) / 2 - mean) / std
-        image, text, scale = model(images.contiguous().to(device), tokens[rows].to(device))
-        loss = contrast(image, text, scale)
+        captions = [data.captions[row] for row in rows.tolist()]
+        chances = np.random.default_rng(generator.initial_seed())
+        tokens = tokenize(captions + [made_wrong(caption, chances) for caption in captions])
+        with mixed_precision(device):
+            image = model.encode_image(images.contiguous().to(device), normalize=True)
+            text = model.encode_text(tokens.to(device), normalize=True)
+        loss = contrast(image.float(), text.float(), model.logit_scale.exp())
         value = optimizers.update(loss, learning_rate(i, budget.clip_steps, warmup=100))
         with torch.no_grad():
             model.logit_scale.clamp_(0, MAX_LOGIT_SCALE)
@@ -55,6 +62,27 @@ def train_clip(
     objects = {"model": model, "optimizers": optimizers}
     losses = run_loop(PART, budget.clip_steps, objects, step, folder, report)
     return model.eval().requires_grad_(False), losses
+
+
+def _optimizers(model: open_clip.CLIP) -> Optimizers:
+    """Muon for the transformers' matrices, AdamW for embeddings, projections and vectors."""
+    parameters = list(model.named_parameters())
+    hidden = [p for name, p in parameters if "resblocks" in name and p.ndim > 1]
+    chosen = {id(p) for p in hidden}
+    others = [p for _, p in parameters if id(p) not in chosen]
+    adam = torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.05)
+    return Optimizers((Muon(hidden, MUON_RATE), MUON_RATE), (adam, PEAK_RATE))
+
+
+def contrast(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
+    """CLIP's loss, where each image is told from the wrong captions too (NegCLIP, Yuksekgonul et al. 2023).
+
+    ``image`` [B, D] and ``text`` [2 B, D] are normalized; the wrong captions follow the right ones.
+    """
+    logits = scale * image @ text.T
+    right = torch.arange(len(image), device=logits.device)
+    among_images = logits[:, : len(image)].T
+    return (F.cross_entropy(logits, right) + F.cross_entropy(among_images, right)) / 2
 
 
 def text_tower(model: open_clip.CLIP) -> dict[str, Tensor]:

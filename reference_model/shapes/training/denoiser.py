@@ -11,6 +11,7 @@ from torch import Tensor
 from reference_model.schedule import Schedule
 from reference_model.shapes.training.loop import Report, Stateful, run_loop, step_generator
 from reference_model.shapes.training.optim import Ema, learning_rate, muon_and_adam
+from reference_model.shapes.training.precision import mixed_precision
 from reference_model.unet import UNet
 
 __all__ = ["Leg", "train_leg"]
@@ -44,10 +45,13 @@ def train_leg(
     """Train ``unet`` and its average in place; return the loss of every step."""
     optimizers = muon_and_adam(unet)
     cumprod = schedule.alphas_cumprod.float()
-    # Errors of timesteps with little noise weigh less (Hang et al. 2023, "Efficient diffusion training via
-    # min-SNR weighting strategy", section 3.4): eps is hard to tell there and decides little.
+    # Timesteps with little noise weigh less (Hang et al. 2023, "Efficient diffusion training via min-SNR
+    # weighting strategy", section 3.4), since eps is hard to tell there and decides little; those with much
+    # noise weigh more, half-way to a loss in v (Salimans and Ho 2022), which divides by alphas_cumprod: there
+    # the captions decide, and eps is nearly x_t. So all timesteps have about the same share of a late loss.
     signal = cumprod / (1 - cumprod)
-    weights = signal.clamp(max=MOST_SIGNAL) / signal
+    weights = signal.clamp(max=MOST_SIGNAL) / signal / cumprod.sqrt()
+    weights /= weights.mean()
 
     def step(i: int) -> float:
         generator = step_generator(seed, leg.part, i)
@@ -63,7 +67,8 @@ def train_leg(
         dropped = torch.rand(leg.batch, generator=generator) < leg.drop
         context = torch.where(dropped[:, None, None], leg.empty, leg.contexts[rows])
         x_t = x_t.to(device).contiguous(memory_format=torch.channels_last)
-        error = unet(x_t, t.to(device), context.to(device)) - noise.to(device)
+        with mixed_precision(device):
+            error = unet(x_t, t.to(device), context.to(device)) - noise.to(device)
         loss = (weights[t].to(device) * error.square().mean(dim=(1, 2, 3))).mean()
         value = optimizers.update(loss, learning_rate(i, leg.steps, WARMUP))
         ema.follow(unet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +12,15 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from reference_model.latent_diffusion import LatentDiffusion
+from reference_model.autoencoder import Autoencoder
 
-__all__ = ["save_half", "write_checkpoint", "write_losses"]
+__all__ = ["fold_scale", "save_half", "write_losses"]
 
 SMOOTHING = 50
 
 # What the decoder adds to its features at full resolution, and where they come from.
 FULL_RESOLUTION = re.compile(
-    r"first_stage_model\.decoder\.up\."
+    r"decoder\.up\."
     r"((1\.upsample\.conv|0\.block\.\d+\.conv2)\.(weight|bias)|0\.block\.\d+\.nin_shortcut\.bias)"
 )
 WITHIN_HALF = 2.0**-4
@@ -34,28 +35,23 @@ def save_half(state: Mapping[str, Tensor], path: Path) -> None:
     save_file(tensors, path)
 
 
-def write_checkpoint(model: LatentDiffusion, scale_factor: float, path: Path) -> None:
-    """Save a model in the original key layout.
+@torch.no_grad()
+def fold_scale(autoencoder: Autoencoder, scale_factor: float) -> None:
+    """Give latents the scale that denoisers were trained on, and the decoder features within float16's range.
 
-    The configuration of the family says a scale factor of 1; the latents' true scale is folded into the
-    two convolutions next to them, so that one configuration serves whatever was trained. The decoder's
-    features at full resolution, which come near float16's largest number, become a 16th: only group norms
-    read them, which divide by their size, so pictures stay the same.
+    The configuration of the family says a scale factor of 1; the latents' true scale goes into the two
+    convolutions next to them, so that one configuration serves whatever was trained. The decoder's features
+    at full resolution, which come near float16's largest number, become a 16th: only group norms read them,
+    which divide by their size, so pictures stay the same.
     """
-    state = dict(model.state_dict())
-    channels = model.config.autoencoder.embed_dim
-    quant = "first_stage_model.quant_conv"
+    state = autoencoder.state_dict()  # shares memory with the parameters
+    channels = autoencoder.post_quant_conv.in_channels
     for kind in ("weight", "bias"):
-        scaled = state[f"{quant}.{kind}"].clone()
-        scaled[:channels] *= scale_factor  # the mean
-        if kind == "bias":
-            scaled[channels:] += 2 * torch.log(torch.tensor(scale_factor))  # the log variance
-        state[f"{quant}.{kind}"] = scaled
-    name = "first_stage_model.post_quant_conv.weight"
-    state[name] = state[name] / scale_factor
+        state[f"quant_conv.{kind}"][:channels] *= scale_factor  # the mean
+    state["quant_conv.bias"][channels:] += 2 * math.log(scale_factor)  # the log variance
+    state["post_quant_conv.weight"] /= scale_factor
     for name in filter(FULL_RESOLUTION.fullmatch, state):
-        state[name] = state[name] * WITHIN_HALF
-    save_half(state, path)
+        state[name] *= WITHIN_HALF
 
 
 def write_losses(losses: Mapping[str, list[float]], out: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from reference_model.shapes.training.loop import write_aside
+from reference_model.shapes.training.precision import products
 
 __all__ = ["digest", "same_threads"]
 
@@ -40,6 +41,7 @@ def same_threads(path: Path, device: str) -> Iterator[list[dict[str, str | int]]
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else device,
+        "products": str(products(device)).removeprefix("torch."),
         "torch": torch.__version__,
         "threads": threads,
     }

@@ -23,12 +23,12 @@ from reference_model.errors import TrainingError
 from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.schedule import Schedule
 from reference_model.shapes.family import CLIP_CONFIG, load_family_config, load_tokenizer
-from reference_model.shapes.training.autoencoder import encode_all, psnr, train_autoencoder
+from reference_model.shapes.training.autoencoder import encode_all, psnr, read_autoencoder, train_autoencoder
 from reference_model.shapes.training.budgets import BUDGETS, Budget
 from reference_model.shapes.training.clip import text_tower, train_clip
 from reference_model.shapes.training.data import TrainingSet, render
 from reference_model.shapes.training.denoiser import Leg, train_leg
-from reference_model.shapes.training.export import save_half, write_checkpoint, write_losses
+from reference_model.shapes.training.export import fold_scale, save_half, write_losses
 from reference_model.shapes.training.facts import digest, same_threads
 from reference_model.shapes.training.loop import Report, cached, write_aside
 from reference_model.shapes.training.optim import Ema
@@ -42,18 +42,29 @@ WEB_DROP, GUIDANCE_DROP = 0.01, 0.10
 PSNR_SCENES = 256
 
 
-def train(out: Path, budget: str, report: Report, *, seed: int = 0, device: str = "cpu") -> Path:
+def train(
+    out: Path,
+    budget: str,
+    report: Report,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    first_stage: Path | None = None,
+) -> Path:
     """Train everything into ``out/weights`` and return that folder; run it again to resume.
 
-    The same machine, versions and number of threads give the same bytes, however often it is killed.
-    ``out/state`` holds what resuming needs, ``out/losses.csv`` and ``out/losses.png`` the loss of every step,
-    ``out/training.json`` the facts, among them a digest of what each stage made.
+    A checkpoint as ``first_stage`` gives its autoencoder, and none is trained. The same machine, versions
+    and number of threads give the same bytes, however often it is killed. ``out/state`` holds what resuming
+    needs, ``out/losses.csv`` and ``out/losses.png`` the loss of every step, ``out/training.json`` the facts,
+    among them a digest of what each stage made.
 
     Raises:
         KeyError: an unknown budget.
-        TrainingError: ``out`` holds a training with other settings, or cannot be written.
+        TrainingError: ``out`` holds a training with other settings or cannot be written, or
+            ``first_stage`` is no checkpoint of the family.
     """
-    work = BUDGETS[budget]
+    work, config = BUDGETS[budget], load_family_config()
+    given = None if first_stage is None else read_autoencoder(first_stage, config.autoencoder)
     state = out / "state"
     try:
         for folder in (state, out / "weights"):
@@ -61,11 +72,12 @@ def train(out: Path, budget: str, report: Report, *, seed: int = 0, device: str 
     except OSError as error:
         raise TrainingError(f"{out} cannot hold a training: {error.strerror}") from error
     started = time.monotonic()
-    config = load_family_config()
     settings = {"work": asdict(work), "seed": seed, "config": config.digest, "clip": CLIP_CONFIG.read_text()}
+    if given is not None:
+        settings["first_stage"] = digest(given.state_dict())
     _claim(state / "settings.json", settings)
     with same_threads(state / "machines.json", device) as machines:
-        made, facts = _train_all(config, work, out, seed, device, report)
+        made, facts = _train_all(config, given, work, out, seed, device, report)
         facts |= {"seconds_of_last_start": round(time.monotonic() - started)}
     write_losses(made.losses, out)
     facts = {"budget": budget, "seed": seed, "machines": machines, "work": asdict(work), **facts}
@@ -82,19 +94,28 @@ class _Made:
 
 
 def _train_all(
-    config: ModelConfig, work: Budget, out: Path, seed: int, device: str, report: Report
+    config: ModelConfig,
+    given: Autoencoder | None,
+    work: Budget,
+    out: Path,
+    seed: int,
+    device: str,
+    report: Report,
 ) -> tuple[_Made, dict[str, Any]]:
     """Carry out the recipe; return what it made, and what was measured on the way."""
     made, state, weights = _Made(), out / "state", out / "weights"
     data = render(work.scenes, seed, state / "scenes.pt", report)
     made.digests["scenes"] = digest({"images": data.images})
 
-    autoencoder, made.losses["autoencoder"] = train_autoencoder(
-        config.autoencoder, data, work, state, seed, device, report
-    )
+    if given is None:
+        autoencoder, made.losses["autoencoder"] = train_autoencoder(
+            config.autoencoder, data, work, state, seed, device, report
+        )
+    else:
+        autoencoder = given.to(device)
     made.digests["autoencoder"] = digest(autoencoder.state_dict())
     tokens = load_tokenizer()(data.captions)
-    clip, made.losses["clip"] = train_clip(CLIP_CONFIG, tokens, data, work, state, seed, device, report)
+    clip, made.losses["clip"] = train_clip(CLIP_CONFIG, data, work, state, seed, device, report)
     made.digests["clip"] = digest(clip.state_dict())
     save_half(clip.state_dict(), weights / "shapes-clip.safetensors")
 
@@ -104,13 +125,18 @@ def _train_all(
     text.to(device).eval().requires_grad_(False)
     legs = _Legs(text, tokens, data, autoencoder, state, device, report)
     made.digests["latents"] = digest({"full": legs.full, "small": legs.small})
+    facts = {
+        "first_stage": "trained" if given is None else "given",
+        "autoencoder_psnr_db": round(psnr(autoencoder, device, min(PSNR_SCENES, work.scenes)), 2),
+        "latent_std": round(legs.std, 4),
+    }
+    if given is None:  # a checkpoint's autoencoder has the scale in its weights
+        legs.rescale()
+        fold_scale(autoencoder, 1.0 / legs.std)
     base = LatentDiffusion(config)
     base.first_stage_model, base.cond_stage_model = autoencoder, text
     _train_checkpoints(base, legs, work, weights, seed, made)
-    return made, {
-        "autoencoder_psnr_db": round(psnr(autoencoder, device, min(PSNR_SCENES, work.scenes)), 2),
-        "latent_std": round(1.0 / legs.scale_factor, 4),
-    }
+    return made, facts
 
 
 def _claim(path: Path, settings: dict[str, Any]) -> None:
@@ -140,8 +166,8 @@ class _Legs:
             cached(state / f"{name}.pt", partial(encode_all, autoencoder, data, half, device, report))
             for name, half in (("latents", False), ("latents-small", True))
         )
-        self.scale_factor = 1.0 / float(full[:, 0].std())
-        self.full, self.small = full * self.scale_factor, small * self.scale_factor
+        self.std = float(full[:, 0].std())
+        self.full, self.small = full, small
         self.everything, self.sharp, self.pleasing = (
             torch.arange(len(data.images)),
             data.high_resolution,
@@ -150,6 +176,10 @@ class _Legs:
         with torch.inference_mode():
             self.contexts = torch.cat([text(part.to(device)).cpu() for part in tokens.split(1024)]).clone()
             self.empty = text(load_tokenizer()([""]).to(device)).cpu()[0].clone()
+
+    def rescale(self) -> None:
+        """Divide the latents by their standard deviation."""
+        self.full, self.small = self.full / self.std, self.small / self.std
 
     def leg(self, part: str, rows: Tensor, drop: float, steps: int, batch: int, small: bool = False) -> Leg:
         latents = self.small if small else self.full
@@ -173,7 +203,7 @@ def _train_checkpoints(
 
     def write(name: str, ema: Ema) -> None:
         base.model["diffusion_model"] = ema.average
-        write_checkpoint(base, legs.scale_factor, weights / f"{name}.safetensors")
+        save_half(base.state_dict(), weights / f"{name}.safetensors")
 
     batch = work.denoiser_batch
     walk(unet, ema, legs.leg("v1-1-low", legs.everything, WEB_DROP, work.v1_1_low, batch, small=True))
