@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 import sdbench
+from reference_model.shapes.captions import with_articles
 from reference_model.shapes.dataset import reference_set
 from reference_model.shapes.scenes import COLOURS, RELATIONS, SHAPES
 
@@ -58,7 +59,7 @@ def _swapped(kind: tuple[str, ...]) -> Callable[[str], str]:
         words = caption.split()
         a, b, *_ = (i for i, word in enumerate(words) if word in kind)
         words[a], words[b] = words[b], words[a]
-        return _with_articles(words)
+        return with_articles(words)
 
     return change
 
@@ -67,14 +68,7 @@ def _another_shape(caption: str) -> str:
     words = caption.split()
     place = next(i for i, word in enumerate(words) if word in SHAPES)
     words[place] = next(shape for shape in SHAPES[len(caption) % 5 :] if shape not in words)
-    return _with_articles(words)
-
-
-def _with_articles(words: list[str]) -> str:
-    for i, word in enumerate(words[1:]):
-        if words[i] in ("a", "an"):
-            words[i] = "an" if word[0] in "aeiou" else "a"
-    return " ".join(words)
+    return with_articles(words)
 
 
 CHANGES: dict[str, Callable[[str], str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference_model.shapes.scenes import (
@@ -16,7 +17,7 @@ from reference_model.shapes.scenes import (
     Scene,
 )
 
-__all__ = ["FULL", "VOCABULARY", "Mention", "caption"]
+__all__ = ["FULL", "VOCABULARY", "WORDS", "Mention", "caption", "with_articles"]
 
 # A plain texture and a plain background go without saying.
 _UNSAID = "plain"
@@ -40,11 +41,20 @@ class Mention:
 
 FULL = Mention()
 
+WORDS: dict[str, tuple[str, ...]] = {
+    "shape": SHAPES,
+    "colour": tuple(COLOURS),
+    "size": SIZES,
+    "pattern": tuple(texture for texture in TEXTURES if texture != _UNSAID),
+    "style": tuple(style for style in BACKGROUND_STYLES if style != _UNSAID),
+    "relation": tuple(RELATIONS),
+}
+"""What `caption` can say of each kind; relations may be two words."""
+
 VOCABULARY: tuple[str, ...] = tuple(
     sorted(
         {"a", "an", "and", "on", "background"}
-        | {word for relation in RELATIONS for word in relation.split()}
-        | {*SHAPES, *SIZES, *COLOURS, *TEXTURES, *BACKGROUND_STYLES} - {_UNSAID}
+        | {word for kind in WORDS.values() for said in kind for word in said.split()}
     )
 )
 """Every word that `caption` can write, lower case, sorted."""
@@ -73,5 +83,13 @@ def _background(background: Background, mention: Mention) -> str:
 
 
 def _phrase(*words: str) -> str:
-    said = [word for word in words if word != _UNSAID]
-    return " ".join(["an" if said[0][0] in "aeiou" else "a", *said])
+    return with_articles(["a", *(word for word in words if word != _UNSAID)])
+
+
+def with_articles(words: Sequence[str]) -> str:
+    """Join words, every "a" or "an" as the word after it asks for."""
+    following = [*words[1:], ""]
+    return " ".join(
+        ("an" if after.startswith(tuple("aeiou")) else "a") if word in ("a", "an") else word
+        for word, after in zip(words, following, strict=True)
+    )

@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 
+from reference_model.shapes.captions import WORDS
 from reference_model.shapes.reading.scenes import Sighting, View
-from reference_model.shapes.scenes import BACKGROUND_STYLES, COLOURS, RELATIONS, SHAPES, SIZES, TEXTURES
+from reference_model.shapes.scenes import COLOURS, RELATIONS
 
 __all__ = ["KINDS", "Statement", "check", "statements"]
 
 KINDS = ("shape", "colour", "size", "pattern", "place", "background")
 """Kinds of statements. A background's colour and its style are two statements of one kind."""
 
-_WORDS = {"size": SIZES, "pattern": TEXTURES[1:], "colour": tuple(COLOURS), "shape": SHAPES}
-_STYLES = BACKGROUND_STYLES[1:]
+_WORDS = {kind: WORDS[kind] for kind in ("size", "pattern", "colour", "shape")}
+_STYLES = WORDS["style"]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from reference_model.shapes.training.budgets import Budget
 from reference_model.shapes.training.data import TrainingSet, to_float
 from reference_model.shapes.training.loop import Report, run_loop, step_generator
 from reference_model.shapes.training.negatives import made_wrong
-from reference_model.shapes.training.optim import MUON_RATE, Muon, Optimizers, learning_rate
+from reference_model.shapes.training.optim import Optimizers, learning_rate, muon_and
 from reference_model.shapes.training.precision import mixed_precision
 
 __all__ = ["contrast", "text_tower", "train_clip"]
@@ -66,12 +67,9 @@ def train_clip(
 
 def _optimizers(model: open_clip.CLIP) -> Optimizers:
     """Muon for the transformers' matrices, AdamW for embeddings, projections and vectors."""
-    parameters = list(model.named_parameters())
-    hidden = [p for name, p in parameters if "resblocks" in name and p.ndim > 1]
-    chosen = {id(p) for p in hidden}
-    others = [p for _, p in parameters if id(p) not in chosen]
-    adam = torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.05)
-    return Optimizers((Muon(hidden, MUON_RATE), MUON_RATE), (adam, PEAK_RATE))
+    hidden = [p for name, p in model.named_parameters() if "resblocks" in name and p.ndim > 1]
+    adam = partial(torch.optim.AdamW, betas=(0.9, 0.98), weight_decay=0.05)
+    return muon_and(model, hidden, adam, PEAK_RATE)
 
 
 def contrast(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:

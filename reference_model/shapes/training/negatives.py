@@ -7,27 +7,17 @@ bags-of-words").
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
-from reference_model.shapes.scenes import (
-    BACKGROUND_STYLES,
-    COLOURS,
-    RELATIONS,
-    SHAPES,
-    SIZES,
-    TEXTURES,
-)
+from reference_model.shapes.captions import WORDS, with_articles
 
 __all__ = ["made_wrong"]
 
 SWAPPED = 0.5  # the share of swaps where two words can be swapped
 RELATIONS_WRONG = 0.4  # beyond the chance that every kind of word has; few captions hold a relation
 
-_RELATIONS = tuple(relation.replace(" ", "-") for relation in RELATIONS)
-_KINDS = (SHAPES, tuple(COLOURS), SIZES, TEXTURES[1:], BACKGROUND_STYLES[1:], _RELATIONS)
-_ARTICLE = re.compile(r"\ban? (?=(\w))")
+_KINDS = [tuple(said.replace(" ", "-") for said in kind) for kind in WORDS.values()]
+_RELATION = list(WORDS).index("relation")
 
 
 def made_wrong(caption: str, chances: np.random.Generator) -> str:
@@ -41,8 +31,8 @@ def made_wrong(caption: str, chances: np.random.Generator) -> str:
     places = [[place for place, word in enumerate(words) if word in kind] for kind in _KINDS]
     held = [kind for kind, found in enumerate(places) if found]
     kind = held[chances.integers(len(held))]
-    if places[-1] and chances.random() < RELATIONS_WRONG:
-        kind = len(_KINDS) - 1
+    if places[_RELATION] and chances.random() < RELATIONS_WRONG:
+        kind = _RELATION
     first, *others = chances.permutation(places[kind])
     different = [place for place in others if words[place] != words[first]]
     if different and chances.random() < SWAPPED:
@@ -50,5 +40,4 @@ def made_wrong(caption: str, chances: np.random.Generator) -> str:
     else:
         free = [word for word in _KINDS[kind] if word != words[first]]
         words[first] = free[chances.integers(len(free))]
-    said = " ".join(words).replace("-of ", " of ")
-    return _ARTICLE.sub(lambda found: "an " if found[1] in "aeiou" else "a ", said)
+    return with_articles(words).replace("-of ", " of ")

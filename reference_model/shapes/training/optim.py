@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Ema", "Muon", "Optimizers", "learning_rate", "muon_and_adam"]
+__all__ = ["Ema", "Muon", "Optimizers", "learning_rate", "muon_and", "muon_and_adam"]
 
 MUON_RATE, ADAM_RATE = 2e-2, 1e-3
 SMALLEST_MATRIX = 16  # thinner ones lie next to pixels, latents and eps
@@ -95,12 +96,19 @@ class Optimizers:
 def muon_and_adam(module: nn.Module) -> Optimizers:
     """Muon for a convolutional module's hidden kernels and matrices; Adam for its ends and vectors."""
     hidden = [p for p in module.parameters() if p.ndim > 1 and min(p.shape[:2]) >= SMALLEST_MATRIX]
+    return muon_and(module, hidden, partial(torch.optim.Adam, betas=(0.9, 0.99)), ADAM_RATE)
+
+
+def muon_and(
+    module: nn.Module,
+    hidden: Sequence[Tensor],
+    other: Callable[[list[Tensor]], torch.optim.Optimizer],
+    rate: float,
+) -> Optimizers:
+    """Muon for the ``hidden`` parameters of a module, ``other`` at the peak ``rate`` for the rest."""
     chosen = {id(p) for p in hidden}
-    others = [p for p in module.parameters() if id(p) not in chosen]
-    return Optimizers(
-        (Muon(hidden, MUON_RATE), MUON_RATE),
-        (torch.optim.Adam(others, betas=(0.9, 0.99)), ADAM_RATE),
-    )
+    rest = other([p for p in module.parameters() if id(p) not in chosen])
+    return Optimizers((Muon(hidden, MUON_RATE), MUON_RATE), (rest, rate))
 
 
 class Ema(nn.Module):

@@ -114,7 +114,6 @@ def _train_all(
     else:
         autoencoder = given.to(device)
     made.digests["autoencoder"] = digest(autoencoder.state_dict())
-    tokens = load_tokenizer()(data.captions)
     clip, made.losses["clip"] = train_clip(CLIP_CONFIG, data, work, state, seed, device, report)
     made.digests["clip"] = digest(clip.state_dict())
     save_half(clip.state_dict(), weights / "shapes-clip.safetensors")
@@ -123,7 +122,7 @@ def _train_all(
     text = TextEncoder(config.text_encoder)
     text.load_state_dict(text_tower(clip))
     text.to(device).eval().requires_grad_(False)
-    legs = _Legs(text, tokens, data, autoencoder, state, device, report)
+    legs = _Legs(text, data, autoencoder, state, device, report)
     made.digests["latents"] = digest({"full": legs.full, "small": legs.small})
     facts = {
         "first_stage": "trained" if given is None else "given",
@@ -154,7 +153,6 @@ class _Legs:
     def __init__(
         self,
         text: TextEncoder,
-        tokens: Tensor,
         data: TrainingSet,
         autoencoder: Autoencoder,
         state: Path,
@@ -173,6 +171,7 @@ class _Legs:
             data.high_resolution,
             data.aesthetic,
         )
+        tokens = load_tokenizer()(data.captions)
         with torch.inference_mode():
             self.contexts = torch.cat([text(part.to(device)).cpu() for part in tokens.split(1024)]).clone()
             self.empty = text(load_tokenizer()([""]).to(device)).cpu()[0].clone()
