@@ -8,7 +8,7 @@ once and no block size or starting point changes a scene.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ __all__ = [
     "Background",
     "Figure",
     "Scene",
+    "resized",
     "sample_scenes",
     "uniforms",
 ]
@@ -146,6 +147,21 @@ def sample_scenes(seed: int, stream: str, start: int, count: int) -> list[Scene]
         Scene((first, second), _RELATION_NAMES[r], background) if two else Scene((first,), None, background)
         for first, second, r, two, background in zip(*figures, relation, pair, backgrounds, strict=True)
     ]
+
+
+def resized(scene: Scene, which: int) -> Scene:
+    """Give figure ``which`` the other size, and move it if it would leave its part of the picture."""
+    figures = list(scene.figures)
+    figure, pair = figures[which], len(figures) - 1
+    old = SIZES.index(figure.size)
+    (least, extent), (new_least, new_extent) = _RADII[pair, old], _RADII[pair, 1 - old]
+    radius = new_least + new_extent * (figure.radius - least) / extent
+    step = np.array(RELATIONS[scene.relation] if scene.relation else (0, 0)) * (1 - 2 * which)
+    middle, half = IMAGE_SIZE / 2 * (1 + step / 2), IMAGE_SIZE / 2 * (1 - np.abs(step) / 2)
+    room = half - _MARGIN - radius
+    x, y = np.clip(figure.centre, middle - room, middle + room).tolist()
+    figures[which] = replace(figure, size=SIZES[1 - old], radius=float(radius), centre=(x, y))
+    return replace(scene, figures=tuple(figures))
 
 
 class _Draws:

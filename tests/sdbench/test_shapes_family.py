@@ -13,9 +13,11 @@ import pytest
 import torch
 import yaml
 
+import sdbench
 from reference_model import load_checkpoint, shapes
 from reference_model.noise import start_noise
 from reference_model.pipeline import generate
+from reference_model.shapes.reading import judge
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "shapes-sweep.csv"
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -67,6 +69,38 @@ def test_the_batch_moves_no_pixel_by_more_than_a_level() -> None:
     together = sample(slice(0, 32))
     for row in range(3):
         assert np.abs(sample(slice(row, row + 1))[0] - together[row]).max() <= 1
+
+
+OPPOSITE = {" above ": " below ", " below ": " above ", " left of ": " right of ", " right of ": " left of "}
+
+
+def related(captions: list[str]) -> list[tuple[int, str]]:
+    """The captions of two shapes: their index, and the word for the place."""
+    return [(i, place) for i, caption in enumerate(captions) for place in OPPOSITE if place in caption]
+
+
+def test_the_score_sees_which_shape_lies_where() -> None:
+    images, captions = shapes.reference_set(256, seed=3)
+    pairs = related(captions)
+    pictures = images[[i for i, _ in pairs]]
+    own = sdbench.clip_score(pictures, [captions[i] for i, _ in pairs], protocol="clip-score-shapes")
+    swapped = [captions[i].replace(place, OPPOSITE[place]) for i, place in pairs]
+    other = sdbench.clip_score(pictures, swapped, protocol="clip-score-shapes")
+    assert own.per_image is not None
+    assert other.per_image is not None
+    assert np.mean(own.per_image > other.per_image) > 0.97
+
+
+def test_the_last_checkpoint_draws_shapes_where_the_prompt_says() -> None:
+    model = load_checkpoint(shapes.CHECKPOINTS["shapes-v1-4"], shapes.CONFIG)
+    captions = shapes.evaluation_prompts(96, seed=4)
+    prompts = [captions[i] for i, _ in related(captions)][:40]
+    noise = torch.stack([start_noise(7, str(i), model.config.latent_shape(64, 64)) for i in range(40)])
+    context, empty = model.encode_prompts(prompts), model.encode_prompts([""])
+    images = generate(model, context, empty, noise, steps=25, guidance_scale=5.0).numpy()
+    verdicts = [dict(verdict)["place"] for verdict in judge(images, prompts)]
+    assert len(verdicts) == 40
+    assert np.mean(verdicts) >= 0.85
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Train the family's CLIP (Radford et al. 2021), an open_clip model, with hard negatives."""
+"""Train the family's CLIP (Radford et al. 2021), an open_clip model."""
 
 from __future__ import annotations
 
@@ -6,30 +6,28 @@ import json
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import open_clip
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from reference_model.shapes.family import load_tokenizer
 from reference_model.shapes.training.budgets import Budget
-from reference_model.shapes.training.data import TrainingSet, to_float
+from reference_model.shapes.training.contrasts import GROUP, Contrasts
+from reference_model.shapes.training.data import to_float
 from reference_model.shapes.training.loop import Report, run_loop, step_generator
-from reference_model.shapes.training.negatives import made_wrong
 from reference_model.shapes.training.optim import Optimizers, learning_rate, muon_and
 from reference_model.shapes.training.precision import mixed_precision
 
-__all__ = ["contrast", "text_tower", "train_clip"]
+__all__ = ["text_tower", "train_clip"]
 
 PART = "clip"
-PEAK_RATE = 1e-3
+PEAK_RATE, MUON_RATE = 1e-3, 5e-3
 MAX_LOGIT_SCALE = 4.6052  # ln 100, as in the paper
 
 
 def train_clip(
     config: Path,
-    data: TrainingSet,
+    data: Contrasts,
     budget: Budget,
     folder: Path,
     seed: int,
@@ -41,16 +39,15 @@ def train_clip(
     mean, std = (torch.tensor(document["preprocess_cfg"][key])[:, None, None] for key in ("mean", "std"))
     torch.manual_seed(seed + 1)
     model = open_clip.CLIP(**document["model_cfg"]).to(device)
-    optimizers, tokenize = _optimizers(model), load_tokenizer()
+    optimizers, tokenize, contrast = _optimizers(model), load_tokenizer(), open_clip.ClipLoss()
 
     def step(i: int) -> float:
         generator = step_generator(seed, PART, i)
-        rows = torch.randint(len(data.high_resolution), (budget.clip_batch,), generator=generator)
-        rows = data.high_resolution[rows]
+        wanted, held = budget.clip_batch // GROUP, len(data.images) // GROUP
+        first = GROUP * torch.randint(held, (wanted, 1), generator=generator)
+        rows = (first + torch.arange(GROUP)).flatten()
         images = ((to_float(data.images[rows]) + 1) / 2 - mean) / std
-        captions = [data.captions[row] for row in rows.tolist()]
-        chances = np.random.default_rng(generator.initial_seed())
-        tokens = tokenize(captions + [made_wrong(caption, chances) for caption in captions])
+        tokens = tokenize([data.captions[row] for row in rows.tolist()])
         with mixed_precision(device):
             image = model.encode_image(images.contiguous().to(device), normalize=True)
             text = model.encode_text(tokens.to(device), normalize=True)
@@ -69,18 +66,7 @@ def _optimizers(model: open_clip.CLIP) -> Optimizers:
     """Muon for the transformers' matrices, AdamW for embeddings, projections and vectors."""
     hidden = [p for name, p in model.named_parameters() if "resblocks" in name and p.ndim > 1]
     adam = partial(torch.optim.AdamW, betas=(0.9, 0.98), weight_decay=0.05)
-    return muon_and(model, hidden, adam, PEAK_RATE)
-
-
-def contrast(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
-    """CLIP's loss, where each image is told from the wrong captions too (NegCLIP, Yuksekgonul et al. 2023).
-
-    ``image`` [B, D] and ``text`` [2 B, D] are normalized; the wrong captions follow the right ones.
-    """
-    logits = scale * image @ text.T
-    right = torch.arange(len(image), device=logits.device)
-    among_images = logits[:, : len(image)].T
-    return (F.cross_entropy(logits, right) + F.cross_entropy(among_images, right)) / 2
+    return muon_and(model, hidden, adam, PEAK_RATE, MUON_RATE)
 
 
 def text_tower(model: open_clip.CLIP) -> dict[str, Tensor]:

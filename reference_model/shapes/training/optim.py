@@ -104,11 +104,12 @@ def muon_and(
     hidden: Sequence[Tensor],
     other: Callable[[list[Tensor]], torch.optim.Optimizer],
     rate: float,
+    muon_rate: float = MUON_RATE,
 ) -> Optimizers:
     """Muon for the ``hidden`` parameters of a module, ``other`` at the peak ``rate`` for the rest."""
     chosen = {id(p) for p in hidden}
     rest = other([p for p in module.parameters() if id(p) not in chosen])
-    return Optimizers((Muon(hidden, MUON_RATE), MUON_RATE), (rest, rate))
+    return Optimizers((Muon(hidden, muon_rate), muon_rate), (rest, rate))
 
 
 class Ema(nn.Module):

@@ -26,6 +26,7 @@ from reference_model.shapes.family import CLIP_CONFIG, load_family_config, load_
 from reference_model.shapes.training.autoencoder import encode_all, psnr, read_autoencoder, train_autoencoder
 from reference_model.shapes.training.budgets import BUDGETS, Budget
 from reference_model.shapes.training.clip import text_tower, train_clip
+from reference_model.shapes.training.contrasts import GROUP, draw_contrasts
 from reference_model.shapes.training.data import TrainingSet, render
 from reference_model.shapes.training.denoiser import Leg, train_leg
 from reference_model.shapes.training.export import fold_scale, save_half, write_losses
@@ -114,7 +115,9 @@ def _train_all(
     else:
         autoencoder = given.to(device)
     made.digests["autoencoder"] = digest(autoencoder.state_dict())
-    clip, made.losses["clip"] = train_clip(CLIP_CONFIG, data, work, state, seed, device, report)
+    contrasts = draw_contrasts(work.scenes // GROUP, seed, state / "contrasts.pt", report)
+    made.digests["contrasts"] = digest({"images": contrasts.images})
+    clip, made.losses["clip"] = train_clip(CLIP_CONFIG, contrasts, work, state, seed, device, report)
     made.digests["clip"] = digest(clip.state_dict())
     save_half(clip.state_dict(), weights / "shapes-clip.safetensors")
 
