@@ -13,7 +13,7 @@ import numpy as np
 import sdbench
 from reference_model.shapes.captions import with_articles
 from reference_model.shapes.dataset import reference_set
-from reference_model.shapes.scenes import COLOURS, RELATIONS, SHAPES
+from reference_model.shapes.scenes import COLOURS, RELATION_OF, RELATIONS, SHAPES
 
 SCENES, SEED = 2000, 0
 
@@ -42,12 +42,11 @@ def _relation(caption: str) -> str | None:
 
 def _placed(step: Callable[[tuple[int, int]], tuple[int, int]]) -> Callable[[str], str]:
     """Change the caption's relation to the one whose direction is ``step`` of its own."""
-    names = {direction: name for name, direction in RELATIONS.items()}
 
     def change(caption: str) -> str:
         relation = _relation(caption)
         assert relation is not None
-        return caption.replace(f" {relation} ", f" {names[step(RELATIONS[relation])]} ")
+        return caption.replace(f" {relation} ", f" {RELATION_OF[step(RELATIONS[relation])]} ")
 
     return change
 

@@ -18,6 +18,7 @@ __all__ = [
     "COLOURS",
     "IMAGE_SIZE",
     "RELATIONS",
+    "RELATION_OF",
     "SHAPES",
     "SIZES",
     "TEXTURES",
@@ -44,6 +45,7 @@ RELATIONS: dict[str, tuple[int, int]] = {
     "left of": (-1, 0),
     "right of": (1, 0),
 }
+RELATION_OF: dict[tuple[int, int], str] = {step: relation for relation, step in RELATIONS.items()}
 # Red, green, blue in [0, 1].
 COLOURS: dict[str, Rgb] = {
     "red": (0.86, 0.12, 0.14),

@@ -24,6 +24,7 @@ from reference_model.shapes.scenes import (
     BACKGROUND_STYLES,
     COLOURS,
     IMAGE_SIZE,
+    RELATION_OF,
     RELATIONS,
     SHAPES,
     TEXTURES,
@@ -118,14 +119,11 @@ def retold(scene: Scene, chances: Chances) -> Scene:
     """
     if scene.relation is None:
         return scene
-    first = sum(RELATIONS[scene.relation]) < 0
+    x, y = RELATIONS[scene.relation]
+    first = x + y < 0
     if first == (chances.random() < _TOLD_FROM_FIRST):
         return scene
-    x, y = RELATIONS[scene.relation]
-    return replace(scene, figures=scene.figures[::-1], relation=_NAMES[-x, -y])
-
-
-_NAMES = {step: name for name, step in RELATIONS.items()}
+    return replace(scene, figures=scene.figures[::-1], relation=RELATION_OF[-x, -y])
 
 
 def _opposite(scene: Scene, chances: Chances) -> Scene:
@@ -137,14 +135,14 @@ def _opposite(scene: Scene, chances: Chances) -> Scene:
         return (IMAGE_SIZE - centre[0], centre[1]) if x else (centre[0], IMAGE_SIZE - centre[1])
 
     figures = tuple(replace(figure, centre=mirrored(figure.centre)) for figure in scene.figures)
-    return replace(scene, figures=figures, relation=_NAMES[-x, -y])
+    return replace(scene, figures=figures, relation=RELATION_OF[-x, -y])
 
 
 def _across(scene: Scene, chances: Chances) -> Scene:
     assert scene.relation is not None
     x, y = RELATIONS[scene.relation]
     figures = tuple(replace(figure, centre=figure.centre[::-1]) for figure in scene.figures)
-    return replace(scene, figures=figures, relation=_NAMES[y, x])
+    return replace(scene, figures=figures, relation=RELATION_OF[y, x])
 
 
 def _swapped(*fields: str) -> Change:
