@@ -230,30 +230,34 @@ def test_a_written_checkpoint_draws_the_same_with_smaller_features(tmp_path):
 
 
 class HalfBlind(torch.nn.Module):
-    """Tells noise from latents of zero up to half-way, and nothing later; writes down the timesteps."""
+    """Tells noise from latents of ``value`` up to half-way, and nothing later; writes down the timesteps."""
 
-    def __init__(self, alphas_cumprod: torch.Tensor) -> None:
+    def __init__(self, alphas_cumprod: torch.Tensor, value: float) -> None:
         super().__init__()
         self.convolution = torch.nn.Conv2d(16, 16, 1)
+        self.means = value * alphas_cumprod.sqrt().float()
         self.sigmas = (1 - alphas_cumprod).sqrt().float()
         self.timesteps: list[torch.Tensor] = []
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         self.timesteps.append(t)
-        seen = (t < 500)[:, None, None, None]
-        return torch.where(seen, x_t / self.sigmas[t][:, None, None, None], 0.0) + self.convolution(x_t) * 0
+        mean, sigma, seen = (each[:, None, None, None] for each in (self.means[t], self.sigmas[t], t < 500))
+        return torch.where(seen, (x_t - mean) / sigma, 0.0) + self.convolution(x_t) * 0
 
 
-def test_denoisers_learn_evenly_spaced_timesteps_by_weights_between_eps_and_v(tmp_path):
-    latents = torch.zeros(50, 2, 16, 8, 8)
-    leg = Leg("part", latents, torch.zeros(50, 1, 1), torch.arange(50), torch.zeros(1, 1), 0.0, 3, 200)
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_denoisers_learn_evenly_spaced_timesteps_by_weights_between_eps_and_v(tmp_path, scale):
+    latents = torch.stack([torch.ones(50, 16, 32, 32), torch.zeros(50, 16, 32, 32)], 1)
+    captions = torch.zeros(50, 1, 1)
+    leg = Leg("part", latents, scale, captions, torch.arange(50), captions[0], 0.0, 3, 200)
     schedule = Schedule(load_config(CONFIG).schedule)
     with torch.inference_mode(False):
-        unet = HalfBlind(schedule.alphas_cumprod)
+        unet = HalfBlind(schedule.alphas_cumprod, scale)
         losses = train_leg(leg, unet, Ema(unet), schedule, tmp_path, 0, "cpu", silent)
 
-    signal = schedule.alphas_cumprod / (1 - schedule.alphas_cumprod)
-    weights = torch.where(signal > 5, 5 / signal, torch.ones_like(signal)) / schedule.alphas_cumprod.sqrt()
+    signal = scale**2 * schedule.alphas_cumprod / (1 - schedule.alphas_cumprod)
+    power = signal / (1 + signal)  # that of latents with a deviation of one
+    weights = torch.where(signal > 5, 5 / signal, torch.ones_like(signal)) / power.sqrt()
     assert losses == pytest.approx([(weights[500:].sum() / weights.sum()).item()] * 3, rel=0.01)
     for timesteps in unet.timesteps:
         gaps = timesteps.sort().values.diff()

@@ -24,13 +24,15 @@ MOST_SIGNAL = 5.0
 class Leg:
     """One stretch of training.
 
-    ``latents`` [n, 2, C, h, w] are scaled posterior means and deviations, ``contexts`` [n, L, D] the
-    encoded captions, ``rows`` the indices of the subset to learn from, ``empty`` [L, D] the encoded
-    empty prompt, which replaces a caption with probability ``drop``.
+    ``latents`` [n, 2, C, h, w] are posterior means and deviations with a standard deviation of one, and
+    ``scale`` what the UNet sees them multiplied with; ``contexts`` [n, L, D] are the encoded captions,
+    ``rows`` the indices of the subset to learn from, ``empty`` [L, D] the encoded empty prompt, which
+    replaces a caption with probability ``drop``.
     """
 
     part: str
     latents: Tensor
+    scale: float
     contexts: Tensor
     rows: Tensor
     empty: Tensor
@@ -49,15 +51,16 @@ def train_leg(
     # weighting strategy", section 3.4), since eps is hard to tell there and decides little; those with much
     # noise weigh more, half-way to a loss in v (Salimans and Ho 2022), which divides by alphas_cumprod: there
     # the captions decide, and eps is nearly x_t. So all timesteps have about the same share of a late loss.
-    signal = cumprod / (1 - cumprod)
-    weights = signal.clamp(max=MOST_SIGNAL) / signal / cumprod.sqrt()
+    # Both papers take latents with a deviation of one, for which alphas_cumprod is 1 / (1 + 1 / signal).
+    signal = leg.scale**2 * cumprod / (1 - cumprod)
+    weights = signal.clamp(max=MOST_SIGNAL) / signal * (1 + 1 / signal).sqrt()
     weights /= weights.mean()
 
     def step(i: int) -> float:
         generator = step_generator(seed, leg.part, i)
         rows = leg.rows[torch.randint(len(leg.rows), (leg.batch,), generator=generator)]
         mean, std = leg.latents[rows].unbind(1)
-        x_0 = mean + std * torch.randn(mean.shape, generator=generator)
+        x_0 = leg.scale * (mean + std * torch.randn(mean.shape, generator=generator))
         # Evenly spaced from a random start: the loss varies less (Kingma et al. 2021, appendix I.1).
         starts = torch.rand(1, generator=generator) + torch.arange(leg.batch) / leg.batch
         t = (starts % 1 * len(cumprod)).long()

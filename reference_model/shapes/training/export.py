@@ -37,10 +37,10 @@ def save_half(state: Mapping[str, Tensor], path: Path) -> None:
 
 @torch.no_grad()
 def fold_scale(autoencoder: Autoencoder, scale_factor: float) -> None:
-    """Give latents the scale that denoisers were trained on, and the decoder features within float16's range.
+    """Bring latents to a deviation of one, and the decoder's features within float16's range.
 
-    The configuration of the family says a scale factor of 1; the latents' true scale goes into the two
-    convolutions next to them, so that one configuration serves whatever was trained. The decoder's features
+    The scale goes into the two convolutions next to the latents, so that the family's configuration, whose
+    scale factor is the deviation that the denoisers see, serves whatever was trained. The decoder's features
     at full resolution, which come near float16's largest number, become a 16th: only group norms read them,
     which divide by their size, so pictures stay the same.
     """

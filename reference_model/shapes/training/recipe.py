@@ -125,7 +125,7 @@ def _train_all(
     text = TextEncoder(config.text_encoder)
     text.load_state_dict(text_tower(clip))
     text.to(device).eval().requires_grad_(False)
-    legs = _Legs(text, data, autoencoder, state, device, report)
+    legs = _Legs(text, data, autoencoder, config.scale_factor, state, device, report)
     made.digests["latents"] = digest({"full": legs.full, "small": legs.small})
     facts = {
         "first_stage": "trained" if given is None else "given",
@@ -158,10 +158,12 @@ class _Legs:
         text: TextEncoder,
         data: TrainingSet,
         autoencoder: Autoencoder,
+        scale: float,
         state: Path,
         device: str,
         report: Report,
     ) -> None:
+        self.scale = scale
         self.state, self.device, self.report = state, device, report
         full, small = (
             cached(state / f"{name}.pt", partial(encode_all, autoencoder, data, half, device, report))
@@ -185,7 +187,7 @@ class _Legs:
 
     def leg(self, part: str, rows: Tensor, drop: float, steps: int, batch: int, small: bool = False) -> Leg:
         latents = self.small if small else self.full
-        return Leg(part, latents, self.contexts, rows, self.empty, drop, steps, batch)
+        return Leg(part, latents, self.scale, self.contexts, rows, self.empty, drop, steps, batch)
 
 
 def _train_checkpoints(

@@ -122,7 +122,7 @@ def test_ways_of_guiding_are_cells_of_a_sweep(tmp_path: Path, run_tiny: Run) -> 
         ({"name": "autoguidance", "scale": 3, "weak": "none.ckpt"}, r"weak: checkpoint none: none.ckpt"),
         (
             {"name": "autoguidance", "scale": 3, "weak": "shapes-v1-1"},
-            r"shapes-v1-1 has another scale factor",
+            r"shapes-v1-1 has another noise schedule",
         ),
         ({"name": "nowhere:mine", "scale": 3}, r"guidance 'nowhere:mine' cannot be imported: ModuleNotFound"),
     ],
