@@ -66,19 +66,18 @@ def training_facts(name: str) -> tuple[Training, ...]:
 
 
 def _shapes() -> dict[str, tuple[Training, ...]]:
-    from reference_model.shapes.training.budgets import BUDGETS
+    from reference_model.shapes.training.budgets import BUDGETS, EARLY_DROP, LATE_DROP
 
     budget = BUDGETS[SHAPES_BUDGET]
     source = "docs/shapes-model-card.md"
+    sharp = "rendered scenes of high quality"
     best = "rendered scenes with a high aesthetic estimate and no watermark"
     return {
         "shapes-v1-1": (
-            Training("scratch", budget.v1_1_low, 32, "all rendered scenes", 0.01, source),
-            Training(
-                "the stage before", budget.v1_1_high, 64, "rendered scenes of high quality", 0.01, source
-            ),
+            Training("scratch", budget.v1_1_low, 32, "all rendered scenes", EARLY_DROP, source),
+            Training("the stage before", budget.v1_1_high, 64, sharp, EARLY_DROP, source),
         ),
-        "shapes-v1-2": (Training("shapes-v1-1", budget.v1_2, 64, best, 0.01, source),),
-        "shapes-v1-3": (Training("shapes-v1-2", budget.v1_3, 64, best, 0.1, source),),
-        "shapes-v1-4": (Training("shapes-v1-2", budget.v1_4, 64, best, 0.1, source),),
+        "shapes-v1-2": (Training("shapes-v1-1", budget.v1_2, 64, best, EARLY_DROP, source),),
+        "shapes-v1-3": (Training("shapes-v1-2", budget.v1_3, 64, best, LATE_DROP, source),),
+        "shapes-v1-4": (Training("shapes-v1-2", budget.v1_4, 64, best, LATE_DROP, source),),
     }

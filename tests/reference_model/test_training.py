@@ -230,7 +230,7 @@ def test_a_written_checkpoint_draws_the_same_with_smaller_features(tmp_path):
 
 
 class HalfBlind(torch.nn.Module):
-    """Tells noise from latents of ``value`` up to half-way, and nothing later; writes down the timesteps."""
+    """Tells noise from latents of ``value`` up to half-way, and nothing later; writes down its input."""
 
     def __init__(self, alphas_cumprod: torch.Tensor, value: float) -> None:
         super().__init__()
@@ -238,9 +238,11 @@ class HalfBlind(torch.nn.Module):
         self.means = value * alphas_cumprod.sqrt().float()
         self.sigmas = (1 - alphas_cumprod).sqrt().float()
         self.timesteps: list[torch.Tensor] = []
+        self.contexts: list[torch.Tensor] = []
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         self.timesteps.append(t)
+        self.contexts.append(context)
         mean, sigma, seen = (each[:, None, None, None] for each in (self.means[t], self.sigmas[t], t < 500))
         return torch.where(seen, (x_t - mean) / sigma, 0.0) + self.convolution(x_t) * 0
 
@@ -263,3 +265,17 @@ def test_denoisers_learn_evenly_spaced_timesteps_by_weights_between_eps_and_v(tm
         gaps = timesteps.sort().values.diff()
         assert set(gaps.tolist()) <= {4, 5, 6}
     assert len({tuple(timesteps.sort().values.tolist()) for timesteps in unet.timesteps}) > 1
+
+
+def test_denoisers_see_the_empty_caption_in_the_share_asked_for(tmp_path):
+    latents = torch.zeros(50, 2, 16, 32, 32)
+    captions, empty = torch.ones(50, 2, 3), torch.zeros(2, 3)
+    leg = Leg("part", latents, 1.0, captions, torch.arange(50), empty, 0.25, 5, 400)
+    schedule = Schedule(load_config(CONFIG).schedule)
+    with torch.inference_mode(False):
+        unet = HalfBlind(schedule.alphas_cumprod, 1.0)
+        train_leg(leg, unet, Ema(unet), schedule, tmp_path, 0, "cpu", silent)
+
+    given = torch.cat(unet.contexts)
+    assert set(given.flatten(1).sum(1).tolist()) == {0.0, 6.0}  # whole captions, or none of it
+    assert (given == 0).float().mean().item() == pytest.approx(0.25, abs=0.04)

@@ -1,7 +1,7 @@
 """The whole recipe: how the published checkpoints came to be, in miniature.
 
 v1-1 starts at low resolution and ends at full resolution on the sharper pictures; v1-2 continues from it on
-the pleasing ones; v1-3 and v1-4 both continue from v1-2 with 10% of the captions dropped, v1-4 for longer.
+the pleasing ones; v1-3 and v1-4 both continue from v1-2 with more captions dropped, v1-4 for longer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.schedule import Schedule
 from reference_model.shapes.family import CLIP_CONFIG, load_family_config, load_tokenizer
 from reference_model.shapes.training.autoencoder import encode_all, psnr, read_autoencoder, train_autoencoder
-from reference_model.shapes.training.budgets import BUDGETS, Budget
+from reference_model.shapes.training.budgets import BUDGETS, EARLY_DROP, LATE_DROP, Budget
 from reference_model.shapes.training.clip import text_tower, train_clip
 from reference_model.shapes.training.contrasts import GROUP, draw_contrasts
 from reference_model.shapes.training.data import TrainingSet, render
@@ -38,8 +38,6 @@ from reference_model.unet import UNet
 
 __all__ = ["train"]
 
-# A few captions are empty on the web; v1-3 and v1-4 drop them on purpose.
-WEB_DROP, GUIDANCE_DROP = 0.01, 0.10
 PSNR_SCENES = 256
 
 
@@ -210,12 +208,12 @@ def _train_checkpoints(
         save_half(base.state_dict(), weights / f"{name}.safetensors")
 
     batch = work.denoiser_batch
-    walk(unet, ema, legs.leg("v1-1-low", legs.everything, WEB_DROP, work.v1_1_low, batch, small=True))
-    walk(unet, ema, legs.leg("v1-1", legs.sharp, WEB_DROP, work.v1_1_high, batch))
+    walk(unet, ema, legs.leg("v1-1-low", legs.everything, EARLY_DROP, work.v1_1_low, batch, small=True))
+    walk(unet, ema, legs.leg("v1-1", legs.sharp, EARLY_DROP, work.v1_1_high, batch))
     write("shapes-v1-1", ema)
-    walk(unet, ema, legs.leg("v1-2", legs.pleasing, WEB_DROP, work.v1_2, batch))
+    walk(unet, ema, legs.leg("v1-2", legs.pleasing, EARLY_DROP, work.v1_2, batch))
     write("shapes-v1-2", ema)
     for name, steps in (("v1-3", work.v1_3), ("v1-4", work.v1_4)):
         branch, average = deepcopy(unet), deepcopy(ema)
-        walk(branch, average, legs.leg(name, legs.pleasing, GUIDANCE_DROP, steps, batch))
+        walk(branch, average, legs.leg(name, legs.pleasing, LATE_DROP, steps, batch))
         write(f"shapes-{name}", average)
