@@ -1,4 +1,4 @@
-"""How much work goes into each part of the family, and how many captions each checkpoint goes without."""
+"""How much work goes into each part of the family, and what share of the captions is dropped."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 __all__ = ["BUDGETS", "EARLY_DROP", "LATE_DROP", "Budget"]
 
-# Shares of the captions that training replaces by the empty one: of v1-1 and v1-2, and of v1-3 and v1-4.
-# The original dropped a tenth too, and named no share for v1-1 and v1-2; the model card says what more do.
+# Shares of the captions that training replaces by the empty one: for v1-1 and v1-2 the few that are empty on
+# the web, for v1-3 and v1-4 a tenth, as the originals do. The model card tells what more would change.
 EARLY_DROP, LATE_DROP = 0.01, 0.10
 
 
