@@ -22,7 +22,7 @@ from reference_model.latent_diffusion import LatentDiffusion
 from reference_model.pipeline import generate
 from reference_model.schedule import Schedule
 from reference_model.shapes import CHECKPOINTS, CLIP_CONFIG, CONFIG, load_tokenizer
-from reference_model.shapes.training import loop, train
+from reference_model.shapes.training import loop, recipe, train
 from reference_model.shapes.training.budgets import BUDGETS
 from reference_model.shapes.training.clip import text_tower
 from reference_model.shapes.training.denoiser import Leg, train_leg
@@ -156,6 +156,13 @@ def test_a_folder_of_another_training_is_refused(trained, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError, match="cannot hold a training"):
         train(tmp_path / "file", "smoke", silent)
+
+
+@pytest.mark.parametrize("share", ["EARLY_DROP", "LATE_DROP"])
+def test_a_training_that_dropped_other_captions_is_refused(trained, monkeypatch, share):
+    monkeypatch.setattr(recipe, share, 0.5)
+    with pytest.raises(TrainingError, match="other settings"):
+        train(trained, "smoke", silent)
 
 
 def test_a_given_first_stage_is_kept_as_it_is(trained, tmp_path):

@@ -71,7 +71,13 @@ def train(
     except OSError as error:
         raise TrainingError(f"{out} cannot hold a training: {error.strerror}") from error
     started = time.monotonic()
-    settings = {"work": asdict(work), "seed": seed, "config": config.digest, "clip": CLIP_CONFIG.read_text()}
+    settings = {
+        "work": asdict(work),
+        "dropped_captions": [EARLY_DROP, LATE_DROP],
+        "seed": seed,
+        "config": config.digest,
+        "clip": CLIP_CONFIG.read_text(),
+    }
     if given is not None:
         settings["first_stage"] = digest(given.state_dict())
     _claim(state / "settings.json", settings)
